@@ -1,0 +1,60 @@
+//! Audio options. Every audio track of the source is encoded once.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{value::Bitrate, video::Mode};
+
+/// Options of all audio tracks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AudioOptions {
+    /// Disabled leaves every audio track out. Default: Enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// Codec of every track. Default: AAC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encode: Option<AudioEncode>,
+}
+
+/// Codec of the audio tracks: exactly one member.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AudioEncode {
+    /// AAC-LC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aac: Option<AacEncode>,
+    /// Opus; always 48 kHz.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opus: Option<OpusEncode>,
+}
+
+/// AAC-LC by ffmpeg's own encoder.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AacEncode {
+    /// Bit/s of a track, 16k to 512k. Default: 64k for each channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitrate: Option<Bitrate>,
+    /// Channels, 1 to 8. Default: the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 8))]
+    pub channels: Option<u8>,
+    /// Hz. Default: the source's, or the nearest that AAC has, at most 48000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 8000, max = 96000))]
+    pub sample_rate: Option<u32>,
+}
+
+/// Opus by libopus.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OpusEncode {
+    /// Bit/s of a track, 6k to 510k. Default: 48k for each channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitrate: Option<Bitrate>,
+    /// Channels, 1 to 8. Default: the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 8))]
+    pub channels: Option<u8>,
+}

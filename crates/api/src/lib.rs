@@ -1,0 +1,48 @@
+//! The API group `transcode.media/v1alpha1`: what a user writes and what the status tells.
+//!
+//! ```text
+//! job.rs      TranscodeJob: inputs, outputs, options, scheduling, retry
+//! profile.rs  TranscodeProfile, ClusterTranscodeProfile: the same options, shared
+//! video.rs    renditions and video encoding       audio.rs      audio encoding
+//! storage.rs  stores, inputs, outputs             thumbnail.rs  the thumbnail
+//! value.rs    media time, bit rates, positions    status.rs     the status subresource
+//! rules.rs    the one table of rules that the schema itself cannot say (CEL)
+//! ```
+//!
+//! Types only: no client, no async runtime, no defaults. Defaults belong to `transcode-engine`,
+//! because a default that the API server fills in would win over every profile.
+
+pub mod audio;
+pub mod job;
+pub mod profile;
+pub mod rules;
+pub mod status;
+pub mod storage;
+pub mod thumbnail;
+pub mod value;
+pub mod video;
+
+pub use audio::{AacEncode, AudioEncode, AudioOptions, OpusEncode};
+pub use job::{
+    Attempts, ProcessingOptions, Retry, Scheduling, TranscodeJob, TranscodeJobSpec, WorkData,
+    WorkDataDeletion,
+};
+pub use profile::{
+    ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, TranscodeProfile,
+};
+pub use status::TranscodeJobStatus;
+pub use storage::{
+    Addressing, CredentialsSpec, FileInput, FileOutput, Format, HttpInput, Input, Output, S3Input,
+    S3Output, S3Store, SecretRef, StoreSpec,
+};
+pub use thumbnail::{ImageFormat, Thumbnail};
+pub use value::{Bitrate, MediaTime, Position, Rational, ValueError};
+pub use video::{
+    Av1Encode, Box2, CrfRate, FanOut, H264Encode, HevcEncode, Integrity, Mode, Rendition,
+    VideoEncode, VideoOptions, X26xPreset,
+};
+
+/// The API group of every kind in this crate.
+pub const GROUP: &str = "transcode.media";
+/// The one served version.
+pub const VERSION: &str = "v1alpha1";

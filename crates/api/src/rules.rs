@@ -1,0 +1,98 @@
+//! Rules that a schema cannot say, in one table: the CRDs carry them as `x-kubernetes-validations`
+//! and the command line evaluates the very same expressions.
+
+/// Where a rule holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everywhere.
+    All,
+    /// On a cluster only: the CRD carries it, the local engine does not evaluate it.
+    Cluster,
+}
+
+/// One rule on one place of a spec.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// Kinds that carry the rule.
+    pub kinds: &'static [&'static str],
+    /// Dotted path from the object's root; `[]` steps into each item of a list.
+    pub path: &'static str,
+    /// CEL over `self`, the value at `path`; true means valid. Only functions of plain CEL.
+    pub cel: &'static str,
+    /// What is wrong and what would be right.
+    pub message: &'static str,
+    /// Where it holds.
+    pub scope: Scope,
+}
+
+const JOB: &[&str] = &["TranscodeJob"];
+const EVERY: &[&str] = &["TranscodeJob", "TranscodeProfile", "ClusterTranscodeProfile"];
+
+const fn rule(kinds: &'static [&'static str], path: &'static str, cel: &'static str, message: &'static str) -> Rule {
+    Rule { kinds, path, cel, message, scope: Scope::All }
+}
+
+const ONE_CODEC: &str = "[has(self.h264), has(self.hevc), has(self.av1)].filter(x, x).size() == 1";
+const ONE_CODEC_MESSAGE: &str = "say exactly one of h264, hevc and av1";
+const CRF_RANGE: &str = "!has(self.rate) || !has(self.rate.crf) || self.rate.crf <= 51";
+const CRF_RANGE_MESSAGE: &str = "crf is 1 to 51 for this codec";
+const DEPTH: &str = "!has(self.bitDepth) || self.bitDepth != 9";
+const DEPTH_MESSAGE: &str = "bitDepth is 8 or 10";
+
+/// Every rule.
+pub const RULES: &[Rule] = &[
+    rule(
+        JOB,
+        "spec.inputs[]",
+        "[has(self.s3), has(self.http), has(self.file)].filter(x, x).size() == 1",
+        "say exactly one of s3, http and file",
+    ),
+    Rule {
+        kinds: JOB,
+        path: "spec.inputs[]",
+        cel: "!has(self.file)",
+        message: "a file is read by the local engine only (kubectl transcode run); use s3 or http on a cluster",
+        scope: Scope::Cluster,
+    },
+    rule(
+        JOB,
+        "spec.outputs[]",
+        "[has(self.s3), has(self.file)].filter(x, x).size() == 1",
+        "say exactly one of s3 and file",
+    ),
+    Rule {
+        kinds: JOB,
+        path: "spec.outputs[]",
+        cel: "!has(self.file)",
+        message: "a file is written by the local engine only (kubectl transcode run); use s3 on a cluster",
+        scope: Scope::Cluster,
+    },
+    rule(EVERY, "spec.options.video.encode", ONE_CODEC, ONE_CODEC_MESSAGE),
+    rule(EVERY, "spec.options.renditions[].encode", ONE_CODEC, ONE_CODEC_MESSAGE),
+    rule(EVERY, "spec.options.video.encode.h264", CRF_RANGE, CRF_RANGE_MESSAGE),
+    rule(EVERY, "spec.options.renditions[].encode.h264", CRF_RANGE, CRF_RANGE_MESSAGE),
+    rule(EVERY, "spec.options.video.encode.hevc", CRF_RANGE, CRF_RANGE_MESSAGE),
+    rule(EVERY, "spec.options.renditions[].encode.hevc", CRF_RANGE, CRF_RANGE_MESSAGE),
+    rule(EVERY, "spec.options.video.encode.hevc", DEPTH, DEPTH_MESSAGE),
+    rule(EVERY, "spec.options.renditions[].encode.hevc", DEPTH, DEPTH_MESSAGE),
+    rule(EVERY, "spec.options.video.encode.av1", DEPTH, DEPTH_MESSAGE),
+    rule(EVERY, "spec.options.renditions[].encode.av1", DEPTH, DEPTH_MESSAGE),
+    rule(
+        EVERY,
+        "spec.options.renditions[]",
+        "has(self.box) || self.name in ['144p', '240p', '360p', '480p', '720p', '1080p', '1440p', '2160p', '4320p']",
+        "a rendition whose name is not a standard size needs box: {width, height}",
+    ),
+    rule(
+        EVERY,
+        "spec.options.audio.encode",
+        "[has(self.aac), has(self.opus)].filter(x, x).size() == 1",
+        "say exactly one of aac and opus",
+    ),
+    rule(
+        JOB,
+        "spec",
+        "!has(self.outputs) || !self.outputs.exists(o, has(o.formats)) || self.outputs.all(o, !has(o.formats) || o.formats.all(f, o.formats.filter(g, g == f).size() == 1))",
+        "formats lists each of hls, dash and mp4 at most once",
+    ),
+];

@@ -1,0 +1,192 @@
+//! The status subresource: a function of what is observed, bounded whatever the number of chunks.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is known of a job. Every list is bounded.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TranscodeJobStatus {
+    /// The generation of the spec that this status speaks of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// For people; programs read the conditions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
+    /// The reason of the phase in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// `Ready`, `Reconciling`, `Stalled`, `Complete`, `Failed`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// What the probe found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub media: Option<MediaStatus>,
+    /// How far the job is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressStatus>,
+    /// One row for each stage.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub stages: Vec<StageStatus>,
+    /// One row for each rendition and audio track.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub renditions: Vec<RenditionStatus>,
+    /// What was published.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub outputs: Vec<OutputStatus>,
+    /// Soft failures and everything about the source that was changed or left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub warnings: Vec<Warning>,
+    /// What the job used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// The phase of a job, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// Seen, nothing runs yet.
+    Pending,
+    /// Tasks run.
+    Running,
+    /// Published and verified.
+    Succeeded,
+    /// Ended without an output.
+    Failed,
+}
+
+/// A condition as in the Kubernetes API conventions, without times: the driver adds them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// CamelCase name.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// CamelCase reason.
+    pub reason: String,
+    /// One sentence.
+    pub message: String,
+}
+
+/// What the probe found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MediaStatus {
+    /// `1m30.5s`.
+    pub duration: String,
+    /// Container, as ffprobe names it.
+    pub container: String,
+    /// `h264 1920x1080 25 fps yuv420p`, absent without video.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub video: Option<String>,
+    /// `aac 48000 Hz 2 ch eng`, one for each track.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32))]
+    pub audio: Vec<String>,
+}
+
+/// How far the job is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProgressStatus {
+    /// `42%`, weighted by media duration.
+    pub percent: String,
+    /// `2/3`: renditions that are done.
+    pub renditions: String,
+    /// `3m20s`; absent while it can't be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eta: Option<String>,
+}
+
+/// One stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StageStatus {
+    /// `encode-720p`.
+    pub name: String,
+    /// Waiting, Running, Retrying, Done, DoneWithGaps, SoftFailed, Failed or Skipped.
+    pub state: String,
+    /// Tasks that are done.
+    pub done: u32,
+    /// Tasks in all.
+    pub total: u32,
+    /// Attempts that failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failed_attempts: u32,
+    /// Start of the first task, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// End of the last task, RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<String>,
+    /// The last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+/// One rendition or audio track.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RenditionStatus {
+    /// `720p`, `audio-0`.
+    pub name: String,
+    /// `1280x720`; absent for audio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<String>,
+    /// RFC 6381.
+    pub codec: String,
+    /// Average, bit/s; known once it is packaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitrate: Option<u64>,
+    /// Bytes of its segments; known once it is packaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// Something that was published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OutputStatus {
+    /// `hls`, `dash`, `mp4`, `thumbnail`, `record`.
+    pub kind: String,
+    /// Where it is.
+    pub uri: String,
+}
+
+/// A soft failure, or something that was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Warning {
+    /// The stage that says it.
+    pub stage: String,
+    /// CamelCase reason.
+    pub reason: String,
+    /// One sentence.
+    pub message: String,
+    /// Attempts that were made; 0 when nothing failed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempts: u32,
+}
+
+/// What the job used.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// CPU time of all tasks, seconds.
+    pub cpu_seconds: u64,
+    /// Bytes read from the source.
+    pub bytes_read: u64,
+    /// Bytes written to storage.
+    pub bytes_written: u64,
+}

@@ -1,0 +1,169 @@
+//! Where media comes from and goes to.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An object store, named so that inputs and outputs can refer to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreSpec {
+    /// A DNS label.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// An S3-compatible service.
+    pub s3: S3Store,
+    /// Default: the environment of the process (`AWS_ACCESS_KEY_ID` and so on), the AWS profile,
+    /// or the workload's identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<CredentialsSpec>,
+}
+
+/// An S3-compatible service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct S3Store {
+    /// URL of the service. Default: AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^https?://[^/@?#\s]+/?$"))]
+    pub endpoint: Option<String>,
+    /// Default: us-east-1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-zA-Z0-9-]+$"))]
+    pub region: Option<String>,
+    /// How a bucket is addressed. Default: Path when an endpoint is given, else Virtual.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addressing: Option<Addressing>,
+}
+
+/// How a bucket is addressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Addressing {
+    /// `https://endpoint/bucket/key`
+    Path,
+    /// `https://bucket.endpoint/key`
+    Virtual,
+}
+
+/// Where a store's credentials are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialsSpec {
+    /// A Secret with the keys `accessKeyId`, `secretAccessKey` and, if temporary, `sessionToken`.
+    /// The local engine reads a folder of that name below `--credentials-dir`.
+    pub secret_ref: SecretRef,
+}
+
+/// A Secret of the job's namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRef {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    pub name: String,
+}
+
+/// A source: exactly one of `s3`, `http` and `file`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    /// A DNS label.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// An object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3Input>,
+    /// A URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpInput>,
+    /// A file; local engine only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileInput>,
+}
+
+/// An object.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct S3Input {
+    /// One of `stores`.
+    #[schemars(length(min = 1, max = 63))]
+    pub store: String,
+    /// The bucket.
+    #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    pub bucket: String,
+    /// The object's key.
+    #[schemars(length(min = 1, max = 1024))]
+    pub key: String,
+}
+
+/// A URL, read with ranges. Private addresses are refused unless the site allows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpInput {
+    /// `http` or `https`, without credentials in it.
+    #[schemars(length(min = 1, max = 2048), regex(pattern = r"^https?://[^/@\s]+(/\S*)?$"))]
+    pub url: String,
+}
+
+/// A file on this machine; local engine only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FileInput {
+    /// Relative paths count from the working directory.
+    #[schemars(length(min = 1, max = 4096))]
+    pub path: String,
+}
+
+/// A destination: exactly one of `s3` and `file`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    /// A DNS label.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// A prefix in a bucket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3Output>,
+    /// A folder; local engine only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FileOutput>,
+    /// What is made. Default: hls, dash and mp4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 3))]
+    pub formats: Option<Vec<Format>>,
+}
+
+/// A prefix in a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct S3Output {
+    /// One of `stores`.
+    #[schemars(length(min = 1, max = 63))]
+    pub store: String,
+    /// The bucket.
+    #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    pub bucket: String,
+    /// Everything is written below it; it belongs to this job.
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[^/].*[^/]$|^[^/]$"))]
+    pub prefix: String,
+}
+
+/// A folder on this machine; local engine only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FileOutput {
+    /// Made when missing; it belongs to this job. Relative paths count from the working directory.
+    #[schemars(length(min = 1, max = 4096))]
+    pub path: String,
+}
+
+/// What is made of the renditions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// `master.m3u8` over CMAF segments.
+    Hls,
+    /// `manifest.mpd` over the same segments.
+    Dash,
+    /// A progressive MP4 of each rendition.
+    Mp4,
+}

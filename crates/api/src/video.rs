@@ -1,0 +1,183 @@
+//! Video options: how renditions are encoded, and which.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::value::MediaTime;
+
+/// Whether a feature is used. Written out so that a job can switch off what a profile switches on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum Mode {
+    /// The feature is used.
+    #[default]
+    Enabled,
+    /// The feature is not used.
+    Disabled,
+}
+
+/// Options of all video renditions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VideoOptions {
+    /// Codec and rate of every rendition that does not say its own. Default: H.264, CRF 23, medium.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encode: Option<VideoEncode>,
+    /// Length of a media segment, 1s to 30s; rounded to whole frames. Default: 4s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub segment_duration: Option<MediaTime>,
+    /// How tasks are cut. Default: Auto.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fan_out: Option<FanOut>,
+}
+
+/// How encoding is spread over tasks. Never changes what is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum FanOut {
+    /// `ChunkRendition` while there are fewer chunks than workers, else `Chunk`.
+    Auto,
+    /// A task per chunk and rendition: the shortest time to the end on many workers.
+    ChunkRendition,
+    /// A task per chunk that decodes once and encodes every rendition: the least CPU time.
+    Chunk,
+}
+
+/// Codec of a rendition: exactly one member.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct VideoEncode {
+    /// H.264 (AVC), 8 bit, by x264.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub h264: Option<H264Encode>,
+    /// HEVC (H.265), 8 or 10 bit, by x265.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hevc: Option<HevcEncode>,
+    /// AV1, 8 or 10 bit, by SVT-AV1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub av1: Option<Av1Encode>,
+}
+
+/// H.264 by x264.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct H264Encode {
+    /// Constant rate factor. Default: 23.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<CrfRate>,
+    /// Speed against compression. Default: medium.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<X26xPreset>,
+}
+
+/// HEVC by x265.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HevcEncode {
+    /// Constant rate factor. Default: 26.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<CrfRate>,
+    /// Speed against compression. Default: medium.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<X26xPreset>,
+    /// Bits per sample, 8 or 10. Default: the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 8, max = 10))]
+    pub bit_depth: Option<u8>,
+}
+
+/// AV1 by SVT-AV1.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Av1Encode {
+    /// Constant rate factor. Default: 35.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<CrfRate>,
+    /// Speed against compression: 0 is slowest, 13 fastest. Default: 8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 13))]
+    pub preset: Option<u8>,
+    /// Bits per sample, 8 or 10. Default: the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 8, max = 10))]
+    pub bit_depth: Option<u8>,
+}
+
+/// Rate control: exactly one member.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CrfRate {
+    /// Constant rate factor: lower is better. H.264 and HEVC 1 to 51, AV1 1 to 63.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 63))]
+    pub crf: Option<u8>,
+}
+
+/// The presets of x264 and x265.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the names are the encoders' own")]
+pub enum X26xPreset {
+    Ultrafast,
+    Superfast,
+    Veryfast,
+    Faster,
+    Fast,
+    Medium,
+    Slow,
+    Slower,
+    Veryslow,
+}
+
+impl X26xPreset {
+    /// The name that x264 and x265 know.
+    pub fn name(self) -> &'static str {
+        match self {
+            X26xPreset::Ultrafast => "ultrafast",
+            X26xPreset::Superfast => "superfast",
+            X26xPreset::Veryfast => "veryfast",
+            X26xPreset::Faster => "faster",
+            X26xPreset::Fast => "fast",
+            X26xPreset::Medium => "medium",
+            X26xPreset::Slow => "slow",
+            X26xPreset::Slower => "slower",
+            X26xPreset::Veryslow => "veryslow",
+        }
+    }
+}
+
+/// One rung of the ladder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rendition {
+    /// A DNS label of at most 20 characters. One of 144p, 240p, 360p, 480p, 720p, 1080p, 1440p,
+    /// 2160p and 4320p brings its 16:9 box along; any other name needs `box`.
+    #[schemars(length(min = 1, max = 20), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// The picture fits in this box with its aspect ratio kept; never upscaled.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "box")]
+    pub within: Option<Box2>,
+    /// Codec and rate of this rendition. Default: `video.encode`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encode: Option<VideoEncode>,
+}
+
+/// A box in pixels. Turned by itself for portrait sources when the rung's name implies it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Box2 {
+    /// Pixels, 16 to 8192.
+    #[schemars(range(min = 16, max = 8192))]
+    pub width: u32,
+    /// Pixels, 16 to 8192.
+    #[schemars(range(min = 16, max = 8192))]
+    pub height: u32,
+}
+
+/// What happens to a source or a chunk that cannot be encoded whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+pub enum Integrity {
+    /// A missing or bad chunk fails the job and is named.
+    #[default]
+    Strict,
+    /// The gap is published in all renditions alike and listed.
+    Permissive,
+}

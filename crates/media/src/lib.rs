@@ -1,0 +1,21 @@
+//! Media correctness, pure: exact time, packet index, ladder, ffmpeg arguments, CMAF, playlists.
+//!
+//! ```text
+//! probe ──> index ──> ladder, grid, chunk        what the source is, and how it is cut
+//!                          │
+//!                        argv                    what ffmpeg is asked to do
+//!                          │
+//!             cmaf (rewrite, init, progressive)  what becomes of what ffmpeg wrote
+//!                          │
+//!             playlist (hls, dash)               how players find it
+//!                          │
+//!             inspect                            verify's own reader; shares no code with cmaf
+//! ```
+//!
+//! No IO but `std::io::Read` over what the caller opened, no clock, no async.
+
+pub mod cmaf;
+pub mod inspect;
+pub mod playlist;
+pub mod time;
+pub mod track;

@@ -1,0 +1,147 @@
+//! What a finished track is: the facts that packaging, playlists, verify and the job's record share.
+//!
+//! All times are ticks of the track's [`Timescale`] on the output timeline (0 = the job's origin).
+//! All paths are relative to the output prefix, with `/`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{MediaTime, Rational, Timescale};
+
+/// A file in the output, with what it takes to check it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFacts {
+    /// Relative to the output prefix.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256, lower-case hex.
+    pub sha256: String,
+}
+
+/// One CMAF media segment: one `moof` and one `mdat`, starting with a random access point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Segment {
+    /// Absolute, from 1; also `mfhd.sequence_number` and DASH's `$Number$`.
+    pub number: u32,
+    /// The file.
+    #[serde(flatten)]
+    pub file: FileFacts,
+    /// Presentation time of its first sample, ticks.
+    pub start: i64,
+    /// To the start of the next segment, ticks.
+    pub duration: u64,
+    /// Access units in it.
+    pub samples: u32,
+    /// Bytes from the start of the file to the end of the first sample: what an I-frame playlist
+    /// asks for (RFC 8216bis 4.4.3.6).
+    pub key_bytes: u64,
+}
+
+/// What a track is, apart from its segments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Track {
+    /// Rendition name or `audio-<n>`; unique in a job.
+    pub name: String,
+    /// RFC 6381 codec text, `avc1.64001f`.
+    pub codec: String,
+    /// Ticks per second.
+    pub timescale: Timescale,
+    /// The init segment.
+    pub init: FileFacts,
+    /// What kind of track.
+    pub kind: TrackKind,
+}
+
+/// What differs by the kind of track.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "type")]
+pub enum TrackKind {
+    /// Pictures.
+    Video {
+        /// Coded width, pixels.
+        width: u32,
+        /// Coded height, pixels.
+        height: u32,
+        /// Sample (pixel) aspect ratio.
+        sar: Rational,
+        /// Frames per second for `FRAME-RATE`: the average, or the nominal rate when constant.
+        frame_rate: Rational,
+    },
+    /// Sound.
+    Audio {
+        /// Channels.
+        channels: u32,
+        /// Hz; also the timescale.
+        sample_rate: u32,
+        /// BCP 47 as RFC 8216 wants it, `en`; `und` when the source does not say.
+        language: String,
+        /// Title of the source's track.
+        title: Option<String>,
+        /// The source's `default` disposition (of several, at most one track is).
+        default: bool,
+        /// Samples at the start that are decoded and thrown away: `elst.media_time`.
+        priming: u32,
+    },
+}
+
+/// A finished track with all its segments in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinishedTrack {
+    /// What it is.
+    #[serde(flatten)]
+    pub track: Track,
+    /// In order, without those in `gaps`.
+    pub segments: Vec<Segment>,
+    /// Permissive mode: segments that could not be made, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps: Vec<Gap>,
+}
+
+/// A segment that is missing in all renditions alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// The number that the segment would have.
+    pub number: u32,
+    /// Start, ticks.
+    pub start: i64,
+    /// Duration, ticks.
+    pub duration: u64,
+}
+
+impl FinishedTrack {
+    /// Bytes of all media segments.
+    pub fn bytes(&self) -> u64 {
+        self.segments.iter().map(|s| s.file.bytes).sum()
+    }
+
+    /// From the start of the first segment to the end of the last one.
+    pub fn duration(&self) -> MediaTime {
+        let ticks: u64 = self.segments.iter().map(|s| s.duration).sum::<u64>()
+            + self.gaps.iter().map(|g| g.duration).sum::<u64>();
+        self.track.timescale.time(ticks as i64)
+    }
+
+    /// Measured bit rate over the whole track, bit/s, rounded up (`AVERAGE-BANDWIDTH`).
+    pub fn average_bandwidth(&self) -> u64 {
+        bandwidth(self.bytes(), self.segments.iter().map(|s| s.duration).sum(), self.track.timescale)
+    }
+
+    /// Measured bit rate of the worst segment, bit/s, rounded up (`BANDWIDTH`, the peak segment
+    /// bit rate of RFC 8216bis 4.4.6.2).
+    pub fn peak_bandwidth(&self) -> u64 {
+        self.segments
+            .iter()
+            .map(|s| bandwidth(s.file.bytes, s.duration, self.track.timescale))
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+fn bandwidth(bytes: u64, ticks: u64, timescale: Timescale) -> u64 {
+    match ticks {
+        0 => 0,
+        _ => (u128::from(bytes) * 8 * u128::from(timescale.0)).div_ceil(u128::from(ticks)) as u64,
+    }
+}
