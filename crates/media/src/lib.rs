@@ -14,8 +14,15 @@
 //!
 //! No IO but `std::io::Read` over what the caller opened, no clock, no async.
 
+pub mod argv;
+pub mod chunk;
 pub mod cmaf;
+pub mod codec;
+pub mod index;
 pub mod inspect;
+pub mod ladder;
 pub mod playlist;
+pub mod probe;
 pub mod time;
+pub mod timeline;
 pub mod track;

@@ -5,7 +5,7 @@
 //! presentation time of any track that is kept. Going from one to the other is exact for video,
 //! because the output timescale is a whole multiple of the source's.
 
-use num_integer::Integer;
+use num_integer::{div_ceil, div_floor};
 use num_rational::Ratio;
 use serde::{Deserialize, Serialize};
 pub use transcode_api::value::{MediaTime, Rational};
@@ -68,7 +68,7 @@ impl Timescale {
 fn scaled(time: MediaTime, den: u32, num: u32) -> (i64, i64) {
     let (numer, denom) = (i128::from(*time.ratio().numer()), i128::from(*time.ratio().denom()));
     let (above, below) = (numer * i128::from(den), denom * i128::from(num));
-    (above.div_floor(&below) as i64, above.div_ceil(&below) as i64)
+    (div_floor(above, below) as i64, div_ceil(above, below) as i64)
 }
 
 /// Seconds with six decimals, rounded: for playlists and ffmpeg's command line.

@@ -1,0 +1,115 @@
+//! Result objects: written last in one PUT, they name what a task made, with checksums. Readers
+//! follow only them.
+
+use serde::{Deserialize, Serialize};
+use transcode_media::track::{FileFacts, FinishedTrack, Segment, Track};
+
+/// What a task used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// CPU time of its child processes, milliseconds.
+    pub cpu_millis: u64,
+    /// Wall time, milliseconds.
+    pub wall_millis: u64,
+    /// Bytes read from the source.
+    pub bytes_read: u64,
+}
+
+/// One chunk of one rendition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChunkResult {
+    /// See [`crate::VERSION`].
+    pub version: u32,
+    /// Content key of the rendition.
+    pub key: String,
+    /// Which chunk.
+    pub chunk: u32,
+    /// The track; equal in all chunks of a rendition, the init segment above all.
+    pub track: Track,
+    /// Its segments.
+    pub segments: Vec<Segment>,
+    /// Frames in it.
+    pub frames: u32,
+    /// How often decoding had to begin further back than planned.
+    pub steps_back: u32,
+    /// What it used; shared by the renditions of one run.
+    pub usage: Usage,
+    /// The command, for a person.
+    pub command: String,
+}
+
+/// All audio tracks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AudioResult {
+    /// See [`crate::VERSION`].
+    pub version: u32,
+    /// Content key of the audio.
+    pub key: String,
+    /// In the source's order.
+    pub tracks: Vec<FinishedTrack>,
+    /// What it used.
+    pub usage: Usage,
+    /// The command, for a person.
+    pub command: String,
+}
+
+/// One rendition's progressive MP4.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MergeResult {
+    /// See [`crate::VERSION`].
+    pub version: u32,
+    /// Where it lies until it is published.
+    pub file: FileFacts,
+    /// Where it will be published.
+    pub publish_as: String,
+}
+
+/// The thumbnail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ThumbnailResult {
+    /// See [`crate::VERSION`].
+    pub version: u32,
+    /// Where it lies until it is published.
+    pub file: FileFacts,
+    /// Where it will be published.
+    pub publish_as: String,
+}
+
+/// Finished tracks and the playlists over them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PackageResult {
+    /// See [`crate::VERSION`].
+    pub version: u32,
+    /// Video tracks in the ladder's order.
+    pub video: Vec<FinishedTrack>,
+    /// Audio tracks in the source's order.
+    pub audio: Vec<FinishedTrack>,
+    /// Playlists: `path` is where each will be published, its text lies in the staging area.
+    pub playlists: Vec<FileFacts>,
+    /// What all tasks used.
+    pub usage: Usage,
+}
+
+/// What Verify looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VerifyResult {
+    /// See [`crate::VERSION`].
+    pub version: u32,
+    /// Segments read and checked.
+    pub segments: u64,
+    /// Frames and audio access units found where they belong.
+    pub samples: u64,
+    /// Joins of chunks that were decoded.
+    pub joins: u64,
+    /// Progressive MP4s checked.
+    pub files: u64,
+    /// Playlists checked.
+    pub playlists: u64,
+}

@@ -1,0 +1,300 @@
+//! What to do next, and why. Every action carries its reason, so that `explain` only has to print.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    assess::{MAX_REOPENINGS, Progress, StageProgress, StageState},
+    extend::extend,
+    observe::{BatchId, BatchState, Failure, Intent, Observation, Outcome, RecordEntry},
+    plan::{Domain, Need, Plan, Stage, StageEnd, StageId, StageKind},
+    spec::ResolvedSpec,
+    taskset::TaskSet,
+};
+
+/// Tasks in a batch at most: indexes of a Kubernetes Job that stay handy.
+const MAX_BATCH: u32 = 1000;
+
+/// What the site gives this job at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grant {
+    /// Tasks at a time.
+    pub slots: u32,
+}
+
+/// A batch to start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Batch {
+    /// Its identity.
+    pub id: BatchId,
+    /// Its tasks.
+    pub tasks: TaskSet,
+    /// Tasks of it at a time.
+    pub cap: u32,
+    /// MiB that one of its tasks takes.
+    pub memory_mib: u64,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Put this on the record.
+    Note(RecordEntry),
+    /// Add these stages to the plan.
+    Extend(Vec<Stage>),
+    /// Start a batch.
+    Start(Batch),
+    /// Stop a batch; its tasks will be seen as disrupted.
+    Stop(BatchId),
+    /// Forget a batch: everything it told is on the record.
+    Forget(BatchId),
+    /// The job ended.
+    End(Outcome),
+}
+
+/// What to do, in order, and when to look again if nothing happens.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// Actions with the reason of each.
+    pub actions: Vec<(Action, String)>,
+    /// When to look again.
+    pub wake_at: Option<Timestamp>,
+}
+
+impl Decision {
+    fn act(&mut self, action: Action, why: impl Into<String>) {
+        self.actions.push((action, why.into()));
+    }
+
+    fn wake(&mut self, at: Timestamp) {
+        self.wake_at = Some(self.wake_at.map_or(at, |w| w.min(at)));
+    }
+}
+
+/// Decides. Progress must be of this plan and observation.
+pub fn decide(
+    spec: &ResolvedSpec,
+    plan: &Plan,
+    observation: &Observation,
+    progress: &Progress,
+    grant: Grant,
+    now: Timestamp,
+) -> Decision {
+    let mut decision = Decision::default();
+    note(&mut decision, observation, now);
+    if !decision.actions.is_empty() {
+        // What was seen goes on the record first; the next pass decides on it.
+        return decision;
+    }
+    finish(&mut decision, observation, progress, now);
+    if progress.ended.is_none() {
+        if let Some(outcome) = outcome(plan, observation, progress) {
+            end(&mut decision, observation, outcome);
+            return decision;
+        }
+        grow(&mut decision, spec, plan, observation);
+    }
+    for stage in plan.stages.values() {
+        if let Some(standing) = progress.stages.get(&stage.id) {
+            start(&mut decision, spec, stage, standing, observation, grant, now);
+        }
+    }
+    decision
+}
+
+/// Everything that batches tell and the record does not have yet.
+fn note(decision: &mut Decision, observation: &Observation, now: Timestamp) {
+    for (id, batch) in &observation.live {
+        let record = &observation.record;
+        let mut news = batch.succeeded.clone();
+        if let Some(done) = record.done.get(&id.stage) {
+            news.subtract(done);
+        }
+        if let Some(summary) = batch.summary.as_ref().filter(|s| record.facts.0.get(&id.stage) != Some(s)) {
+            decision.act(Action::Note(RecordEntry::Told { stage: id.stage.clone(), summary: summary.clone() }), format!("{id} told what it found"));
+        }
+        if !news.is_empty() {
+            let why = format!("{} of {} tasks of {id} succeeded", batch.succeeded.len(), batch.tasks.len());
+            decision.act(Action::Note(RecordEntry::Done { stage: id.stage.clone(), tasks: news }), why);
+        }
+        if batch.ended && !record.seen.contains(id) {
+            note_ended(decision, observation, id, batch, now);
+        }
+    }
+}
+
+fn note_ended(decision: &mut Decision, observation: &Observation, id: &BatchId, batch: &BatchState, now: Timestamp) {
+    for (task, failure) in &batch.failed {
+        let entry = RecordEntry::Failed { stage: id.stage.clone(), task: *task, failure: failure.clone(), at: now };
+        decision.act(Action::Note(entry), format!("task {task} of {id} failed: {}", failure.failure.reason()));
+        if let Failure::Missing { stage, tasks } = &failure.failure
+            && observation.record.reopened.get(stage).copied().unwrap_or(0) < MAX_REOPENINGS
+        {
+            let entry = RecordEntry::Reopened { stage: stage.clone(), tasks: tasks.clone() };
+            decision.act(Action::Note(entry), format!("{id} misses results {tasks} of {stage}; they are made again"));
+        }
+    }
+    decision.act(Action::Note(RecordEntry::Ended { batch: id.clone() }), format!("{id} ended"));
+}
+
+/// Forgets batches that are on the record, and puts the end of stages on it.
+fn finish(decision: &mut Decision, observation: &Observation, progress: &Progress, now: Timestamp) {
+    for id in observation.live.keys().filter(|id| observation.record.seen.contains(id)) {
+        decision.act(Action::Forget(id.clone()), format!("{id} is on the record"));
+    }
+    for (id, standing) in &progress.stages {
+        let started = observation.record.times.get(id).is_some_and(|t| t.finished.is_none());
+        if started && standing.end().is_some() && standing.running.is_empty() {
+            decision.act(Action::Note(RecordEntry::Finished { stage: id.clone(), at: now }), format!("{id} ended"));
+        }
+    }
+}
+
+/// Whether the job is over.
+fn outcome(plan: &Plan, observation: &Observation, progress: &Progress) -> Option<Outcome> {
+    if observation.intent == Intent::Cancel {
+        return Some(Outcome::Failed { reason: "Cancelled".into(), message: "the job was cancelled".into() });
+    }
+    for (id, standing) in &progress.stages {
+        let critical = plan.stages.get(id).is_some_and(|s| s.domain == Domain::Critical);
+        if let (true, Some(StageEnd::Failed(failure))) = (critical, standing.end()) {
+            let words = standing.last_failure.as_ref().map_or("", |f| f.message.as_str());
+            let tries = match standing.failed_attempts {
+                0 | 1 => String::new(),
+                n => format!(" after {n} failed attempts"),
+            };
+            return Some(Outcome::Failed { reason: failure.reason().into(), message: format!("{id} failed{tries}: {words}") });
+        }
+    }
+    let facts = &observation.record.facts;
+    if facts.split().is_some_and(|s| s.published) {
+        return Some(Outcome::Complete { reason: "AlreadyPublished".into() });
+    }
+    let publish = progress.stages.get(&StageId::job(StageKind::Publish))?;
+    matches!(publish.end(), Some(StageEnd::Done)).then(|| Outcome::Complete { reason: "Published".into() })
+}
+
+fn end(decision: &mut Decision, observation: &Observation, outcome: Outcome) {
+    for id in observation.live.keys() {
+        decision.act(Action::Stop(id.clone()), "the job ended");
+    }
+    let why = match &outcome {
+        Outcome::Complete { reason } => reason.clone(),
+        Outcome::Failed { message, .. } => message.clone(),
+    };
+    decision.act(Action::End(outcome), why);
+}
+
+/// Extends the plan once the source is known; what Split found done goes on the record.
+fn grow(decision: &mut Decision, spec: &ResolvedSpec, plan: &Plan, observation: &Observation) {
+    let facts = &observation.record.facts;
+    let Some(split) = facts.split().filter(|_| !plan.is_extended()) else { return };
+    let stages = match extend(spec, plan, facts) {
+        Ok(stages) => stages,
+        Err(refusal) => {
+            let message = refusal.to_string();
+            let outcome = Outcome::Failed { reason: "Refused".into(), message: message.clone() };
+            decision.act(Action::End(outcome), message);
+            return;
+        }
+    };
+    let found: Vec<_> = stages.iter().filter_map(|s| Some((s.id.clone(), found(s, &split.found)?))).collect();
+    decision.act(Action::Extend(stages), "the source is known");
+    for (stage, tasks) in found.into_iter().filter(|(_, t)| !t.is_empty()) {
+        decision.act(Action::Note(RecordEntry::Done { stage, tasks: tasks.clone() }), format!("found done: {tasks}"));
+    }
+}
+
+/// Tasks of a stage whose every artifact was found.
+fn found(stage: &Stage, found: &std::collections::BTreeMap<String, TaskSet>) -> Option<TaskSet> {
+    match stage.id.kind {
+        StageKind::Audio => found.get("audio").cloned(),
+        StageKind::Encode if !stage.id.subject.is_empty() => found.get(&stage.id.subject).cloned(),
+        StageKind::Encode => {
+            let renditions: Vec<_> = found.iter().filter(|(name, _)| *name != "audio").map(|(_, t)| t).collect();
+            let all = |task: &u32| !renditions.is_empty() && renditions.iter().all(|t| t.contains(*task));
+            Some((0..stage.tasks).filter(all).collect())
+        }
+        _ => None,
+    }
+}
+
+/// Starts what may run of a stage.
+fn start(
+    decision: &mut Decision,
+    spec: &ResolvedSpec,
+    stage: &Stage,
+    standing: &StageProgress,
+    observation: &Observation,
+    grant: Grant,
+    now: Timestamp,
+) {
+    match standing.state {
+        StageState::Open => {}
+        StageState::Waiting if out_of_patience(decision, stage, standing, observation, now) => {}
+        _ => return,
+    }
+    if stage.id.kind == StageKind::Cleanup && !wants_cleanup(spec, observation) {
+        return;
+    }
+    let mut tasks = TaskSet::default();
+    for (task, at) in &standing.due {
+        match at {
+            Some(at) if *at > now => decision.wake(*at),
+            _ if tasks.len() < MAX_BATCH => {
+                tasks.insert(*task);
+            }
+            _ => decision.wake(now),
+        }
+    }
+    if tasks.is_empty() {
+        return;
+    }
+    let number = observation.record.batches.get(&stage.id).copied().unwrap_or(0);
+    let id = BatchId { stage: stage.id.clone(), number };
+    let again = tasks.iter().filter(|t| observation.record.attempts.get(&stage.id).is_some_and(|a| a.contains_key(t))).count();
+    let why = match (stage.needs.is_empty(), again) {
+        (true, 0) => "it needs nothing".to_string(),
+        (false, 0) => "what it needs is there".to_string(),
+        (_, again) => format!("{again} of {} tasks are tried again", tasks.len()),
+    };
+    decision.act(Action::Note(RecordEntry::Started { batch: id.clone(), at: now }), format!("{id} is about to start"));
+    let cap = grant.slots.min(tasks.len());
+    decision.act(Action::Start(Batch { id, tasks, cap, memory_mib: stage.memory_mib }), why);
+}
+
+fn wants_cleanup(spec: &ResolvedSpec, observation: &Observation) -> bool {
+    let complete = matches!(&observation.record.ended, Some(Outcome::Complete { reason }) if reason == "Published");
+    complete && spec.delete_work == transcode_api::WorkDataDeletion::Success
+}
+
+/// Whether only enhancements are missing and their time is up; they are stopped then.
+fn out_of_patience(decision: &mut Decision, stage: &Stage, standing: &StageProgress, observation: &Observation, now: Timestamp) -> bool {
+    let patience = |id: &StageId| {
+        stage.needs.iter().find_map(|need| match need {
+            Need::Settled { stage, within_seconds } if stage == id => Some(*within_seconds),
+            _ => None,
+        })
+    };
+    // Everything else is ready since the last of the other needs ended.
+    let ready = stage.needs.iter().filter_map(|need| match need {
+        Need::Done(id) => observation.record.times.get(id).and_then(|t| t.finished),
+        _ => None,
+    });
+    let Some(ready) = ready.max() else { return false };
+    let Some(longest) = standing.waits_for.iter().map(patience).collect::<Option<Vec<_>>>().and_then(|p| p.into_iter().max()) else {
+        return false;
+    };
+    let Ok(limit) = ready.checked_add(SignedDuration::from_secs(i64::from(longest))) else { return true };
+    if now < limit {
+        decision.wake(limit);
+        return false;
+    }
+    for id in observation.live.keys().filter(|id| standing.waits_for.contains(&id.stage)) {
+        decision.act(Action::Stop(id.clone()), format!("{} has waited {longest} s for it", stage.id));
+    }
+    true
+}

@@ -1,0 +1,203 @@
+//! How the plan grows: `begin` knows only the spec, `extend` adds the rest once the source is known.
+
+use transcode_api::{FanOut, Format, Integrity};
+use transcode_media::{
+    ladder::{Ladder, ladder},
+    time::MediaTime,
+};
+
+use crate::{
+    facts::{Facts, MediaSummary, SplitSummary},
+    plan::{Domain, Need, PLAN_VERSION, Plan, Stage, StageId, StageKind},
+    spec::ResolvedSpec,
+};
+
+/// Audio tracks at most: their facts have to fit a pod's termination message.
+pub const MAX_AUDIO_TRACKS: usize = 8;
+
+/// How long Publish waits for enhancements once everything else is ready.
+const ENHANCEMENT_PATIENCE_SECONDS: u32 = 60;
+
+/// A source that this version does not take, and why; nothing is changed in silence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub String);
+
+/// The plan before anything is known of the source.
+pub fn begin(spec: &ResolvedSpec) -> Plan {
+    let mut plan = Plan { version: PLAN_VERSION, stages: Default::default() };
+    let probe = StageId::job(StageKind::Probe);
+    plan.append(vec![
+        critical(spec, probe.clone(), vec![], 1, MediaTime::ZERO),
+        critical(spec, StageId::job(StageKind::Split), vec![Need::Done(probe)], 1, MediaTime::ZERO),
+    ]);
+    plan
+}
+
+/// The ladder of a source under a spec.
+pub fn renditions(spec: &ResolvedSpec, media: &MediaSummary) -> Ladder {
+    match &media.info.video {
+        None => Ladder::default(),
+        Some(video) => ladder(video, spec.renditions.as_deref(), &spec.video),
+    }
+}
+
+/// Whether there is audio to encode.
+pub fn has_audio(spec: &ResolvedSpec, media: &MediaSummary) -> bool {
+    spec.audio.is_some() && !media.info.audio.is_empty()
+}
+
+/// The stages after Split. Deterministic; never touches earlier stages.
+pub fn extend(spec: &ResolvedSpec, plan: &Plan, facts: &Facts) -> Result<Vec<Stage>, Refusal> {
+    let (Some(media), Some(split)) = (facts.media(), facts.split()) else { return Ok(vec![]) };
+    if plan.is_extended() {
+        return Ok(vec![]);
+    }
+    accept(spec, media)?;
+    let made = Made::new(spec, media, split);
+    let mut stages = made.encode();
+    let encoded: Vec<Need> = stages.iter().map(|s| Need::Done(s.id.clone())).collect();
+    stages.extend(made.thumbnail());
+    let merges = made.merge(&encoded);
+    let merged: Vec<Need> = merges.iter().map(|s| Need::Done(s.id.clone())).collect();
+    stages.extend(merges);
+    let id = |kind| StageId::job(kind);
+    let small = MediaTime::ZERO;
+    stages.push(critical(spec, id(StageKind::Package), encoded, 1, small));
+    let needs = [vec![Need::Done(id(StageKind::Package))], merged].concat();
+    stages.push(critical(spec, id(StageKind::Verify), needs, 1, made.share(30)));
+    let mut needs = vec![Need::Done(id(StageKind::Verify))];
+    if spec.thumbnail.is_some() && media.info.video.is_some() {
+        needs.push(Need::Settled { stage: id(StageKind::Thumbnail), within_seconds: ENHANCEMENT_PATIENCE_SECONDS });
+    }
+    stages.push(critical(spec, id(StageKind::Publish), needs, 1, small));
+    let cleanup = Stage { domain: Domain::Enhancement, retry: spec.enhancement, ..critical(spec, id(StageKind::Cleanup), vec![Need::JobEnded], 1, small) };
+    stages.push(cleanup);
+    Ok(stages)
+}
+
+/// Which way the tasks are cut, and why.
+pub fn fan_out(spec: &ResolvedSpec, split: &SplitSummary, renditions: usize) -> (FanOut, String) {
+    let workers = spec.max_parallel.unwrap_or(1);
+    match spec.fan_out {
+        FanOut::Auto if renditions <= 1 => (FanOut::ChunkRendition, "there is one rendition".into()),
+        FanOut::Auto if split.chunks < workers => {
+            (FanOut::ChunkRendition, format!("{} chunks are fewer than {workers} workers", split.chunks))
+        }
+        FanOut::Auto => (FanOut::Chunk, format!("{} chunks keep {workers} workers busy, and one decode serves all renditions", split.chunks)),
+        asked => (asked, "the spec says so".into()),
+    }
+}
+
+/// Refuses what this version would have to change or drop.
+fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
+    let no = |reason: &str| Err(Refusal(reason.into()));
+    if let Some(video) = &media.info.video {
+        if video.colour.is_hdr() {
+            return no("the source is HDR (PQ or HLG transfer); HDR is neither kept nor tone-mapped yet, so it is refused rather than shown wrong");
+        }
+        if video.interlaced {
+            return no("the source is interlaced; there is no deinterlacing yet, so it is refused rather than encoded with combing");
+        }
+        if video.closed_captions {
+            return no("the source has CEA-608/708 captions in its video; they are neither kept nor extracted yet, so it is refused rather than stripped of them");
+        }
+    }
+    if media.info.audio.len() > MAX_AUDIO_TRACKS {
+        return Err(Refusal(format!(
+            "the source has {} audio tracks; at most {MAX_AUDIO_TRACKS} are taken",
+            media.info.audio.len()
+        )));
+    }
+    if renditions(spec, media).renditions.is_empty() && !has_audio(spec, media) {
+        return no("nothing would be made: the source has no video and its audio is disabled or missing");
+    }
+    Ok(())
+}
+
+fn critical(spec: &ResolvedSpec, id: StageId, needs: Vec<Need>, tasks: u32, weight: MediaTime) -> Stage {
+    Stage { id, needs, domain: Domain::Critical, retry: spec.critical, tasks, gaps_allowed: false, memory_mib: 128, weight }
+}
+
+struct Made<'a> {
+    spec: &'a ResolvedSpec,
+    media: &'a MediaSummary,
+    split: &'a SplitSummary,
+    ladder: Ladder,
+}
+
+impl<'a> Made<'a> {
+    fn new(spec: &'a ResolvedSpec, media: &'a MediaSummary, split: &'a SplitSummary) -> Self {
+        Made { spec, media, split, ladder: renditions(spec, media) }
+    }
+
+    /// A part of the media's duration, for stages that only read or copy.
+    fn share(&self, part: i64) -> MediaTime {
+        MediaTime::new(*self.media.duration.ratio().numer(), *self.media.duration.ratio().denom() * part)
+    }
+
+    fn memory(&self, pick: impl Fn(u64, u64) -> u64) -> u64 {
+        let each = self.ladder.renditions.iter().map(|r| r.codec.memory_mib(u64::from(r.width) * u64::from(r.height)));
+        each.fold(64, pick)
+    }
+
+    /// Video chunks, then audio.
+    fn encode(&self) -> Vec<Stage> {
+        let gaps_allowed = self.spec.integrity == Integrity::Permissive;
+        let needs = vec![Need::Done(StageId::job(StageKind::Split))];
+        let stage = |id, weight, memory_mib| Stage {
+            gaps_allowed,
+            memory_mib,
+            ..critical(self.spec, id, needs.clone(), self.split.chunks, weight)
+        };
+        let renditions = &self.ladder.renditions;
+        let mut stages: Vec<Stage> = match fan_out(self.spec, self.split, renditions.len()).0 {
+            _ if renditions.is_empty() => vec![],
+            FanOut::Chunk => {
+                let weight = self.media.duration * renditions.len() as i64;
+                vec![stage(StageId::job(StageKind::Encode), weight, self.memory(|a, b| a + b))]
+            }
+            _ => renditions
+                .iter()
+                .map(|r| stage(StageId::rendition(StageKind::Encode, &r.name), self.media.duration, self.memory(u64::max)))
+                .collect(),
+        };
+        if has_audio(self.spec, self.media) {
+            stages.push(critical(self.spec, StageId::job(StageKind::Audio), needs, 1, self.share(20)));
+        }
+        stages
+    }
+
+    fn thumbnail(&self) -> Option<Stage> {
+        (self.spec.thumbnail.is_some() && self.media.info.video.is_some()).then(|| Stage {
+            domain: Domain::Enhancement,
+            retry: self.spec.enhancement,
+            ..critical(self.spec, StageId::job(StageKind::Thumbnail), vec![Need::Done(StageId::job(StageKind::Probe))], 1, MediaTime::ZERO)
+        })
+    }
+
+    /// One progressive MP4 for each rendition, or one of the audio alone; each starts when its own
+    /// chunks and the audio are done.
+    fn merge(&self, encoded: &[Need]) -> Vec<Stage> {
+        if !self.spec.formats.contains(&Format::Mp4) {
+            return vec![];
+        }
+        let names: Vec<&str> = match self.ladder.renditions.as_slice() {
+            [] => vec!["audio"],
+            renditions => renditions.iter().map(|r| r.name.as_str()).collect(),
+        };
+        let concerns = |need: &&Need, name: &str| match need {
+            Need::Done(id) => id.kind != StageKind::Encode || id.subject.is_empty() || id.subject == name || self.split.chunks == 0,
+            _ => true,
+        };
+        // In permissive mode a gap of one rendition is a gap of all: wait for all.
+        let strict = self.spec.integrity == Integrity::Strict;
+        names
+            .into_iter()
+            .map(|name| {
+                let needs = encoded.iter().filter(|n| !strict || concerns(n, name)).cloned().collect();
+                critical(self.spec, StageId::rendition(StageKind::Merge, name), needs, 1, self.share(50))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,151 @@
+//! Content keys and where everything lies. Keys form a tree, one for each artifact: the keys of its
+//! inputs, its own parameters, the encoder's version. A changed option moves only what it changes.
+//!
+//! ```text
+//! source ─> cut (segments, chunks) ─> rendition ─┐
+//!                 └────────────────> audio ──────┴─> job
+//! ```
+//!
+//! Paths are relative to the output prefix.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use transcode_api::Format;
+use transcode_media::ladder::Rendition;
+
+use crate::{extend::renditions, facts::MediaSummary, spec::ResolvedSpec};
+
+/// Version of what encoders are asked to do and of how their output is rewritten; part of every key,
+/// so that a changed pipeline never meets its own old work.
+const PIPELINE: u32 = 1;
+
+/// Where intermediate data lies.
+pub const WORK: &str = "_work";
+/// Where media lies.
+pub const MEDIA: &str = "outputs";
+/// The record of what was published; written last of all.
+pub const RECORD: &str = "job.json";
+
+/// Keys of one job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Layout {
+    /// The source with its packet index.
+    pub source: String,
+    /// Segments and chunks.
+    pub cut: String,
+    /// Each rendition, by name.
+    pub renditions: BTreeMap<String, String>,
+    /// All audio tracks.
+    pub audio: String,
+    /// The thumbnail.
+    pub thumbnail: String,
+    /// Everything that the job publishes.
+    pub job: String,
+}
+
+/// A key of anything that serialises: 128 bits of SHA-256, hex.
+pub fn key(parts: &impl Serialize) -> String {
+    // Plain data structures always serialise; should one not, its key is that of nothing.
+    let bytes = serde_json::to_vec(parts).unwrap_or_default();
+    hex::encode(&Sha256::digest(bytes)[..16])
+}
+
+/// Key of a source: namespace, where it is, size, and ETag or modification time.
+pub fn source_key(namespace: &str, uri: &str, size: u64, tag: &str) -> String {
+    key(&("source", PIPELINE, namespace, uri, size, tag))
+}
+
+impl Layout {
+    /// Keys of a job whose source is known.
+    pub fn new(spec: &ResolvedSpec, media: &MediaSummary) -> Self {
+        let source = media.source_key.clone();
+        let build = &media.encoder_build;
+        let cut = key(&("cut", &source, &spec.segment_duration));
+        let ladder = renditions(spec, media).renditions;
+        let renditions: BTreeMap<_, _> =
+            ladder.iter().map(|r| (r.name.clone(), rendition_key(&cut, build, r))).collect();
+        let audio = key(&("audio", &cut, build, &spec.audio));
+        let thumbnail = key(&("thumbnail", &source, build, &spec.thumbnail));
+        let formats: Vec<Format> = spec.formats.iter().copied().collect();
+        let job = key(&("job", &renditions, &audio, &thumbnail, formats, &spec.name, spec.integrity));
+        Layout { source, cut, renditions, audio, thumbnail, job }
+    }
+
+    /// Folder of a video track.
+    pub fn rendition(&self, name: &str) -> String {
+        let key = self.renditions.get(name).map_or("", String::as_str);
+        format!("{MEDIA}/{key}/{name}")
+    }
+
+    /// Folder of an audio track, by its place among the audio tracks.
+    pub fn audio_track(&self, track: usize) -> String {
+        format!("{MEDIA}/{}/audio/{track}", self.audio)
+    }
+
+    /// Result object of a chunk of a rendition.
+    pub fn chunk_result(&self, rendition: &str, chunk: u32) -> String {
+        format!("{}{chunk:06}.json", self.chunk_results(rendition))
+    }
+
+    /// Folder of the result objects of a rendition's chunks.
+    pub fn chunk_results(&self, rendition: &str) -> String {
+        let key = self.renditions.get(rendition).map_or("", String::as_str);
+        format!("{WORK}/{key}/results/encode/")
+    }
+
+    /// Result object of the audio stage.
+    pub fn audio_result(&self) -> String {
+        format!("{WORK}/{}/results/audio/000000.json", self.audio)
+    }
+
+    /// Result object of a stage with one task about the whole job or one rendition.
+    pub fn result(&self, stage: &crate::plan::StageId) -> String {
+        format!("{WORK}/{}/results/{stage}/000000.json", self.job)
+    }
+
+    /// The chunk table.
+    pub fn chunk_table(&self) -> String {
+        format!("{WORK}/{}/chunks.json", self.cut)
+    }
+
+    /// A rendition's progressive MP4 before it is published.
+    pub fn merged(&self, rendition: &str) -> String {
+        format!("{MEDIA}/{}/{rendition}.mp4", self.job)
+    }
+
+    /// The thumbnail before it is published.
+    pub fn thumbnail(&self, extension: &str) -> String {
+        format!("{MEDIA}/{}/thumbnail.{extension}", self.thumbnail)
+    }
+
+    /// Where Package leaves a playlist that Publish will write to `path`.
+    pub fn staged(&self, path: &str) -> String {
+        format!("{WORK}/{}/package/{path}", self.job)
+    }
+}
+
+/// Full probe of a source.
+pub fn media_info(source_key: &str) -> String {
+    format!("{WORK}/{source_key}/media.json")
+}
+
+/// Packet index of a source.
+pub fn packet_index(source_key: &str) -> String {
+    format!("{WORK}/{source_key}/index.bin")
+}
+
+/// A published progressive MP4.
+pub fn published_mp4(job: &str, rendition: &str) -> String {
+    format!("{job}_{rendition}.mp4")
+}
+
+/// A published thumbnail.
+pub fn published_thumbnail(extension: &str) -> String {
+    format!("thumbnails/thumbnail.{extension}")
+}
+
+fn rendition_key(cut: &str, build: &str, rendition: &Rendition) -> String {
+    key(&("rendition", cut, build, rendition))
+}

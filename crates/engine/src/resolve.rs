@@ -1,0 +1,268 @@
+//! Job and profiles to one resolved spec: merge, apply defaults, validate as a whole.
+//!
+//! Profiles come in order, a later one wins, the job last. Objects merge field by field; scalars and
+//! lists replace; a codec union replaces whole when it names another codec; stores merge by name,
+//! each entry whole, so that credentials never meet another layer's endpoint.
+
+use serde_json::{Map, Value};
+use transcode_api::{
+    Attempts, AudioEncode, Bitrate, FanOut, Format, Mode, ProcessingOptions, ProfileSpec, Scheduling, StoreSpec,
+    TranscodeJob, VideoEncode, WorkData, X26xPreset, video,
+};
+use transcode_media::{
+    codec::{AudioCodec, VideoCodec},
+    ladder::Rung,
+    time::MediaTime,
+};
+
+use crate::{
+    plan::RetryPolicy,
+    spec::{ResolvedSpec, ResolvedThumbnail},
+};
+
+/// A field that can't be resolved.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct Invalid {
+    /// `spec.outputs[0].s3.store`
+    pub path: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// Default length of a segment.
+const SEGMENT: MediaTime = MediaTime::seconds(4);
+
+/// Resolves a job. `profiles` are those that it names, in its order, found by the driver.
+pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedSpec, Vec<Invalid>> {
+    let merged = Merged::of(job, profiles).map_err(|e| vec![e])?;
+    let mut problems = vec![];
+    let (Some(input), Some(output)) = (job.spec.inputs.first(), job.spec.outputs.first()) else {
+        return Err(vec![invalid("spec", "needs one input and one output")]);
+    };
+    for (path, store) in [
+        ("spec.inputs[0].s3.store", input.s3.as_ref().map(|s| &s.store)),
+        ("spec.outputs[0].s3.store", output.s3.as_ref().map(|s| &s.store)),
+    ] {
+        if let Some(store) = store.filter(|s| !merged.stores.iter().any(|known| known.name == **s)) {
+            let known: Vec<_> = merged.stores.iter().map(|s| s.name.as_str()).collect();
+            let known = if known.is_empty() { "there are none".into() } else { known.join(", ") };
+            problems.push(invalid(path, &format!("no store is named `{store}` (in spec.stores: {known})")));
+        }
+    }
+    let options = &merged.options;
+    let video = options.video.clone().unwrap_or_default();
+    let segment_duration = video.segment_duration.unwrap_or(SEGMENT);
+    if !(MediaTime::seconds(1)..=MediaTime::seconds(30)).contains(&segment_duration) {
+        problems.push(invalid("spec.options.video.segmentDuration", &format!("{segment_duration} is not 1s to 30s")));
+    }
+    let codec = video_codec(video.encode.as_ref());
+    let renditions = options.renditions.as_ref().map(|list| list.iter().map(|r| rung(r, &codec)).collect());
+    let audio = options.audio.clone().unwrap_or_default();
+    let audio = match audio.mode {
+        Some(Mode::Disabled) => None,
+        _ => Some(audio_codec(audio.encode.as_ref(), &mut problems)),
+    };
+    let retry = merged.retry.unwrap_or_default();
+    let spec = ResolvedSpec {
+        name: job.metadata.name.clone().unwrap_or_default(),
+        namespace: job.metadata.namespace.clone().unwrap_or_else(|| "default".into()),
+        stores: merged.stores,
+        input: input.clone(),
+        output: output.clone(),
+        formats: output.formats.clone().unwrap_or_else(|| vec![Format::Hls, Format::Dash, Format::Mp4]).into_iter().collect(),
+        video: codec,
+        segment_duration,
+        fan_out: video.fan_out.unwrap_or(FanOut::Auto),
+        renditions,
+        audio,
+        thumbnail: options.thumbnail.as_ref().filter(|t| t.mode != Some(Mode::Disabled)).map(|t| ResolvedThumbnail {
+            at: t.at,
+            within: t.within,
+            format: t.format.unwrap_or_default(),
+        }),
+        integrity: options.integrity.unwrap_or_default(),
+        max_parallel: merged.scheduling.and_then(|s| s.max_parallel),
+        critical: policy(retry.critical.as_ref(), RetryPolicy::CRITICAL),
+        enhancement: policy(retry.enhancement.as_ref(), RetryPolicy::ENHANCEMENT),
+        delete_work: merged.work_data.and_then(|w| w.delete_on).unwrap_or_default(),
+    };
+    if spec.renditions.as_ref().is_some_and(Vec::is_empty) && spec.audio.is_none() {
+        problems.push(invalid("spec.options", "renditions is empty and audio is disabled: nothing would be made"));
+    }
+    if problems.is_empty() { Ok(spec) } else { Err(problems) }
+}
+
+fn invalid(path: &str, message: &str) -> Invalid {
+    Invalid { path: path.into(), message: message.into() }
+}
+
+fn policy(asked: Option<&Attempts>, default: RetryPolicy) -> RetryPolicy {
+    let asked = asked.cloned().unwrap_or_default();
+    let seconds = |value: Option<i32>, default: u32| value.and_then(|v| u32::try_from(v).ok()).unwrap_or(default);
+    RetryPolicy {
+        max_attempts: asked.max_attempts.unwrap_or(default.max_attempts),
+        initial_delay_seconds: seconds(asked.initial_delay_seconds, default.initial_delay_seconds),
+        factor: seconds(asked.factor, default.factor),
+        max_delay_seconds: seconds(asked.max_delay_seconds, default.max_delay_seconds),
+    }
+}
+
+fn rung(asked: &video::Rendition, default: &VideoCodec) -> Rung {
+    Rung {
+        name: asked.name.clone(),
+        within: asked.within,
+        codec: asked.encode.as_ref().map_or_else(|| default.clone(), |e| video_codec(Some(e))),
+    }
+}
+
+fn video_codec(encode: Option<&VideoEncode>) -> VideoCodec {
+    let crf = |rate: &Option<video::CrfRate>, default| rate.as_ref().and_then(|r| r.crf).unwrap_or(default);
+    let encode = encode.cloned().unwrap_or_default();
+    if let Some(hevc) = encode.hevc {
+        let preset = hevc.preset.unwrap_or(X26xPreset::Medium);
+        return VideoCodec::Hevc { crf: crf(&hevc.rate, 26), preset, bit_depth: hevc.bit_depth };
+    }
+    if let Some(av1) = encode.av1 {
+        return VideoCodec::Av1 { crf: crf(&av1.rate, 35), preset: av1.preset.unwrap_or(8), bit_depth: av1.bit_depth };
+    }
+    let h264 = encode.h264.unwrap_or_default();
+    VideoCodec::H264 { crf: crf(&h264.rate, 23), preset: h264.preset.unwrap_or(X26xPreset::Medium) }
+}
+
+fn audio_codec(encode: Option<&AudioEncode>, problems: &mut Vec<Invalid>) -> AudioCodec {
+    let mut check = |path: &str, rate: Option<Bitrate>, range: std::ops::RangeInclusive<u32>| {
+        if let Some(rate) = rate.filter(|r| !range.contains(&r.0)) {
+            let (low, high) = (Bitrate(*range.start()), Bitrate(*range.end()));
+            problems.push(invalid(path, &format!("{rate} is not {low} to {high}")));
+        }
+    };
+    let encode = encode.cloned().unwrap_or_default();
+    if let Some(opus) = encode.opus {
+        check("spec.options.audio.encode.opus.bitrate", opus.bitrate, 6_000..=510_000);
+        return AudioCodec::Opus { bitrate: opus.bitrate, channels: opus.channels };
+    }
+    let aac = encode.aac.unwrap_or_default();
+    check("spec.options.audio.encode.aac.bitrate", aac.bitrate, 16_000..=512_000);
+    AudioCodec::Aac { bitrate: aac.bitrate, channels: aac.channels, sample_rate: aac.sample_rate }
+}
+
+/// The layers of a job laid over each other.
+struct Merged {
+    stores: Vec<StoreSpec>,
+    options: ProcessingOptions,
+    scheduling: Option<Scheduling>,
+    retry: Option<transcode_api::Retry>,
+    work_data: Option<WorkData>,
+}
+
+impl Merged {
+    fn of(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<Self, Invalid> {
+        let spec = &job.spec;
+        let own = ProfileSpec {
+            stores: Some(spec.stores.clone()),
+            options: spec.options.clone(),
+            scheduling: spec.scheduling.clone(),
+            retry: spec.retry.clone(),
+            work_data: spec.work_data.clone(),
+        };
+        let mut value = Value::Object(Map::new());
+        let mut stores: Vec<StoreSpec> = vec![];
+        for layer in profiles.iter().chain([&own]) {
+            for store in layer.stores.iter().flatten() {
+                stores.retain(|s| s.name != store.name);
+                stores.push(store.clone());
+            }
+            let layer = ProfileSpec { stores: None, ..layer.clone() };
+            let layer = serde_json::to_value(&layer).map_err(|e| invalid("spec", &e.to_string()))?;
+            merge(&mut value, layer, "");
+        }
+        let merged: ProfileSpec = serde_json::from_value(value).map_err(|e| invalid("spec", &e.to_string()))?;
+        Ok(Merged {
+            stores,
+            options: merged.options.unwrap_or_default(),
+            scheduling: merged.scheduling,
+            retry: merged.retry,
+            work_data: merged.work_data,
+        })
+    }
+}
+
+/// Lays `over` on `base`. Objects named `encode` and `rate` are unions: another member replaces.
+fn merge(base: &mut Value, over: Value, field: &str) {
+    let over = match over {
+        Value::Object(over) => over,
+        other => {
+            *base = other;
+            return;
+        }
+    };
+    let is_union = matches!(field, "encode" | "rate");
+    match base {
+        Value::Object(base) if !is_union || base.keys().eq(over.keys()) => {
+            for (name, value) in over {
+                match base.get_mut(&name) {
+                    Some(slot) => merge(slot, value, &name),
+                    None => {
+                        base.insert(name, value);
+                    }
+                }
+            }
+        }
+        base => *base = Value::Object(over),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn job(spec: Value) -> TranscodeJob {
+        let mut spec = spec;
+        spec["inputs"] = json!([{"name": "main", "file": {"path": "in.mp4"}}]);
+        spec["outputs"] = json!([{"name": "main", "file": {"path": "out"}}]);
+        TranscodeJob::new("film", serde_json::from_value(spec).unwrap())
+    }
+
+    fn profile(spec: Value) -> ProfileSpec {
+        serde_json::from_value(spec).unwrap()
+    }
+
+    #[test]
+    fn only_input_and_output_are_needed() {
+        let spec = resolve(&job(json!({})), &[]).unwrap();
+        assert_eq!(spec.video, VideoCodec::H264 { crf: 23, preset: X26xPreset::Medium });
+        assert_eq!(spec.formats.len(), 3);
+        assert_eq!((spec.critical.max_attempts, spec.enhancement.max_attempts), (5, 2));
+    }
+
+    #[test]
+    fn later_layers_win_field_by_field_and_unions_whole() {
+        let web = profile(json!({"options": {"video": {"encode": {"h264": {"preset": "slow", "rate": {"crf": 20}}}, "segmentDuration": "6s"}}}));
+        let team = profile(json!({"options": {"video": {"encode": {"h264": {"rate": {"crf": 21}}}}}}));
+        let both = resolve(&job(json!({})), &[web.clone(), team]).unwrap();
+        assert_eq!(both.video, VideoCodec::H264 { crf: 21, preset: X26xPreset::Slow });
+        assert_eq!(both.segment_duration, MediaTime::seconds(6));
+        let own = resolve(&job(json!({"options": {"video": {"encode": {"av1": {}}}}})), &[web]).unwrap();
+        assert_eq!(own.video, VideoCodec::Av1 { crf: 35, preset: 8, bit_depth: None });
+    }
+
+    #[test]
+    fn stores_merge_whole_by_name() {
+        let shared = profile(json!({"stores": [{"name": "a", "s3": {"endpoint": "http://shared"}, "credentials": {"secretRef": {"name": "k"}}}]}));
+        let spec = resolve(&job(json!({"stores": [{"name": "a", "s3": {"endpoint": "http://mine"}}]})), &[shared]).unwrap();
+        assert_eq!(spec.stores.len(), 1);
+        assert_eq!(spec.stores[0].credentials, None);
+    }
+
+    #[test]
+    fn all_problems_come_at_once() {
+        let mut bad = job(json!({"options": {"video": {"segmentDuration": "500ms"}, "audio": {"encode": {"aac": {"bitrate": "1k"}}}}}));
+        bad.spec.inputs = serde_json::from_value(json!([{"name": "main", "s3": {"store": "nope", "bucket": "abc", "key": "k"}}])).unwrap();
+        let problems = resolve(&bad, &[]).unwrap_err();
+        let paths: Vec<_> = problems.iter().map(|p| p.path.as_str()).collect();
+        assert_eq!(paths, ["spec.inputs[0].s3.store", "spec.options.video.segmentDuration", "spec.options.audio.encode.aac.bitrate"]);
+    }
+}

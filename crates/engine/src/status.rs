@@ -1,0 +1,246 @@
+//! Plan and progress to the status subresource: what a person and `kubectl wait` read.
+
+use jiff::{SignedDuration, Timestamp};
+use transcode_api::status::{
+    Condition, MediaStatus, OutputStatus, Phase, ProgressStatus, RenditionStatus, StageStatus, TranscodeJobStatus, Usage,
+    Warning,
+};
+use transcode_media::{
+    probe::{AudioStream, VideoStream},
+    time::{MediaTime, human},
+};
+
+use crate::{
+    assess::{Progress, StageProgress, StageState},
+    extend::{fan_out, renditions},
+    facts::{Facts, MediaSummary},
+    observe::{Observation, Outcome},
+    plan::{Plan, StageEnd, StageKind},
+    spec::ResolvedSpec,
+};
+
+/// The status of a job. A function of its arguments; nothing is appended to an earlier one.
+pub fn status(
+    spec: &ResolvedSpec,
+    plan: &Plan,
+    observation: &Observation,
+    progress: &Progress,
+    now: Timestamp,
+) -> TranscodeJobStatus {
+    let facts = &observation.record.facts;
+    let (phase, message) = phase(progress);
+    let rows: Vec<_> = plan.stages.keys().filter_map(|id| Some((id, progress.stages.get(id)?))).collect();
+    TranscodeJobStatus {
+        observed_generation: None,
+        phase: Some(phase),
+        conditions: conditions(phase, &progress.ended, &message),
+        message: Some(message),
+        media: facts.media().map(media),
+        progress: Some(overall(spec, plan, observation, progress, now)),
+        stages: rows.iter().map(|(id, standing)| row(id.to_string(), standing, plan.stages.get(id).map_or(0, |s| s.tasks), observation, id)).collect(),
+        renditions: rendition_rows(spec, facts),
+        outputs: facts.publish().map_or(vec![], |p| {
+            p.outputs.iter().map(|(kind, uri)| OutputStatus { kind: kind.clone(), uri: uri.clone() }).collect()
+        }),
+        warnings: warnings(spec, facts, progress),
+        usage: facts.package().map(|p| Usage {
+            cpu_seconds: p.cpu_seconds,
+            bytes_read: p.bytes_read,
+            bytes_written: facts.publish().map_or(0, |p| p.bytes),
+        }),
+    }
+}
+
+fn phase(progress: &Progress) -> (Phase, String) {
+    match &progress.ended {
+        Some(Outcome::Complete { reason }) if reason == "AlreadyPublished" => {
+            (Phase::Succeeded, "the same job is published already and verifies".into())
+        }
+        Some(Outcome::Complete { .. }) => (Phase::Succeeded, "published and verified".into()),
+        Some(Outcome::Failed { message, .. }) => (Phase::Failed, message.clone()),
+        None if progress.stages.values().all(|s| s.done.is_empty() && s.running.is_empty()) => (Phase::Pending, "nothing runs yet".into()),
+        None => {
+            let open: Vec<_> = progress.stages.iter().filter(|(_, s)| s.state == StageState::Open).map(|(id, _)| id.to_string()).collect();
+            (Phase::Running, open.join(", "))
+        }
+    }
+}
+
+/// As kstatus wants them: never Reconciling and Stalled together, absent otherwise.
+fn conditions(phase: Phase, ended: &Option<Outcome>, message: &str) -> Vec<Condition> {
+    let condition = |kind: &str, status: bool, reason: &str| Condition {
+        kind: kind.into(),
+        status: if status { "True" } else { "False" }.into(),
+        reason: reason.into(),
+        message: message.into(),
+    };
+    match ended {
+        Some(Outcome::Complete { reason }) => vec![condition("Ready", true, reason), condition("Complete", true, reason)],
+        Some(Outcome::Failed { reason, .. }) => {
+            vec![condition("Ready", false, reason), condition("Stalled", true, reason), condition("Failed", true, reason)]
+        }
+        None => {
+            let reason = if phase == Phase::Pending { "Pending" } else { "Running" };
+            vec![condition("Ready", false, reason), condition("Reconciling", true, reason)]
+        }
+    }
+}
+
+fn media(media: &MediaSummary) -> MediaStatus {
+    MediaStatus {
+        duration: human(media.duration),
+        container: media.info.container.clone(),
+        video: media.info.video.as_ref().map(|v| video_words(v, media)),
+        audio: media.info.audio.iter().map(audio_words).collect(),
+    }
+}
+
+/// `h264 1920x1080 25 fps yuv420p`
+fn video_words(video: &VideoStream, media: &MediaSummary) -> String {
+    let rate = media.video.as_ref().map_or(video.frame_rate, |v| v.frame_rate);
+    let rate = *rate.numer() as f64 / *rate.denom() as f64;
+    let variable = if media.video.as_ref().is_some_and(|v| !v.constant) { " variable" } else { "" };
+    let turned = match video.rotation {
+        0 => String::new(),
+        degrees => format!(" turned {degrees}°"),
+    };
+    let rate = format!("{rate:.3}");
+    let rate = rate.trim_end_matches('0').trim_end_matches('.');
+    format!("{} {}x{}{turned} {rate} fps{variable} {}", video.codec, video.width, video.height, video.pixel_format)
+}
+
+/// `aac 48000 Hz 2 ch eng`
+fn audio_words(audio: &AudioStream) -> String {
+    format!("{} {} Hz {} ch {}", audio.codec, audio.sample_rate, audio.channels, audio.language)
+}
+
+/// Share of the work that is done, in thousandths; weighted by media time.
+pub fn permille(plan: &Plan, progress: &Progress) -> u64 {
+    let (mut done, mut total) = (MediaTime::ZERO, MediaTime::ZERO);
+    for (id, stage) in &plan.stages {
+        total = total + stage.weight;
+        let standing = progress.stages.get(id);
+        let tasks = i64::from(standing.map_or(0, |s| s.done.len()));
+        done = done + MediaTime::new(*stage.weight.ratio().numer() * tasks, *stage.weight.ratio().denom() * i64::from(stage.tasks.max(1)));
+    }
+    match progress.ended {
+        Some(Outcome::Complete { .. }) => 1000,
+        _ if total == MediaTime::ZERO => 0,
+        _ => (done.ratio() / total.ratio() * 1000).to_integer().clamp(0, 999) as u64,
+    }
+}
+
+fn overall(spec: &ResolvedSpec, plan: &Plan, observation: &Observation, progress: &Progress, now: Timestamp) -> ProgressStatus {
+    let permille = permille(plan, progress);
+    let started = observation.record.times.values().map(|t| t.started).min();
+    let names = observation.record.facts.media().map_or(vec![], |m| renditions(spec, m).renditions);
+    let is_done = |name: &str| {
+        progress.stages.iter().any(|(id, s)| id.kind == StageKind::Encode && (id.subject.is_empty() || id.subject == name) && s.end().is_some())
+    };
+    let done = names.iter().filter(|r| is_done(&r.name)).count();
+    // Below a twentieth the start-up time dominates and the estimate misleads.
+    let eta = started.filter(|_| permille >= 50 && progress.ended.is_none()).map(|start| {
+        let passed = now.duration_since(start).as_secs().max(0);
+        SignedDuration::from_secs(passed * (1000 - permille as i64) / permille as i64)
+    });
+    ProgressStatus {
+        percent: format!("{}%", permille / 10),
+        renditions: format!("{done}/{}", names.len()),
+        eta: eta.map(|eta| human(MediaTime::seconds(eta.as_secs()))),
+    }
+}
+
+fn row(name: String, standing: &StageProgress, total: u32, observation: &Observation, id: &crate::plan::StageId) -> StageStatus {
+    let times = observation.record.times.get(id);
+    let waits_to_retry = standing.running.is_empty() && standing.due.values().any(Option::is_some);
+    let state = match &standing.state {
+        StageState::Waiting => "Waiting",
+        StageState::Open if waits_to_retry => "Retrying",
+        StageState::Open => "Running",
+        StageState::Ended(StageEnd::Done) => "Done",
+        StageState::Ended(StageEnd::DoneWithGaps(_)) => "DoneWithGaps",
+        StageState::Ended(StageEnd::SoftFailed(_)) => "SoftFailed",
+        StageState::Ended(StageEnd::Failed(_)) => "Failed",
+        StageState::Ended(StageEnd::Skipped) => "Skipped",
+    };
+    StageStatus {
+        name,
+        state: state.into(),
+        done: standing.done.len(),
+        total,
+        failed_attempts: standing.failed_attempts,
+        started_at: times.map(|t| t.started.to_string()),
+        finished_at: times.and_then(|t| t.finished).map(|t| t.to_string()),
+        message: standing.last_failure.as_ref().filter(|_| standing.end() != Some(&StageEnd::Done)).map(|f| f.message.chars().take(500).collect()),
+    }
+}
+
+fn rendition_rows(spec: &ResolvedSpec, facts: &Facts) -> Vec<RenditionStatus> {
+    let Some(media) = facts.media() else { return vec![] };
+    let measured = |name: &str| facts.package().and_then(|p| p.tracks.get(name));
+    let video = renditions(spec, media).renditions.into_iter().map(|r| RenditionStatus {
+        codec: measured(&r.name).map_or_else(|| r.codec.encoder().into(), |t| t.codec.clone()),
+        bitrate: measured(&r.name).map(|t| t.bitrate),
+        bytes: measured(&r.name).map(|t| t.bytes),
+        resolution: Some(format!("{}x{}", r.width, r.height)),
+        name: r.name,
+    });
+    let tracks = if spec.audio.is_some() { media.info.audio.len() } else { 0 };
+    let audio = (0..tracks).map(|n| {
+        let name = format!("audio-{n}");
+        RenditionStatus {
+            codec: measured(&name).map_or_else(|| spec.audio.as_ref().map_or("", |a| a.encoder()).into(), |t| t.codec.clone()),
+            bitrate: measured(&name).map(|t| t.bitrate),
+            bytes: measured(&name).map(|t| t.bytes),
+            resolution: None,
+            name,
+        }
+    });
+    video.chain(audio).collect()
+}
+
+/// Soft failures, and everything about the source that is changed or left out.
+fn warnings(spec: &ResolvedSpec, facts: &Facts, progress: &Progress) -> Vec<Warning> {
+    let note = |stage: StageKind, reason: &str, message: String| Warning { stage: stage.name().into(), reason: reason.into(), message, attempts: 0 };
+    let mut list = vec![];
+    for (id, standing) in &progress.stages {
+        if let Some(StageEnd::SoftFailed(failure)) = standing.end() {
+            list.push(Warning {
+                stage: id.to_string(),
+                reason: failure.reason().into(),
+                message: standing.last_failure.as_ref().map_or(String::new(), |f| f.message.chars().take(500).collect()),
+                attempts: standing.failed_attempts,
+            });
+        }
+        if let Some(StageEnd::DoneWithGaps(gaps)) = standing.end() {
+            list.push(Warning { stage: id.to_string(), reason: "Gaps".into(), message: format!("chunks {gaps} could not be made; they are gaps in every rendition"), attempts: standing.failed_attempts });
+        }
+    }
+    if let Some(media) = facts.media() {
+        for left in &media.info.left_out {
+            list.push(note(StageKind::Probe, "TrackLeftOut", format!("stream {} is left out: {}", left.index, left.what)));
+        }
+        if let Some(video) = &media.video {
+            if video.equal_times > 0 {
+                list.push(note(StageKind::Probe, "EqualTimes", format!("{} frames have the time of the frame before them and are shown one tick later", video.equal_times)));
+            }
+            if video.undecodable_head > 0 {
+                list.push(note(StageKind::Probe, "NoKeyframeAtStart", format!("the first {} packets come before any keyframe and can't be decoded", video.undecodable_head)));
+            }
+        }
+        for (n, audio) in media.audio.iter().enumerate().filter(|(_, a)| a.holes > 0) {
+            list.push(note(StageKind::Audio, "HolesFilled", format!("{} holes in the timestamps of audio track {n} are filled with silence", audio.holes)));
+        }
+        list.extend(renditions(spec, media).notes.into_iter().map(|n| note(StageKind::Split, "RungLeftOut", n)));
+    }
+    list.truncate(64);
+    list
+}
+
+/// Which way tasks are cut and why, once it is known.
+pub fn fan_out_words(spec: &ResolvedSpec, facts: &Facts) -> Option<String> {
+    let (media, split) = (facts.media()?, facts.split()?);
+    let count = renditions(spec, media).renditions.len();
+    let (picked, why) = fan_out(spec, split, count);
+    (count > 0).then(|| format!("fan-out {picked:?}: {why}"))
+}

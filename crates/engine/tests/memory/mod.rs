@@ -1,0 +1,251 @@
+//! The engine's second driver: whole jobs in memory, with faults where a test wants them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use num_rational::Ratio;
+use serde_json::{Value, json};
+use transcode_api::TranscodeJob;
+use transcode_engine::{
+    Action, BatchId, BatchState, Failure, Grant, MediaSummary, Observation, Outcome, Plan, ResolvedSpec, SplitSummary,
+    StageId, StageKind, Summary, TaskSet, assess, begin, decide,
+    facts::{AudioFacts, PackageSummary, PublishSummary, VideoFacts},
+    observe::TaskFailure,
+    resolve,
+};
+use transcode_media::{
+    probe::{AudioStream, Colour, MediaInfo, VideoStream},
+    time::{MediaTime, Timebase, Timescale},
+};
+
+/// What a task does when it is run for the nth time (from 0).
+pub type Fault<'a> = dyn FnMut(&StageId, u32, u32) -> Option<Failure> + 'a;
+
+pub struct Memory {
+    pub spec: ResolvedSpec,
+    pub plan: Plan,
+    pub observation: Observation,
+    pub now: Timestamp,
+    /// Successful runs of each task: more than one is double work.
+    pub runs: BTreeMap<(StageId, u32), u32>,
+    /// Every decision in words.
+    pub story: Vec<String>,
+    /// Results in storage: what a crash leaves behind.
+    pub stored: BTreeSet<(StageId, u32)>,
+    chunks: u32,
+}
+
+pub fn spec(options: Value) -> ResolvedSpec {
+    let job = TranscodeJob::new(
+        "film",
+        serde_json::from_value(json!({
+            "inputs": [{"name": "main", "file": {"path": "in.mp4"}}],
+            "outputs": [{"name": "main", "file": {"path": "out"}}],
+            "options": options,
+            "scheduling": {"maxParallel": 2},
+        }))
+        .unwrap(),
+    );
+    resolve(&job, &[]).unwrap()
+}
+
+impl Memory {
+    pub fn new(options: Value, chunks: u32) -> Self {
+        let spec = spec(options);
+        Memory {
+            plan: begin(&spec),
+            spec,
+            observation: Observation::default(),
+            now: Timestamp::UNIX_EPOCH,
+            runs: BTreeMap::new(),
+            story: vec![],
+            stored: BTreeSet::new(),
+            chunks,
+        }
+    }
+
+    /// The driver dies: plan, record and batches are gone, results in storage stay.
+    pub fn crash(&mut self) {
+        self.plan = begin(&self.spec);
+        self.observation = Observation::default();
+    }
+
+    /// One pass: decide, execute. False when nothing is left to do.
+    pub fn step(&mut self) -> bool {
+        let progress = assess(&self.plan, &self.observation);
+        let decision = decide(&self.spec, &self.plan, &self.observation, &progress, Grant { slots: 2 }, self.now);
+        for (action, why) in &decision.actions {
+            self.story.push(format!("{:>4}s {}: {why}", self.now.as_second(), words(action)));
+        }
+        let idle = decision.actions.is_empty();
+        for (action, _) in decision.actions {
+            self.execute(action);
+        }
+        match decision.wake_at {
+            Some(at) if idle && self.observation.live.is_empty() => {
+                self.now = at.max(self.now);
+                true
+            }
+            _ => !idle || !self.observation.live.is_empty(),
+        }
+    }
+
+    fn execute(&mut self, action: Action) {
+        match action {
+            Action::Note(entry) => self.observation.record.note(entry),
+            Action::Extend(stages) => self.plan.append(stages),
+            Action::Start(batch) => {
+                let state = BatchState { tasks: batch.tasks, succeeded: TaskSet::default(), failed: BTreeMap::new(), summary: None, ended: false };
+                let before = self.observation.live.insert(batch.id, state);
+                assert!(before.is_none(), "a batch was started twice");
+            }
+            Action::Stop(id) => {
+                if let Some(batch) = self.observation.live.get_mut(&id) {
+                    batch.ended = true;
+                }
+            }
+            Action::Forget(id) => {
+                self.observation.live.remove(&id);
+            }
+            Action::End(outcome) => self.observation.record.ended = Some(outcome),
+        }
+    }
+
+    /// Lets every task of one running batch end.
+    pub fn run_batch(&mut self, pick: usize, fault: &mut Fault<'_>) {
+        let open: Vec<BatchId> = self.observation.live.iter().filter(|(_, b)| !b.ended).map(|(id, _)| id.clone()).collect();
+        let Some(id) = open.get(pick % open.len().max(1)).cloned() else { return };
+        self.now = self.now.checked_add(SignedDuration::from_secs(1)).unwrap();
+        let tasks = self.observation.live[&id].tasks.clone();
+        let (mut succeeded, mut failed) = (TaskSet::default(), BTreeMap::new());
+        for task in tasks.iter() {
+            let tries = self.tries(&id.stage, task);
+            match fault(&id.stage, task, tries) {
+                Some(failure) => {
+                    failed.insert(task, TaskFailure { failure, message: "injected".into() });
+                }
+                None => {
+                    *self.runs.entry((id.stage.clone(), task)).or_default() += 1;
+                    self.stored.insert((id.stage.clone(), task));
+                    succeeded.insert(task);
+                }
+            }
+        }
+        let summary = if failed.is_empty() { self.summary(id.stage.kind) } else { None };
+        if let Some(batch) = self.observation.live.get_mut(&id) {
+            *batch = BatchState { tasks, succeeded, failed, summary, ended: true };
+        }
+    }
+
+    fn tries(&self, stage: &StageId, task: u32) -> u32 {
+        self.observation.record.attempts.get(stage).and_then(|a| a.get(&task)).map_or(0, |a| a.failed + a.disrupted)
+    }
+
+    pub fn run_to_end(&mut self, fault: &mut Fault<'_>) -> Outcome {
+        for pass in 0..2000 {
+            if !self.step() {
+                break;
+            }
+            self.run_batch(pass, fault);
+        }
+        self.observation.record.ended.clone().expect("a job always ends")
+    }
+
+    fn summary(&self, kind: StageKind) -> Option<Summary> {
+        match kind {
+            StageKind::Probe => Some(Summary::Probe(Box::new(media()))),
+            StageKind::Split => {
+                let mut found: BTreeMap<String, TaskSet> = BTreeMap::new();
+                for (stage, task) in &self.stored {
+                    match stage.kind {
+                        StageKind::Encode => found.entry(stage.subject.clone()).or_default().insert(*task),
+                        StageKind::Audio => found.entry("audio".into()).or_default().insert(*task),
+                        _ => continue,
+                    };
+                }
+                Some(Summary::Split(Box::new(SplitSummary {
+                    segments: self.chunks * 4,
+                    chunks: self.chunks,
+                    longest_segment: 100,
+                    longest_chunk: 400,
+                    preroll: 0,
+                    composition_delay: 2,
+                    table: "digest".into(),
+                    found,
+                    published: false,
+                })))
+            }
+            StageKind::Package => Some(Summary::Package(PackageSummary::default())),
+            StageKind::Publish => Some(Summary::Publish(PublishSummary { outputs: vec![("hls".into(), "out/master.m3u8".into())], bytes: 1 })),
+            _ => None,
+        }
+    }
+}
+
+fn words(action: &Action) -> String {
+    match action {
+        Action::Note(entry) => {
+            let text = serde_json::to_value(entry).unwrap();
+            format!("note {}", text.as_object().unwrap().keys().next().unwrap())
+        }
+        Action::Extend(stages) => {
+            let names: Vec<_> = stages.iter().map(|s| format!("{} x{}", s.id, s.tasks)).collect();
+            format!("extend with {}", names.join(", "))
+        }
+        Action::Start(batch) => format!("start {} tasks {} cap {}", batch.id, batch.tasks, batch.cap),
+        Action::Stop(id) => format!("stop {id}"),
+        Action::Forget(id) => format!("forget {id}"),
+        Action::End(Outcome::Complete { reason }) => format!("end Complete {reason}"),
+        Action::End(Outcome::Failed { reason, .. }) => format!("end Failed {reason}"),
+    }
+}
+
+pub fn media() -> MediaSummary {
+    let timebase = Timebase { num: 1, den: 12800 };
+    MediaSummary {
+        info: MediaInfo {
+            container: "mov,mp4".into(),
+            video: Some(VideoStream {
+                index: 0,
+                codec: "h264".into(),
+                width: 1280,
+                height: 720,
+                sar: Ratio::from_integer(1),
+                rotation: 0,
+                timebase,
+                frame_rate: Ratio::from_integer(25),
+                pixel_format: "yuv420p".into(),
+                bit_depth: 8,
+                colour: Colour::default(),
+                interlaced: false,
+                closed_captions: false,
+            }),
+            audio: vec![AudioStream {
+                index: 1,
+                codec: "aac".into(),
+                channels: 2,
+                layout: Some("stereo".into()),
+                sample_rate: 48000,
+                timebase: Timebase { num: 1, den: 48000 },
+                language: "eng".into(),
+                title: None,
+                default: true,
+            }],
+            left_out: vec![],
+        },
+        source_key: "0123".into(),
+        encoder_build: "ffmpeg 5.1".into(),
+        bytes: 1_000_000,
+        origin: MediaTime::ZERO,
+        duration: MediaTime::seconds(60),
+        video: Some(VideoFacts {
+            frames: 1500,
+            timescale: Timescale(12800),
+            frame_rate: Ratio::from_integer(25),
+            constant: true,
+            equal_times: 0,
+            undecodable_head: 0,
+        }),
+        audio: vec![AudioFacts { start: MediaTime::ZERO, length: MediaTime::seconds(60), holes: 0 }],
+    }
+}

@@ -1,0 +1,133 @@
+//! Whole jobs in memory: the golden story of one, and random faults at every step of many.
+
+mod memory;
+
+use std::collections::BTreeMap;
+
+use memory::Memory;
+use proptest::prelude::*;
+use serde_json::json;
+use transcode_engine::{Failure, Outcome, StageKind, assess, status};
+
+fn published() -> Outcome {
+    Outcome::Complete { reason: "Published".into() }
+}
+
+#[test]
+fn the_story_of_a_job() {
+    let mut job = Memory::new(json!({"thumbnail": {"at": "10%"}}), 3);
+    let end = job.run_to_end(&mut |stage, task, tries| {
+        let thumbnail = stage.kind == StageKind::Thumbnail;
+        let flaky = stage.kind == StageKind::Encode && task == 1 && tries == 0;
+        (thumbnail || flaky).then_some(Failure::Transient)
+    });
+    assert_eq!(end, published());
+    insta::assert_snapshot!("story", job.story.join("\n"));
+    let progress = assess(&job.plan, &job.observation);
+    let status = status(&job.spec, &job.plan, &job.observation, &progress, job.now);
+    insta::assert_yaml_snapshot!("status", status);
+}
+
+#[test]
+fn bad_input_fails_once_with_its_reason() {
+    let mut job = Memory::new(json!({}), 3);
+    let end = job.run_to_end(&mut |stage, _, _| (stage.kind == StageKind::Probe).then_some(Failure::BadInput));
+    assert_eq!(end, Outcome::Failed { reason: "BadInput".into(), message: "probe failed: injected".into() });
+}
+
+#[test]
+fn a_task_that_never_works_fails_after_its_attempts() {
+    let mut job = Memory::new(json!({}), 3);
+    let mut tries = 0;
+    let end = job.run_to_end(&mut |stage, task, _| {
+        let fails = stage.kind == StageKind::Encode && task == 2;
+        tries += u32::from(fails);
+        fails.then_some(Failure::Transient)
+    });
+    assert_eq!(tries, 5);
+    assert!(matches!(end, Outcome::Failed { reason, message } if reason == "Transient" && message.contains("after 5 failed attempts")));
+}
+
+#[test]
+fn permissive_mode_goes_on_with_a_gap() {
+    let bad = |stage: &transcode_engine::StageId, task, _| (stage.kind == StageKind::Encode && task == 1).then_some(Failure::BadChunk);
+    let mut job = Memory::new(json!({"integrity": "Permissive"}), 3);
+    assert_eq!(job.run_to_end(&mut { bad }), published());
+    let progress = assess(&job.plan, &job.observation);
+    let warnings = status(&job.spec, &job.plan, &job.observation, &progress, job.now).warnings;
+    assert!(warnings.iter().any(|w| w.reason == "Gaps" && w.message.contains("chunks 1 ")), "{warnings:?}");
+    let mut strict = Memory::new(json!({}), 3);
+    assert!(matches!(strict.run_to_end(&mut { bad }), Outcome::Failed { reason, .. } if reason == "BadChunk"));
+}
+
+#[test]
+fn missing_results_are_made_again() {
+    let mut job = Memory::new(json!({}), 3);
+    let mut told = false;
+    let end = job.run_to_end(&mut |stage, _, _| {
+        let first = stage.kind == StageKind::Package && !told;
+        told |= first;
+        first.then(|| Failure::Missing { stage: "encode".parse().unwrap(), tasks: "1".parse().unwrap() })
+    });
+    assert_eq!(end, published());
+    let encode: Vec<u32> = job.runs.iter().filter(|((s, _), _)| s.kind == StageKind::Encode).map(|(_, n)| *n).collect();
+    assert_eq!(encode, [1, 2, 1]);
+}
+
+#[test]
+fn a_crash_redoes_nothing_that_is_in_storage() {
+    let mut job = Memory::new(json!({}), 4);
+    let never = &mut |_: &transcode_engine::StageId, _, _| None;
+    while !job.runs.keys().any(|(s, _)| s.kind == StageKind::Encode) {
+        job.step();
+        job.run_batch(0, never);
+    }
+    job.crash();
+    assert_eq!(job.run_to_end(never), published());
+    let double: Vec<_> = job.runs.iter().filter(|((s, _), n)| matches!(s.kind, StageKind::Encode | StageKind::Audio) && **n > 1).collect();
+    assert!(double.is_empty(), "{double:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// Whatever fails and whenever the driver dies: no lost work, no double work, always an end.
+    #[test]
+    fn random_faults_always_come_to_an_end(
+        chunks in 1_u32..6,
+        fan_out in prop::sample::select(vec!["Auto", "Chunk", "ChunkRendition"]),
+        faults in prop::collection::vec((0_u8..100, 0_usize..4), 0..400),
+        crashes in prop::collection::btree_set(0_usize..60, 0..3),
+    ) {
+        let mut job = Memory::new(json!({"video": {"fanOut": fan_out}, "thumbnail": {}}), chunks);
+        let mut dice = faults.into_iter();
+        let mut lives = BTreeMap::new();
+        for pass in 0..3000 {
+            if crashes.contains(&pass) && job.observation.record.ended.is_none() {
+                job.crash();
+            }
+            if !job.step() {
+                break;
+            }
+            let pick = dice.next().map_or(pass, |(_, pick)| pick);
+            job.run_batch(pick, &mut |stage, task, _| {
+                let (roll, _) = dice.next()?;
+                let life: &mut u32 = lives.entry((stage.clone(), task)).or_default();
+                *life += 1;
+                match roll {
+                    // At most three times, so that five attempts suffice.
+                    0..=19 if *life <= 3 => Some(Failure::Transient),
+                    20..=29 if *life <= 3 => Some(Failure::Disrupted),
+                    30..=34 if *life <= 3 => Some(Failure::OutOfMemory),
+                    _ => None,
+                }
+            });
+        }
+        prop_assert_eq!(job.observation.record.ended.clone(), Some(published()));
+        for ((stage, task), runs) in &job.runs {
+            let encodes = matches!(stage.kind, StageKind::Encode | StageKind::Audio);
+            prop_assert!(!encodes || *runs == 1, "{} task {} ran {} times", stage, task, runs);
+        }
+        prop_assert!(job.observation.live.is_empty());
+    }
+}

@@ -1,0 +1,60 @@
+//! Every audio track in one demux pass, each to a file of its own.
+
+use std::path::Path;
+
+use super::{Command, Program, SourceUrl};
+use crate::{
+    codec::{AudioCodec, layout},
+    probe::AudioStream,
+};
+
+/// One track of the run.
+#[derive(Debug, Clone, Copy)]
+pub struct AudioTrack<'a> {
+    /// The stream.
+    pub stream: &'a AudioStream,
+    /// How it is encoded.
+    pub codec: &'a AudioCodec,
+    /// Samples of silence before its first one, at the encoded rate: from the job's origin.
+    pub silence: u64,
+    /// The file.
+    pub path: &'a Path,
+}
+
+/// Encodes all tracks.
+///
+/// `aresample=async=1` fills holes in the timestamps with silence and stretches nothing (ffmpeg's
+/// resampler documentation); deviations below 10 ms are rounding and are left alone.
+pub fn encode(source: &SourceUrl, container: &str, tracks: &[AudioTrack<'_>]) -> Command {
+    let mut command = Command::new(Program::Ffmpeg);
+    command.push(["-copyts", "-vn"]);
+    source.input(&mut command, container);
+    for track in tracks {
+        let codec = track.codec;
+        let channels = codec.channels(track.stream.channels);
+        let rate = codec.sample_rate(track.stream.sample_rate);
+        let mut filters = format!("aresample={rate}:async=1:min_comp=0.01:min_hard_comp=0.01");
+        if codec.channels(track.stream.channels) != track.stream.channels || track.stream.layout.is_none() {
+            filters.push_str(&format!(",aformat=channel_layouts={}", layout(channels)));
+        }
+        if track.silence > 0 {
+            filters.push_str(&format!(",adelay={}S:all=1", track.silence));
+        }
+        command.option("map", format!("0:{}", track.stream.index)).option("af", filters);
+        command.option("c:a", codec.encoder()).option("b:a", codec.bitrate(channels)).option("threads", 1);
+        if let AudioCodec::Opus { .. } = codec
+            && channels > 2
+        {
+            command.option("mapping_family", 1);
+        }
+        command
+            .option("avoid_negative_ts", "disabled")
+            .option("movflags", "+empty_moov+default_base_moof")
+            .option("frag_duration", 2_000_000)
+            .option("map_metadata", -1)
+            .option("fflags", "+bitexact")
+            .option("f", "mp4")
+            .push([track.path.display().to_string()]);
+    }
+    command
+}

@@ -1,0 +1,123 @@
+//! What ffmpeg and ffprobe are asked to do: pure builders from typed parameters to arguments.
+//!
+//! Arguments are for ffmpeg 5.1 and later. Only what the runner must add to every run (progress,
+//! log level) is not here, so that what `plan` prints can be pasted into a shell.
+
+pub mod audio;
+pub mod probe;
+pub mod thumbnail;
+pub mod video;
+
+use std::fmt;
+
+/// A program of the ffmpeg suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// `ffmpeg`
+    Ffmpeg,
+    /// `ffprobe`
+    Ffprobe,
+}
+
+impl Program {
+    /// Name of the executable.
+    pub fn name(self) -> &'static str {
+        match self {
+            Program::Ffmpeg => "ffmpeg",
+            Program::Ffprobe => "ffprobe",
+        }
+    }
+}
+
+/// A program with its arguments. Displays as a line that a POSIX shell runs as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Which program.
+    pub program: Program,
+    /// Its arguments, unquoted.
+    pub args: Vec<String>,
+}
+
+impl Command {
+    fn new(program: Program) -> Self {
+        let mut command = Command { program, args: vec![] };
+        command.push(["-hide_banner"]);
+        if program == Program::Ffmpeg {
+            // Outputs are the task's own files: a left-over of a killed attempt is overwritten.
+            command.push(["-nostdin", "-y"]);
+        }
+        command
+    }
+
+    fn push<S: Into<String>>(&mut self, args: impl IntoIterator<Item = S>) -> &mut Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// `-name value`
+    fn option(&mut self, name: &str, value: impl ToString) -> &mut Self {
+        self.push([format!("-{name}"), value.to_string()])
+    }
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.program.name())?;
+        for arg in &self.args {
+            write!(f, " {}", shell_quoted(arg))?;
+        }
+        Ok(())
+    }
+}
+
+/// Quotes a word for a POSIX shell; words that need no quotes stay as they are. A NUL byte, which no
+/// argument can have, is left out.
+pub fn shell_quoted(word: &str) -> String {
+    let word = word.replace('\0', "");
+    shlex::try_quote(&word).map(|quoted| quoted.into_owned()).unwrap_or_default()
+}
+
+/// Where ffmpeg reads a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceUrl {
+    /// URL or path.
+    pub url: String,
+    /// Protocols that opening it may use; nothing inside the source can name others.
+    pub protocols: &'static str,
+}
+
+impl SourceUrl {
+    /// A URL of the runner's own range server.
+    pub fn loopback(url: String) -> Self {
+        SourceUrl { url, protocols: "http,tcp" }
+    }
+
+    /// What a person can paste: a path, or a URL as it is in the spec.
+    pub fn pasteable(url: String) -> Self {
+        let protocols = if url.starts_with("http") { "https,http,tls,tcp" } else { "file" };
+        SourceUrl { url, protocols }
+    }
+
+    /// `-protocol_whitelist … -f demuxer -i url`. The demuxer is the one that the probe found, so a
+    /// source can't turn into a playlist later.
+    fn input(&self, command: &mut Command, container: &str) {
+        command.option("protocol_whitelist", self.protocols);
+        if let Some(demuxer) = container.split(',').next().filter(|d| !d.is_empty()) {
+            command.option("f", demuxer);
+        }
+        command.option("i", &self.url);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_can_be_pasted() {
+        let mut command = Command::new(Program::Ffmpeg);
+        command.option("i", "it's a $file; rm -rf *.mp4").option("crf", 23);
+        let words = shlex::split(&command.to_string()).unwrap();
+        assert_eq!(words[1..], command.args);
+    }
+}

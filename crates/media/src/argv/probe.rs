@@ -1,0 +1,27 @@
+//! Probing: streams first, then every packet.
+
+use super::{Command, Program, SourceUrl};
+use crate::probe::MediaInfo;
+
+/// Demuxers that a source may be. Playlists, scripts and devices are not among them: those open
+/// other files and hosts.
+pub const DEMUXERS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,live_flv,asf,\
+ogg,wav,w64,aiff,au,caf,flac,mp3,aac,ac3,eac3,dts,amr,mxf,gxf,nut,ivf,obu,h264,hevc,m4v,yuv4mpegpipe,dv,rm,wtv";
+
+/// Format, streams and programs, as JSON on standard output.
+pub fn streams(source: &SourceUrl) -> Command {
+    let mut command = Command::new(Program::Ffprobe);
+    command.option("v", "error");
+    command.option("protocol_whitelist", source.protocols).option("format_whitelist", DEMUXERS);
+    command.push(["-show_format", "-show_streams"]).option("of", "json").option("i", &source.url);
+    command
+}
+
+/// Every packet, a line each, as [`crate::index::PacketRow::parse`] reads it.
+pub fn packets(source: &SourceUrl, info: &MediaInfo) -> Command {
+    let mut command = Command::new(Program::Ffprobe);
+    command.option("v", "error");
+    command.option("show_entries", "packet=stream_index,pts,dts,duration,pos,flags").option("of", "compact=p=0");
+    source.input(&mut command, &info.container);
+    command
+}

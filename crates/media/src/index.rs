@@ -1,0 +1,316 @@
+//! The packet index: position, PTS, DTS and key flag of every video packet, and where each audio
+//! track starts, ends and has holes. Chunk bounds, expected frames and pre-roll come from it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::{MediaTime, Timebase};
+
+/// A packet as `ffprobe -show_packets` tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PacketRow {
+    /// Stream index in the file.
+    pub stream: u32,
+    /// Presentation time, ticks of the stream.
+    pub pts: Option<i64>,
+    /// Decode time, ticks of the stream.
+    pub dts: Option<i64>,
+    /// Ticks of the stream.
+    pub duration: Option<i64>,
+    /// Byte position in the file.
+    pub position: Option<u64>,
+    /// Random access point.
+    pub key: bool,
+    /// Outside the container's edit list: decoded, never shown.
+    pub discard: bool,
+}
+
+impl PacketRow {
+    /// Reads a line of `-of compact=p=0`: `stream_index=0|pts=0|dts=-2002|…|flags=K_`.
+    pub fn parse(line: &str) -> Option<Self> {
+        let mut row = PacketRow { stream: u32::MAX, pts: None, dts: None, duration: None, position: None, key: false, discard: false };
+        for (name, value) in line.split('|').filter_map(|field| field.split_once('=')) {
+            match name {
+                "stream_index" => row.stream = value.parse().ok()?,
+                "pts" => row.pts = value.parse().ok(),
+                "dts" => row.dts = value.parse().ok(),
+                "duration" => row.duration = value.parse().ok(),
+                "pos" => row.position = value.parse().ok(),
+                "flags" => {
+                    row.key = value.contains('K');
+                    row.discard = value.contains('D');
+                }
+                _ => {}
+            }
+        }
+        (row.stream != u32::MAX).then_some(row)
+    }
+}
+
+/// The index of one source. Compact by column; lives in storage.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PacketIndex {
+    /// The chosen video stream.
+    pub video: Option<VideoIndex>,
+    /// One for each audio stream of the probe, in its order.
+    pub audio: Vec<AudioSpan>,
+}
+
+/// Columns of the video packets, in the file's order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VideoIndex {
+    /// One tick.
+    pub timebase: Timebase,
+    /// Presentation times.
+    pub pts: Vec<i64>,
+    /// Decode times less presentation times (small numbers); the presentation time where unknown.
+    pub dts_less_pts: Vec<i32>,
+    /// Byte positions, each less the one before.
+    pub position_steps: Vec<i64>,
+    /// Places of random access points in the columns.
+    pub keys: Vec<u32>,
+    /// Places of packets outside the edit list.
+    pub discarded: Vec<u32>,
+    /// Duration of the packet with the largest presentation time, ticks.
+    pub last_duration: i64,
+}
+
+/// Extent of an audio track on the source timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioSpan {
+    /// Presentation time of the first sample, ticks.
+    pub start: i64,
+    /// End of the last packet, ticks.
+    pub end: i64,
+    /// One tick.
+    pub timebase: Timebase,
+    /// Holes in its timestamps longer than 50 ms: (end of what is before, start of what is after).
+    /// At most [`MAX_HOLES`] are kept.
+    pub holes: Vec<(i64, i64)>,
+    /// All holes, also those that are not kept.
+    pub hole_count: u32,
+}
+
+/// Holes that are listed one by one.
+pub const MAX_HOLES: usize = 32;
+
+/// Why no index can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IndexError {
+    /// The container gives no times.
+    #[error("{count} video packets have no presentation time, the first at byte {position}: this container can't be cut exactly yet; remux it to MP4 or MKV first")]
+    NoTimestamps {
+        /// How many.
+        count: u64,
+        /// Of the first one.
+        position: u64,
+    },
+    /// Nothing to decode.
+    #[error("the video stream has no packets")]
+    NoPackets,
+    /// Nothing to start decoding from.
+    #[error("the video stream has no keyframe, so it can't be decoded")]
+    NoKeyframe,
+}
+
+/// Collects packets into an index, one at a time: memory is the index, never the packets.
+#[derive(Debug)]
+pub struct IndexBuilder {
+    video: Option<(u32, VideoIndex)>,
+    audio: Vec<(u32, AudioBuilder)>,
+    last_position: i64,
+    last_pts: i64,
+    without_pts: (u64, u64),
+}
+
+#[derive(Debug)]
+struct AudioBuilder {
+    span: Option<AudioSpan>,
+    timebase: Timebase,
+}
+
+impl IndexBuilder {
+    /// For the chosen video stream and every audio stream (index and timebase of each).
+    pub fn new(video: Option<(u32, Timebase)>, audio: impl IntoIterator<Item = (u32, Timebase)>) -> Self {
+        let empty = |timebase| VideoIndex {
+            timebase,
+            pts: vec![],
+            dts_less_pts: vec![],
+            position_steps: vec![],
+            keys: vec![],
+            discarded: vec![],
+            last_duration: 0,
+        };
+        IndexBuilder {
+            video: video.map(|(stream, timebase)| (stream, empty(timebase))),
+            audio: audio.into_iter().map(|(stream, timebase)| (stream, AudioBuilder { span: None, timebase })).collect(),
+            last_position: 0,
+            last_pts: i64::MIN,
+            without_pts: (0, 0),
+        }
+    }
+
+    /// Adds a packet; those of other streams are passed over.
+    pub fn push(&mut self, row: &PacketRow) {
+        match &mut self.video {
+            Some((stream, _)) if *stream == row.stream => self.push_video(row),
+            _ => {
+                if let Some((_, audio)) = self.audio.iter_mut().find(|(stream, _)| *stream == row.stream) {
+                    audio.push(row);
+                }
+            }
+        }
+    }
+
+    fn push_video(&mut self, row: &PacketRow) {
+        let Some((_, index)) = &mut self.video else { return };
+        let Some(pts) = row.pts else {
+            if self.without_pts.0 == 0 {
+                self.without_pts.1 = row.position.unwrap_or(0);
+            }
+            self.without_pts.0 += 1;
+            return;
+        };
+        let place = index.pts.len() as u32;
+        let position = row.position.map_or(self.last_position, |p| p as i64);
+        index.pts.push(pts);
+        index.dts_less_pts.push(i32::try_from(row.dts.unwrap_or(pts) - pts).unwrap_or(0));
+        index.position_steps.push(position - self.last_position);
+        self.last_position = position;
+        if row.key {
+            index.keys.push(place);
+        }
+        if row.discard {
+            index.discarded.push(place);
+        } else if pts >= self.last_pts {
+            self.last_pts = pts;
+            index.last_duration = row.duration.unwrap_or(0).max(0);
+        }
+    }
+
+    /// The index, or why there is none.
+    pub fn finish(self) -> Result<PacketIndex, IndexError> {
+        if self.without_pts.0 > 0 {
+            return Err(IndexError::NoTimestamps { count: self.without_pts.0, position: self.without_pts.1 });
+        }
+        let video = self.video.map(|(_, index)| index);
+        if let Some(index) = &video {
+            if index.pts.is_empty() {
+                return Err(IndexError::NoPackets);
+            }
+            if index.keys.is_empty() {
+                return Err(IndexError::NoKeyframe);
+            }
+        }
+        let audio = self
+            .audio
+            .into_iter()
+            .map(|(_, a)| a.span.unwrap_or(AudioSpan { start: 0, end: 0, timebase: a.timebase, holes: vec![], hole_count: 0 }))
+            .collect();
+        Ok(PacketIndex { video, audio })
+    }
+}
+
+impl AudioBuilder {
+    fn push(&mut self, row: &PacketRow) {
+        let Some(pts) = row.pts.filter(|_| !row.discard) else { return };
+        let end = pts + row.duration.unwrap_or(0).max(0);
+        let Some(span) = &mut self.span else {
+            self.span = Some(AudioSpan { start: pts, end, timebase: self.timebase, holes: vec![], hole_count: 0 });
+            return;
+        };
+        if self.timebase.time(pts - span.end) > MediaTime::millis(50) {
+            span.hole_count += 1;
+            if span.holes.len() < MAX_HOLES {
+                span.holes.push((span.end, pts));
+            }
+        }
+        span.end = span.end.max(end);
+    }
+}
+
+impl VideoIndex {
+    /// Presentation times of the frames that a player shows, sorted; equal ones are kept.
+    ///
+    /// Packets before the first keyframe in the file's order can't be decoded and are not counted.
+    pub fn frames(&self) -> Vec<i64> {
+        let first_key = self.keys.first().copied().unwrap_or(0);
+        let mut discarded = self.discarded.iter().copied().peekable();
+        let mut frames: Vec<i64> = Vec::with_capacity(self.pts.len());
+        for (place, pts) in self.pts.iter().enumerate() {
+            let place = place as u32;
+            if discarded.next_if_eq(&place).is_none() && place >= first_key {
+                frames.push(*pts);
+            }
+        }
+        frames.sort_unstable();
+        frames
+    }
+
+    /// Presentation times of the random access points, sorted.
+    pub fn keyframes(&self) -> Vec<i64> {
+        let mut keys: Vec<i64> = self.keys.iter().filter_map(|k| self.pts.get(*k as usize).copied()).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Packets that can't be decoded because no keyframe is before them.
+    pub fn undecodable_head(&self) -> u32 {
+        self.keys.first().copied().unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(lines: &[&str]) -> Result<PacketIndex, IndexError> {
+        let base = Timebase { num: 1, den: 1000 };
+        let mut builder = IndexBuilder::new(Some((0, base)), [(1, base)]);
+        for line in lines {
+            builder.push(&PacketRow::parse(line).unwrap());
+        }
+        builder.finish()
+    }
+
+    #[test]
+    fn frames_come_in_presentation_order_without_discarded_ones() {
+        let index = build(&[
+            "stream_index=0|pts=-40|dts=-80|duration=40|pos=48|flags=KD_",
+            "stream_index=0|pts=120|dts=-40|duration=40|pos=100|flags=__",
+            "stream_index=0|pts=40|dts=0|duration=40|pos=200|flags=__",
+            "stream_index=0|pts=80|dts=40|duration=40|pos=300|flags=__",
+            "stream_index=0|pts=160|dts=80|duration=33|pos=400|flags=K__",
+        ])
+        .unwrap();
+        let video = index.video.unwrap();
+        assert_eq!(video.frames(), [40, 80, 120, 160]);
+        assert_eq!(video.keyframes(), [-40, 160]);
+        assert_eq!(video.last_duration, 33);
+    }
+
+    #[test]
+    fn packets_before_the_first_keyframe_are_not_expected() {
+        let index = build(&["stream_index=0|pts=0|flags=_", "stream_index=0|pts=40|flags=K_"]).unwrap();
+        let video = index.video.unwrap();
+        assert_eq!((video.frames(), video.undecodable_head()), (vec![40], 1));
+    }
+
+    #[test]
+    fn audio_holes_are_found() {
+        let index = build(&[
+            "stream_index=0|pts=0|flags=K_",
+            "stream_index=1|pts=10|duration=20|flags=K_",
+            "stream_index=1|pts=30|duration=20|flags=K_",
+            "stream_index=1|pts=500|duration=20|flags=K_",
+        ])
+        .unwrap();
+        assert_eq!(index.audio[0].holes, [(50, 500)]);
+        assert_eq!((index.audio[0].start, index.audio[0].end), (10, 520));
+    }
+
+    #[test]
+    fn missing_times_are_refused_with_a_count() {
+        let error = build(&["stream_index=0|pts=N/A|dts=0|pos=77|flags=K_"]).unwrap_err();
+        assert_eq!(error, IndexError::NoTimestamps { count: 1, position: 77 });
+    }
+}

@@ -1,0 +1,264 @@
+//! The output timeline of the video: every frame's exact time, constant or variable rate, the
+//! segments that players fetch, and the composition delay.
+
+use num_integer::div_floor;
+use num_rational::Ratio;
+
+use crate::{
+    index::{PacketIndex, VideoIndex},
+    time::{MediaTime, Rational, Timebase, Timescale},
+};
+
+/// Frames of the source on the output timeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeline {
+    /// Source ticks of each frame, sorted. Equal times are kept.
+    pub source: Vec<i64>,
+    /// Output ticks of each frame, strictly rising: equal source times are one source tick apart.
+    pub output: Vec<i64>,
+    /// Output time after the last frame.
+    pub end: i64,
+    /// Ticks per second of the output.
+    pub timescale: Timescale,
+    /// The nominal rate when it is constant; else `None`.
+    pub constant_rate: Option<Rational>,
+    /// Frames whose time was moved by a tick or more because another frame has the same one.
+    pub equal_times: u32,
+}
+
+/// A media segment as a range of frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Span {
+    /// First frame.
+    pub first: u32,
+    /// Number of frames; at least one.
+    pub frames: u32,
+}
+
+/// Why there is no timeline.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TimelineError {
+    /// Every packet is discarded or undecodable.
+    #[error("no frame of the video is ever shown: the container's edit list leaves all of them out")]
+    NoFrames,
+    /// Finer than a 32-bit timescale can say.
+    #[error("the video's timebase {0}/{1} is too fine for an MP4 track; remux it with a timebase of at most 1/1000000")]
+    TooFine(u32, u32),
+}
+
+/// The job's origin: the earliest presentation time of any track, on a tick of the video.
+pub fn origin(index: &PacketIndex) -> MediaTime {
+    let audio = index.audio.iter().filter(|a| a.end > a.start).map(|a| a.timebase.time(a.start));
+    let video = index.video.as_ref().map(|v| (v.timebase, v.frames().first().copied()));
+    match video {
+        Some((timebase, Some(first))) => {
+            let earliest = audio.fold(timebase.time(first), MediaTime::min);
+            timebase.time(timebase.floor(earliest))
+        }
+        _ => audio.min().unwrap_or(MediaTime::ZERO),
+    }
+}
+
+/// Output ticks per second for a source timebase, and output ticks per source tick.
+///
+/// The scale is a whole multiple of the source's, so that every frame time is exact; at least 1000,
+/// because players that round to a track's ticks do so audibly below that.
+pub fn output_scale(timebase: Timebase) -> Result<(Timescale, i64), TimelineError> {
+    let factor = 1000_u32.div_ceil(timebase.den);
+    match timebase.den.checked_mul(factor) {
+        Some(scale) if scale <= 10_000_000 => Ok((Timescale(scale), i64::from(timebase.num) * i64::from(factor))),
+        _ => Err(TimelineError::TooFine(timebase.num, timebase.den)),
+    }
+}
+
+impl Timeline {
+    /// From the packet index. `nominal` is the container's average frame rate, a hint for the last
+    /// frame's duration and for the constant-rate test.
+    pub fn new(video: &VideoIndex, origin: MediaTime, nominal: Rational) -> Result<Self, TimelineError> {
+        let source = video.frames();
+        let (timescale, per_tick) = output_scale(video.timebase)?;
+        let shift = timescale.floor(origin);
+        let mut output: Vec<i64> = Vec::with_capacity(source.len());
+        let mut equal_times = 0;
+        for pts in &source {
+            let exact = pts * per_tick - shift;
+            let placed = output.last().map_or(exact, |last: &i64| exact.max(last + per_tick));
+            equal_times += u32::from(placed != exact);
+            output.push(placed);
+        }
+        let (Some(first), Some(last)) = (output.first().copied(), output.last().copied()) else {
+            return Err(TimelineError::NoFrames);
+        };
+        let constant_rate = constant_rate(&output, timescale, nominal, per_tick);
+        let frame = constant_rate.unwrap_or(nominal);
+        let end = match constant_rate {
+            // Exactly where a further frame would be.
+            Some(rate) => nth_frame(first, output.len() as i64, rate, timescale),
+            None if video.last_duration > 0 => last + video.last_duration * per_tick,
+            None => last + nth_frame(0, 1, frame, timescale).max(1),
+        };
+        Ok(Timeline { source, end: end.max(last + 1), output, timescale, constant_rate, equal_times })
+    }
+
+    /// Frames in all.
+    pub fn frames(&self) -> u32 {
+        self.output.len() as u32
+    }
+
+    /// Output time of a frame, or of the end for the frame after the last.
+    pub fn at(&self, frame: u32) -> i64 {
+        self.output.get(frame as usize).copied().unwrap_or(self.end)
+    }
+
+    /// For `FRAME-RATE`: the constant rate, else the average.
+    pub fn frame_rate(&self) -> Rational {
+        self.constant_rate.unwrap_or_else(|| {
+            let ticks = (self.end - self.at(0)).max(1);
+            Ratio::new(self.output.len() as i64 * i64::from(self.timescale.0), ticks)
+        })
+    }
+
+    /// Segments of about `length`: at a constant rate a whole number of frames each, so 4.004 s at
+    /// 23.976; at a variable rate from the first frame at or after each multiple of `length`. None
+    /// is empty, so a pause longer than `length` makes a longer segment.
+    pub fn segments(&self, length: MediaTime) -> Vec<Span> {
+        match self.constant_rate {
+            Some(rate) => {
+                let frames = (length.ratio() * rate).round().to_integer().clamp(1, i64::from(u32::MAX)) as u32;
+                (0..self.frames()).step_by(frames as usize).map(|first| self.span(first, first + frames)).collect()
+            }
+            None => self.spans_at(&self.boundaries(length)),
+        }
+    }
+
+    fn boundaries(&self, length: MediaTime) -> Vec<u32> {
+        let step = self.timescale.round(length).max(1);
+        let (mut firsts, mut cell) = (vec![], i64::MIN);
+        for (frame, time) in self.output.iter().enumerate() {
+            let here = div_floor(time - self.at(0), step);
+            if here > cell {
+                firsts.push(frame as u32);
+                cell = here;
+            }
+        }
+        firsts
+    }
+
+    fn spans_at(&self, firsts: &[u32]) -> Vec<Span> {
+        let ends = firsts.iter().skip(1).copied().chain([self.frames()]);
+        firsts.iter().zip(ends).map(|(first, end)| self.span(*first, end)).collect()
+    }
+
+    fn span(&self, first: u32, end: u32) -> Span {
+        Span { first, frames: end.min(self.frames()) - first }
+    }
+
+    /// The composition delay for an encoder that reorders by at most `depth` frames: the largest
+    /// distance of two frames that are `depth` apart. 0 without reordering.
+    pub fn composition_delay(&self, depth: u32) -> i64 {
+        let depth = (depth as usize).min(self.output.len().saturating_sub(1));
+        let reaches = self.output.iter().zip(self.output.iter().skip(depth));
+        reaches.map(|(early, late)| late - early).max().unwrap_or(0)
+    }
+}
+
+/// Time of the `n`th frame after `first` at a constant rate, rounded to the nearest tick.
+fn nth_frame(first: i64, n: i64, rate: Rational, timescale: Timescale) -> i64 {
+    let time = MediaTime::new(n * rate.denom(), *rate.numer());
+    first + timescale.round(time)
+}
+
+/// The nominal rate if every frame is within a source tick of its place at that rate: containers
+/// such as Matroska round to milliseconds.
+fn constant_rate(output: &[i64], timescale: Timescale, nominal: Rational, per_tick: i64) -> Option<Rational> {
+    let first = *output.first()?;
+    let candidates = [standard_rate(nominal), Some(nominal)];
+    candidates.into_iter().flatten().find(|rate| {
+        output.iter().enumerate().all(|(n, time)| (time - nth_frame(first, n as i64, *rate, timescale)).abs() <= per_tick)
+    })
+}
+
+/// The broadcast rate that an average measured over few or rounded frames stands for.
+fn standard_rate(average: Rational) -> Option<Rational> {
+    const RATES: [(i64, i64); 11] = [
+        (24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1), (120, 1), (15, 1),
+    ];
+    RATES.into_iter().map(|(n, d)| Ratio::new(n, d)).find(|rate| {
+        let off = if *rate > average { rate - average } else { average - rate };
+        off * 1000 < *rate
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::index::{IndexBuilder, PacketRow};
+
+    fn timeline(pts: &[i64], den: u32, nominal: (i64, i64)) -> Timeline {
+        let base = Timebase { num: 1, den };
+        let mut builder = IndexBuilder::new(Some((0, base)), []);
+        for (n, pts) in pts.iter().enumerate() {
+            builder.push(&PacketRow { stream: 0, pts: Some(*pts), dts: None, duration: Some(40), position: None, key: n == 0, discard: false });
+        }
+        let index = builder.finish().unwrap();
+        let origin = origin(&index);
+        Timeline::new(index.video.as_ref().unwrap(), origin, Ratio::new(nominal.0, nominal.1)).unwrap()
+    }
+
+    #[test]
+    fn constant_rate_survives_rounding_to_milliseconds() {
+        let pts: Vec<i64> = (0..300).map(|n| (n * 1001 * 1000 + 15000) / 30000).collect();
+        let line = timeline(&pts, 1000, (2997, 100));
+        assert_eq!(line.constant_rate, Some(Ratio::new(30000, 1001)));
+        let segments = line.segments(MediaTime::seconds(4));
+        assert_eq!(segments.iter().map(|s| s.frames).collect::<Vec<_>>(), [120, 120, 60]);
+        assert_eq!(line.end, 10010);
+    }
+
+    #[test]
+    fn the_first_frame_is_at_the_origin() {
+        let line = timeline(&[133_200, 136_800, 140_400], 90_000, (25, 1));
+        assert_eq!(line.output, [0, 3600, 7200]);
+        assert_eq!(line.end, 10_800);
+    }
+
+    #[test]
+    fn a_pause_makes_a_longer_segment_and_never_an_empty_one() {
+        let line = timeline(&[0, 200, 400, 12_500, 12_700, 16_100], 1000, (5, 1));
+        assert_eq!(line.constant_rate, None);
+        let segments = line.segments(MediaTime::seconds(4));
+        assert_eq!(segments, [Span { first: 0, frames: 3 }, Span { first: 3, frames: 2 }, Span { first: 5, frames: 1 }]);
+        assert_eq!(line.end, 16_140);
+    }
+
+    #[test]
+    fn equal_times_are_one_tick_apart_and_counted() {
+        let line = timeline(&[0, 40, 40, 40, 80], 1000, (25, 1));
+        assert_eq!(line.output, [0, 40, 41, 42, 80]);
+        assert_eq!(line.equal_times, 2);
+    }
+
+    #[test]
+    fn delay_is_the_widest_reach_of_the_reordering() {
+        let line = timeline(&[0, 40, 80, 1000, 1040], 1000, (25, 1));
+        assert_eq!(line.composition_delay(0), 0);
+        assert_eq!(line.composition_delay(2), 960);
+    }
+
+    proptest! {
+        #[test]
+        fn segments_partition_the_frames(steps in prop::collection::vec(1_i64..3000, 1..200), length in 1_i64..20) {
+            let pts: Vec<i64> = steps.iter().scan(0, |at, s| { *at += s; Some(*at) }).collect();
+            let line = timeline(&pts, 1000, (25, 1));
+            let mut next = 0;
+            for span in line.segments(MediaTime::seconds(length)) {
+                prop_assert_eq!(span.first, next);
+                prop_assert!(span.frames > 0);
+                next += span.frames;
+            }
+            prop_assert_eq!(next, line.frames());
+        }
+    }
+}
