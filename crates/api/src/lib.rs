@@ -6,6 +6,7 @@
 //! video.rs    renditions and video encoding       audio.rs      audio encoding
 //! storage.rs  stores, inputs, outputs             thumbnail.rs  the thumbnail
 //! value.rs    media time, bit rates, positions    status.rs     the status subresource
+//! crd.rs      the custom resource definitions, made of all of these
 //! rules.rs    the one table of rules that the schema itself cannot say (CEL)
 //! ```
 //!
@@ -13,6 +14,7 @@
 //! because a default that the API server fills in would win over every profile.
 
 pub mod audio;
+pub mod crd;
 pub mod job;
 pub mod profile;
 pub mod rules;

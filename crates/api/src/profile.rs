@@ -16,7 +16,7 @@ pub struct ProfileRef {
     /// Which kind of profile.
     pub kind: ProfileKind,
     /// Its name.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("title" = "a DNS name: lower-case letters, digits, `-` and `.`"))]
     pub name: String,
 }
 

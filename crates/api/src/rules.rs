@@ -25,11 +25,29 @@ pub struct Rule {
     pub scope: Scope,
 }
 
-const JOB: &[&str] = &["TranscodeJob"];
-const EVERY: &[&str] = &["TranscodeJob", "TranscodeProfile", "ClusterTranscodeProfile"];
+/// Fields of a job's spec that may change once it exists. Every other field stays as it is.
+pub const MUTABLE: &[&str] = &["scheduling.maxParallel"];
 
-const fn rule(kinds: &'static [&'static str], path: &'static str, cel: &'static str, message: &'static str) -> Rule {
-    Rule { kinds, path, cel, message, scope: Scope::All }
+const JOB: &[&str] = &["TranscodeJob"];
+const EVERY: &[&str] = &[
+    "TranscodeJob",
+    "TranscodeProfile",
+    "ClusterTranscodeProfile",
+];
+
+const fn rule(
+    kinds: &'static [&'static str],
+    path: &'static str,
+    cel: &'static str,
+    message: &'static str,
+) -> Rule {
+    Rule {
+        kinds,
+        path,
+        cel,
+        message,
+        scope: Scope::All,
+    }
 }
 
 const ONE_CODEC: &str = "[has(self.h264), has(self.hevc), has(self.av1)].filter(x, x).size() == 1";
@@ -67,16 +85,61 @@ pub const RULES: &[Rule] = &[
         message: "a file is written by the local engine only (kubectl transcode run); use s3 on a cluster",
         scope: Scope::Cluster,
     },
-    rule(EVERY, "spec.options.video.encode", ONE_CODEC, ONE_CODEC_MESSAGE),
-    rule(EVERY, "spec.options.renditions[].encode", ONE_CODEC, ONE_CODEC_MESSAGE),
-    rule(EVERY, "spec.options.video.encode.h264", CRF_RANGE, CRF_RANGE_MESSAGE),
-    rule(EVERY, "spec.options.renditions[].encode.h264", CRF_RANGE, CRF_RANGE_MESSAGE),
-    rule(EVERY, "spec.options.video.encode.hevc", CRF_RANGE, CRF_RANGE_MESSAGE),
-    rule(EVERY, "spec.options.renditions[].encode.hevc", CRF_RANGE, CRF_RANGE_MESSAGE),
-    rule(EVERY, "spec.options.video.encode.hevc", DEPTH, DEPTH_MESSAGE),
-    rule(EVERY, "spec.options.renditions[].encode.hevc", DEPTH, DEPTH_MESSAGE),
+    rule(
+        EVERY,
+        "spec.options.video.encode",
+        ONE_CODEC,
+        ONE_CODEC_MESSAGE,
+    ),
+    rule(
+        EVERY,
+        "spec.options.renditions[].encode",
+        ONE_CODEC,
+        ONE_CODEC_MESSAGE,
+    ),
+    rule(
+        EVERY,
+        "spec.options.video.encode.h264",
+        CRF_RANGE,
+        CRF_RANGE_MESSAGE,
+    ),
+    rule(
+        EVERY,
+        "spec.options.renditions[].encode.h264",
+        CRF_RANGE,
+        CRF_RANGE_MESSAGE,
+    ),
+    rule(
+        EVERY,
+        "spec.options.video.encode.hevc",
+        CRF_RANGE,
+        CRF_RANGE_MESSAGE,
+    ),
+    rule(
+        EVERY,
+        "spec.options.renditions[].encode.hevc",
+        CRF_RANGE,
+        CRF_RANGE_MESSAGE,
+    ),
+    rule(
+        EVERY,
+        "spec.options.video.encode.hevc",
+        DEPTH,
+        DEPTH_MESSAGE,
+    ),
+    rule(
+        EVERY,
+        "spec.options.renditions[].encode.hevc",
+        DEPTH,
+        DEPTH_MESSAGE,
+    ),
     rule(EVERY, "spec.options.video.encode.av1", DEPTH, DEPTH_MESSAGE),
-    rule(EVERY, "spec.options.renditions[].encode.av1", DEPTH, DEPTH_MESSAGE),
+    rule(
+        EVERY,
+        "spec.options.renditions[].encode.av1",
+        DEPTH,
+        DEPTH_MESSAGE,
+    ),
     rule(
         EVERY,
         "spec.options.renditions[]",
@@ -88,11 +151,5 @@ pub const RULES: &[Rule] = &[
         "spec.options.audio.encode",
         "[has(self.aac), has(self.opus)].filter(x, x).size() == 1",
         "say exactly one of aac and opus",
-    ),
-    rule(
-        JOB,
-        "spec",
-        "!has(self.outputs) || !self.outputs.exists(o, has(o.formats)) || self.outputs.all(o, !has(o.formats) || o.formats.all(f, o.formats.filter(g, g == f).size() == 1))",
-        "formats lists each of hls, dash and mp4 at most once",
     ),
 ];

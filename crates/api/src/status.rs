@@ -1,7 +1,8 @@
 //! The status subresource: a function of what is observed, bounded whatever the number of chunks.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 /// What is known of a job. Every list is bounded.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -15,6 +16,7 @@ pub struct TranscodeJobStatus {
     pub phase: Option<Phase>,
     /// The reason of the phase in one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub message: Option<String>,
     /// `Ready`, `Reconciling`, `Stalled`, `Complete`, `Failed`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -63,16 +65,36 @@ pub enum Phase {
 /// A condition as in the Kubernetes API conventions, without times: the driver adds them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(transform = with_times)]
 pub struct Condition {
     /// CamelCase name.
     #[serde(rename = "type")]
+    #[schemars(length(max = 64))]
     pub kind: String,
     /// `True`, `False` or `Unknown`.
+    #[schemars(length(max = 16))]
     pub status: String,
     /// CamelCase reason.
+    #[schemars(length(max = 128))]
     pub reason: String,
     /// One sentence.
+    #[schemars(length(max = 1024))]
     pub message: String,
+}
+
+/// What the driver adds to a condition; without a schema the API server would drop it.
+fn with_times(schema: &mut Schema) {
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.insert(
+            "lastTransitionTime".into(),
+            json!({"type": "string", "format": "date-time", "description": "When the status changed last."}),
+        );
+        properties.insert(
+            "observedGeneration".into(),
+            json!({"type": "integer", "format": "int64", "minimum": 0,
+                "description": "The generation of the spec that this condition speaks of."}),
+        );
+    }
 }
 
 /// What the probe found.
@@ -80,15 +102,18 @@ pub struct Condition {
 #[serde(rename_all = "camelCase")]
 pub struct MediaStatus {
     /// `1m30.5s`.
+    #[schemars(length(max = 32))]
     pub duration: String,
     /// Container, as ffprobe names it.
+    #[schemars(length(max = 128))]
     pub container: String,
     /// `h264 1920x1080 25 fps yuv420p`, absent without video.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
     pub video: Option<String>,
     /// `aac 48000 Hz 2 ch eng`, one for each track.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 32))]
+    #[schemars(length(max = 32), inner(length(max = 256)))]
     pub audio: Vec<String>,
 }
 
@@ -97,11 +122,14 @@ pub struct MediaStatus {
 #[serde(rename_all = "camelCase")]
 pub struct ProgressStatus {
     /// `42%`, weighted by media duration.
+    #[schemars(length(max = 16))]
     pub percent: String,
     /// `2/3`: renditions that are done.
+    #[schemars(length(max = 16))]
     pub renditions: String,
     /// `3m20s`; absent while it can't be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
     pub eta: Option<String>,
 }
 
@@ -110,8 +138,10 @@ pub struct ProgressStatus {
 #[serde(rename_all = "camelCase")]
 pub struct StageStatus {
     /// `encode-720p`.
+    #[schemars(length(max = 64))]
     pub name: String,
     /// Waiting, Running, Retrying, Done, DoneWithGaps, SoftFailed, Failed or Skipped.
+    #[schemars(length(max = 32))]
     pub state: String,
     /// Tasks that are done.
     pub done: u32,
@@ -122,12 +152,15 @@ pub struct StageStatus {
     pub failed_attempts: u32,
     /// Start of the first task, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
     pub started_at: Option<String>,
     /// End of the last task, RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
     pub finished_at: Option<String>,
     /// The last failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub message: Option<String>,
 }
 
@@ -140,11 +173,14 @@ fn is_zero(value: &u32) -> bool {
 #[serde(rename_all = "camelCase")]
 pub struct RenditionStatus {
     /// `720p`, `audio-0`.
+    #[schemars(length(max = 64))]
     pub name: String,
     /// `1280x720`; absent for audio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 16))]
     pub resolution: Option<String>,
     /// RFC 6381.
+    #[schemars(length(max = 64))]
     pub codec: String,
     /// Average, bit/s; known once it is packaged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,8 +195,10 @@ pub struct RenditionStatus {
 #[serde(rename_all = "camelCase")]
 pub struct OutputStatus {
     /// `hls`, `dash`, `mp4`, `thumbnail`, `record`.
+    #[schemars(length(max = 64))]
     pub kind: String,
     /// Where it is.
+    #[schemars(length(max = 4096))]
     pub uri: String,
 }
 
@@ -169,10 +207,13 @@ pub struct OutputStatus {
 #[serde(rename_all = "camelCase")]
 pub struct Warning {
     /// The stage that says it.
+    #[schemars(length(max = 64))]
     pub stage: String,
     /// CamelCase reason.
+    #[schemars(length(max = 128))]
     pub reason: String,
     /// One sentence.
+    #[schemars(length(max = 1024))]
     pub message: String,
     /// Attempts that were made; 0 when nothing failed.
     #[serde(default, skip_serializing_if = "is_zero")]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "camelCase")]
 pub struct StoreSpec {
     /// A DNS label.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), extend("title" = "a DNS label: lower-case letters, digits and `-`, not at an end"))]
     pub name: String,
     /// An S3-compatible service.
     pub s3: S3Store,
@@ -24,11 +24,11 @@ pub struct StoreSpec {
 pub struct S3Store {
     /// URL of the service. Default: AWS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^https?://[^/@?#\s]+/?$"))]
+    #[schemars(length(min = 1, max = 1024), regex(pattern = r"^https?://[^/@?#\x00-\x20]+/?$"), extend("title" = "the URL of a service, such as `https://s3.example`, without a path"))]
     pub endpoint: Option<String>,
     /// Default: us-east-1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-zA-Z0-9-]+$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-zA-Z0-9-]+$"), extend("title" = "a region such as `eu-central-1`"))]
     pub region: Option<String>,
     /// How a bucket is addressed. Default: Path when an endpoint is given, else Virtual.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ pub struct CredentialsSpec {
 #[serde(rename_all = "camelCase")]
 pub struct SecretRef {
     /// Name of the Secret.
-    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("title" = "a DNS name: lower-case letters, digits, `-` and `.`"))]
     pub name: String,
 }
 
@@ -67,7 +67,7 @@ pub struct SecretRef {
 #[serde(rename_all = "camelCase")]
 pub struct Input {
     /// A DNS label.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), extend("title" = "a DNS label: lower-case letters, digits and `-`, not at an end"))]
     pub name: String,
     /// An object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -88,7 +88,7 @@ pub struct S3Input {
     #[schemars(length(min = 1, max = 63))]
     pub store: String,
     /// The bucket.
-    #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"), extend("title" = "a bucket name: lower-case letters, digits, `.` and `-`"))]
     pub bucket: String,
     /// The object's key.
     #[schemars(length(min = 1, max = 1024))]
@@ -100,7 +100,7 @@ pub struct S3Input {
 #[serde(rename_all = "camelCase")]
 pub struct HttpInput {
     /// `http` or `https`, without credentials in it.
-    #[schemars(length(min = 1, max = 2048), regex(pattern = r"^https?://[^/@\s]+(/\S*)?$"))]
+    #[schemars(length(min = 1, max = 2048), regex(pattern = r"^https?://[^/@\x00-\x20]+(/[^\x00-\x20]*)?$"), extend("title" = "an http or https URL without credentials, such as `https://media.example/movie.mov`"))]
     pub url: String,
 }
 
@@ -118,7 +118,7 @@ pub struct FileInput {
 #[serde(rename_all = "camelCase")]
 pub struct Output {
     /// A DNS label.
-    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), extend("title" = "a DNS label: lower-case letters, digits and `-`, not at an end"))]
     pub name: String,
     /// A prefix in a bucket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,7 +128,7 @@ pub struct Output {
     pub file: Option<FileOutput>,
     /// What is made. Default: hls, dash and mp4.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 3))]
+    #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "set"))]
     pub formats: Option<Vec<Format>>,
 }
 
@@ -140,10 +140,10 @@ pub struct S3Output {
     #[schemars(length(min = 1, max = 63))]
     pub store: String,
     /// The bucket.
-    #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"))]
+    #[schemars(length(min = 3, max = 63), regex(pattern = r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$"), extend("title" = "a bucket name: lower-case letters, digits, `.` and `-`"))]
     pub bucket: String,
     /// Everything is written below it; it belongs to this job.
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[^/].*[^/]$|^[^/]$"))]
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^[^/].*[^/]$|^[^/]$"), extend("title" = "a prefix such as `movies/42`, without `/` at either end"))]
     pub prefix: String,
 }
 

@@ -37,9 +37,14 @@ impl MediaTime {
         MediaTime(Ratio::new(numerator, denominator))
     }
 
+    /// A fraction in lowest terms with a positive denominator, for constants.
+    pub const fn new_raw(numerator: i64, denominator: i64) -> Self {
+        MediaTime(Ratio::new_raw(numerator, denominator))
+    }
+
     /// Whole seconds.
-    pub fn seconds(seconds: i64) -> Self {
-        MediaTime(Ratio::from_integer(seconds))
+    pub const fn seconds(seconds: i64) -> Self {
+        MediaTime(Ratio::new_raw(seconds, 1))
     }
 
     /// Whole milliseconds.
@@ -151,7 +156,8 @@ fn parse_clock(text: &str) -> Option<Rational> {
     let minutes = parse_decimal(parts.next()?)?;
     let hours = parts.next().map_or(Some(Ratio::from_integer(0)), parse_decimal)?;
     let in_range = |v: Rational| v >= Ratio::from_integer(0) && v < Ratio::from_integer(60);
-    (parts.next().is_none() && in_range(seconds) && in_range(minutes) && minutes.is_integer() && hours.is_integer())
+    let in_bounds = hours < Ratio::from_integer(10_000);
+    (parts.next().is_none() && in_bounds && in_range(seconds) && in_range(minutes) && minutes.is_integer() && hours.is_integer())
         .then(|| hours * 3600 + minutes * 60 + seconds)
 }
 
@@ -247,7 +253,7 @@ macro_rules! text_value {
                 true
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({"type": "string", "description": $description, "pattern": $pattern, "maxLength": 32})
+                json_schema!({"type": "string", "title": $description, "pattern": $pattern, "maxLength": 32})
             }
         }
     };
@@ -257,13 +263,13 @@ text_value!(
     MediaTime,
     "MediaTime",
     MEDIA_TIME,
-    r"^(-?[0-9]{1,9}(\.[0-9]{1,9})?m?s|-?[0-9]+/[1-9][0-9]*s|([0-9]{1,9}:)?[0-5]?[0-9]:[0-5]?[0-9](\.[0-9]{1,9})?)$"
+    r"^(-?[0-9]{1,9}(\.[0-9]{1,9})?m?s|-?[0-9]{1,15}/[1-9][0-9]{0,9}s|([0-9]{1,4}:)?[0-5]?[0-9]:[0-5]?[0-9](\.[0-9]{1,9})?)$"
 );
 text_value!(
     Position,
     "Position",
     POSITION,
-    r"^((100|[0-9]{1,2}(\.[0-9]{1,2})?)%|[0-9]{1,9}(\.[0-9]{1,9})?m?s|([0-9]{1,9}:)?[0-5]?[0-9]:[0-5]?[0-9](\.[0-9]{1,9})?)$"
+    r"^((100|[0-9]{1,2}(\.[0-9]{1,2})?)%|[0-9]{1,9}(\.[0-9]{1,9})?m?s|([0-9]{1,4}:)?[0-5]?[0-9]:[0-5]?[0-9](\.[0-9]{1,9})?)$"
 );
 
 impl Serialize for Bitrate {
@@ -298,8 +304,10 @@ impl JsonSchema for Bitrate {
         json_schema!({
             "x-kubernetes-int-or-string": true,
             "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "description": BITRATE,
-            "pattern": r"^[0-9]{1,9}(\.[0-9]{1,6})?[kM]?$",
+            "title": BITRATE,
+            "minimum": 1,
+            "maximum": 999_999_999,
+            "pattern": r"^([0-9]{1,9}|[0-9]{1,6}(\.[0-9]{1,3})?k|[0-9]{1,3}(\.[0-9]{1,6})?M)$",
             "maxLength": 16
         })
     }
@@ -322,7 +330,7 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
-        for text in ["", "5", "s", "1:60", "1:2:3:4", "5 s", "1/0s", "1e3s", "."] {
+        for text in ["", "5", "s", "1:60", "1:2:3:4", "5 s", "1/0s", "1e3s", ".", "10000:00:00"] {
             assert!(text.parse::<MediaTime>().is_err(), "{text}");
         }
     }

@@ -150,7 +150,7 @@ impl X26xPreset {
 pub struct Rendition {
     /// A DNS label of at most 20 characters. One of 144p, 240p, 360p, 480p, 720p, 1080p, 1440p,
     /// 2160p and 4320p brings its 16:9 box along; any other name needs `box`.
-    #[schemars(length(min = 1, max = 20), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    #[schemars(length(min = 1, max = 20), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), extend("title" = "a DNS label: lower-case letters, digits and `-`, not at an end"))]
     pub name: String,
     /// The picture fits in this box with its aspect ratio kept; never upscaled.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "box")]

@@ -1,7 +1,7 @@
 //! The task file: all that a runner needs to know besides the index of its task.
 
 use serde::{Deserialize, Serialize};
-use transcode_engine::{Facts, ResolvedSpec, StageId};
+use transcode_engine::{Facts, ResolvedSpec, StageId, TaskSet};
 
 /// One stage of one job, for every task of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct TaskFile {
     pub facts: Facts,
     /// Which stage.
     pub stage: StageId,
+    /// Permissive mode: chunks that could not be made and are gaps in every rendition.
+    #[serde(default)]
+    pub gaps: TaskSet,
     /// What the site allows and where it keeps things.
     pub site: Site,
 }

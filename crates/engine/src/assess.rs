@@ -58,6 +58,19 @@ pub enum StageState {
     Ended(StageEnd),
 }
 
+impl Progress {
+    /// Chunks that are gaps in any rendition, and so in all.
+    pub fn gaps(&self) -> TaskSet {
+        let mut all = TaskSet::default();
+        for standing in self.stages.values() {
+            if let Some(StageEnd::DoneWithGaps(gaps)) = standing.end() {
+                all.union(gaps);
+            }
+        }
+        all
+    }
+}
+
 impl StageProgress {
     /// How it ended, if it did.
     pub fn end(&self) -> Option<&StageEnd> {

@@ -35,6 +35,8 @@ pub enum Summary {
 pub struct MediaSummary {
     /// Streams.
     pub info: MediaInfo,
+    /// Where the source is, without credentials.
+    pub source: String,
     /// Which source: a digest of where it is, its size and its ETag or modification time.
     pub source_key: String,
     /// Version of the encoders that will be used, as ffmpeg tells it.

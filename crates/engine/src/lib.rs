@@ -14,6 +14,7 @@
 
 pub mod assess;
 pub mod bundle;
+pub mod commands;
 pub mod decide;
 pub mod estimate;
 pub mod extend;

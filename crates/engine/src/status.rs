@@ -114,14 +114,16 @@ fn audio_words(audio: &AudioStream) -> String {
     format!("{} {} Hz {} ch {}", audio.codec, audio.sample_rate, audio.channels, audio.language)
 }
 
-/// Share of the work that is done, in thousandths; weighted by media time.
-pub fn permille(plan: &Plan, progress: &Progress) -> u64 {
+/// Share of the work that is done, in thousandths; weighted by media time. `running` tells the
+/// thousandths of all running tasks of a stage together.
+pub fn permille(plan: &Plan, progress: &Progress, running: impl Fn(&crate::plan::StageId) -> u32) -> u64 {
     let (mut done, mut total) = (MediaTime::ZERO, MediaTime::ZERO);
     for (id, stage) in &plan.stages {
         total = total + stage.weight;
         let standing = progress.stages.get(id);
-        let tasks = i64::from(standing.map_or(0, |s| s.done.len()));
-        done = done + MediaTime::new(*stage.weight.ratio().numer() * tasks, *stage.weight.ratio().denom() * i64::from(stage.tasks.max(1)));
+        let tasks = i64::from(standing.map_or(0, |s| s.done.len())) * 1000 + i64::from(running(id));
+        let all = i64::from(stage.tasks.max(1)) * 1000;
+        done = done + MediaTime::new(*stage.weight.ratio().numer() * tasks, *stage.weight.ratio().denom() * all);
     }
     match progress.ended {
         Some(Outcome::Complete { .. }) => 1000,
@@ -131,7 +133,7 @@ pub fn permille(plan: &Plan, progress: &Progress) -> u64 {
 }
 
 fn overall(spec: &ResolvedSpec, plan: &Plan, observation: &Observation, progress: &Progress, now: Timestamp) -> ProgressStatus {
-    let permille = permille(plan, progress);
+    let permille = permille(plan, progress, |_| 0);
     let started = observation.record.times.values().map(|t| t.started).min();
     let names = observation.record.facts.media().map_or(vec![], |m| renditions(spec, m).renditions);
     let is_done = |name: &str| {

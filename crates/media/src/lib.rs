@@ -17,10 +17,14 @@
 pub mod argv;
 pub mod chunk;
 pub mod cmaf;
+
 pub mod codec;
+pub mod colour;
 pub mod index;
 pub mod inspect;
 pub mod ladder;
+pub mod language;
+
 pub mod playlist;
 pub mod probe;
 pub mod time;

@@ -233,6 +233,7 @@ pub fn media() -> MediaSummary {
             }],
             left_out: vec![],
         },
+        source: "in.mp4".into(),
         source_key: "0123".into(),
         encoder_build: "ffmpeg 5.1".into(),
         bytes: 1_000_000,

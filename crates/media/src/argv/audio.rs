@@ -42,6 +42,8 @@ pub fn encode(source: &SourceUrl, container: &str, tracks: &[AudioTrack<'_>]) ->
         }
         command.option("map", format!("0:{}", track.stream.index)).option("af", filters);
         command.option("c:a", codec.encoder()).option("b:a", codec.bitrate(channels)).option("threads", 1);
+        // No version of the encoder in the first access unit.
+        command.option("flags:a", "+bitexact");
         if let AudioCodec::Opus { .. } = codec
             && channels > 2
         {

@@ -6,6 +6,7 @@
 pub mod audio;
 pub mod probe;
 pub mod thumbnail;
+pub mod verify;
 pub mod video;
 
 use std::fmt;

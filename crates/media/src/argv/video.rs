@@ -52,7 +52,7 @@ pub fn encode(task: &VideoTask<'_>) -> Command {
         command
             .option("video_track_timescale", task.timescale.0)
             .option("avoid_negative_ts", "disabled")
-            .option("movflags", "+empty_moov+default_base_moof+frag_keyframe+frag_discont")
+            .option("movflags", "+empty_moov+default_base_moof+frag_keyframe+frag_discont+negative_cts_offsets")
             .option("map_metadata", -1)
             .option("f", "mp4")
             .push([path.display().to_string()]);

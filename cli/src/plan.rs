@@ -1,0 +1,246 @@
+//! `plan`: everything before encoding. Probes the source into a temporary folder; writes nothing to
+//! the output.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde_json::json;
+use tokio::sync::mpsc;
+use transcode_api::{FanOut, FileOutput};
+use transcode_engine::{
+    Layout, MediaSummary, Need, Outcome, Plan, ResolvedSpec, SplitSummary,
+    bundle::Bundle,
+    commands,
+    estimate::estimate,
+    extend::{fan_out, renditions},
+    status::fan_out_words,
+};
+use transcode_local::{Ended, Until};
+use transcode_media::{
+    argv::{Command, SourceUrl, probe},
+    chunk::Chunk,
+    ladder::Rendition,
+    time::human,
+};
+
+use crate::{
+    Exit,
+    args::{PlanArgs, PlanOutput, SiteArgs},
+    jobs, run, site,
+};
+
+/// Chunks that the text shows; JSON has all.
+const ROWS: usize = 12;
+
+/// Plans every job of the files.
+pub async fn run(args: PlanArgs) -> anyhow::Result<Exit> {
+    let Some(specs) = jobs::load(&args.files)? else { return Ok(Exit::WrongUse) };
+    let stop = run::stop_on_signal()?;
+    let mut worst = Exit::Done;
+    for mut spec in specs {
+        let folder = tempfile::tempdir()?;
+        let work_dir = Some(folder.path().join("work"));
+        let engine = site::engine(&SiteArgs { work_dir, ..args.site.clone() }, &mut spec)?;
+        let mut dry = spec.clone();
+        dry.output.s3 = None;
+        dry.output.file = Some(FileOutput { path: folder.path().join("out").display().to_string() });
+        let (sender, mut events) = mpsc::channel(64);
+        let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
+        let ended = engine.run(&dry, Until::Planned, sender, stop.clone()).await?;
+        drain.await?;
+        match ended {
+            Ended::Planned(bundle) => print(args.output, &spec, &bundle, &folder.path().join("out"), engine.workers)?,
+            Ended::Interrupted => return Ok(Exit::Interrupted),
+            Ended::Job(Outcome::Failed { reason, message }, _) => {
+                eprintln!("{}: can't be planned, {reason}: {message}", spec.name);
+                worst = worst.max(Exit::Failed);
+            }
+            Ended::Job(Outcome::Complete { .. }, _) => {}
+        }
+    }
+    Ok(worst)
+}
+
+/// A planned job with all that is known of it.
+struct Planned<'a> {
+    spec: &'a ResolvedSpec,
+    plan: &'a Plan,
+    media: &'a MediaSummary,
+    split: &'a SplitSummary,
+    chunks: Vec<Chunk>,
+    ladder: Vec<Rendition>,
+    workers: u32,
+}
+
+fn print(output: PlanOutput, spec: &ResolvedSpec, bundle: &Bundle, out: &Path, workers: u32) -> anyhow::Result<()> {
+    let facts = &bundle.observation.record.facts;
+    let (Some(media), Some(split)) = (facts.media(), facts.split()) else { anyhow::bail!("the source was not probed") };
+    let table = out.join(Layout::new(&bundle.spec, media).chunk_table());
+    let planned = Planned {
+        spec,
+        plan: &bundle.plan,
+        media,
+        split,
+        chunks: serde_json::from_slice(&std::fs::read(table)?)?,
+        ladder: renditions(spec, media).renditions,
+        workers,
+    };
+    match output {
+        PlanOutput::Text => planned.text(fan_out_words(spec, facts)),
+        PlanOutput::Json => println!("{}", serde_json::to_string_pretty(&planned.json())?),
+        PlanOutput::Dot => print!("{}", planned.dot()),
+        PlanOutput::Mermaid => print!("{}", planned.mermaid()),
+    }
+    Ok(())
+}
+
+/// What the probe found, for people.
+pub fn print_media(media: &MediaSummary) {
+    println!("source       {} ({:.1} MiB)", media.source, media.bytes as f64 / 1_048_576.0);
+    println!("  container  {}, {}", media.info.container, human(media.duration));
+    if let (Some(video), Some(facts)) = (&media.info.video, &media.video) {
+        let rate = if facts.constant { "constant" } else { "variable" };
+        println!(
+            "  video      {} {}x{} {}, {} frames at {} fps ({rate}), SAR {}, turned {}°",
+            video.codec, video.width, video.height, video.pixel_format, facts.frames, facts.frame_rate, video.sar, video.rotation
+        );
+    }
+    for (stream, facts) in media.info.audio.iter().zip(&media.audio) {
+        let (start, length) = (human(facts.start), human(facts.length));
+        println!("  audio      {} {} Hz, {} channels, {}, from {start}, {length} long", stream.codec, stream.sample_rate, stream.channels, stream.language);
+    }
+}
+
+impl Planned<'_> {
+    fn text(&self, fan_out: Option<String>) {
+        println!("job          {}/{}", self.spec.namespace, self.spec.name);
+        print_media(self.media);
+        println!("ladder");
+        for r in &self.ladder {
+            println!("  {:<10} {}x{} (SAR {}), {}", r.name, r.width, r.height, r.sar, words(&r.codec));
+        }
+        if let Some(audio) = self.spec.audio.as_ref().filter(|_| !self.media.info.audio.is_empty()) {
+            println!("  {:<10} {}", "audio", words(audio));
+        }
+        println!("graph        {}", fan_out.unwrap_or_default());
+        for stage in self.plan.stages.values() {
+            let needs: Vec<String> = stage.needs.iter().map(need).collect();
+            let needs = if needs.is_empty() { String::new() } else { format!(" after {}", needs.join(", ")) };
+            println!("  {:<18} {:>4} task{}{needs}", stage.id.to_string(), stage.tasks, if stage.tasks == 1 { " " } else { "s" });
+        }
+        self.print_chunks();
+        let e = estimate(self.spec, self.media, self.split, self.workers);
+        println!("estimate     {} CPU-seconds, about {} s with {} workers; memory {} MiB, scratch {} MiB, output {} MiB", e.cpu_seconds, e.seconds, self.workers, e.memory_mib, e.scratch_mib, e.output_mib);
+        println!("commands");
+        for (name, command) in self.commands() {
+            println!("  # {name}\n  {command}");
+        }
+    }
+
+    fn print_chunks(&self) {
+        let line = |c: &Chunk| {
+            let seek = c.seek.map_or("the beginning".into(), human);
+            println!("  {:>5}  {:>4} segments from {:<5} {:>6} frames, PTS [{}, {}), decodes from {seek}, {} frames before", c.index, c.segments.len(), c.first_segment, c.frames(), c.start, c.end, c.preroll);
+        };
+        println!("chunks       {}, {} segments of about {}", self.split.chunks, self.split.segments, human(self.spec.segment_duration));
+        self.chunks.iter().take(ROWS).for_each(line);
+        if self.chunks.len() > ROWS {
+            println!("  … and {} more (-o json has them all)", self.chunks.len() - ROWS);
+        }
+    }
+
+    /// Every ffmpeg command of the job, by task. Merge, package, verify and publish need none.
+    fn commands(&self) -> Vec<(String, Command)> {
+        let input = &self.spec.input;
+        let url = match (&input.file, &input.http, &input.s3) {
+            (Some(file), _, _) => file.path.clone(),
+            (_, Some(http), _) => http.url.clone(),
+            // ffmpeg reads no object stores: copy the object here first.
+            (_, _, Some(object)) => object.key.rsplit('/').next().unwrap_or("source").to_string(),
+            _ => String::new(),
+        };
+        let source = SourceUrl::pasteable(url);
+        let mut list = vec![
+            ("probe: streams".to_string(), probe::streams(&source)),
+            ("probe: packets".to_string(), probe::packets(&source, &self.media.info)),
+        ];
+        let (picked, _) = fan_out(self.spec, self.split, self.ladder.len());
+        let together: Vec<Vec<&Rendition>> = match picked {
+            FanOut::Chunk => vec![self.ladder.iter().collect()],
+            _ => self.ladder.iter().map(|r| vec![r]).collect(),
+        };
+        for renditions in together.iter().filter(|r| !r.is_empty()) {
+            for chunk in &self.chunks {
+                let paths: Vec<_> = renditions.iter().map(|r| format!("{}-{:06}.mp4", r.name, chunk.index)).collect();
+                let outputs: Vec<_> = renditions.iter().copied().zip(paths.iter().map(Path::new)).collect();
+                let names: Vec<_> = renditions.iter().map(|r| r.name.as_str()).collect();
+                let command = commands::video(self.media, self.split, chunk, chunk.seek, &source, &outputs);
+                list.extend(command.map(|c| (format!("encode {} chunk {}", names.join("+"), chunk.index), c)));
+            }
+        }
+        let audio = commands::audio(self.spec, self.media, &source, |n| format!("audio-{n}.mp4").into());
+        list.extend(audio.map(|c| ("audio".to_string(), c)));
+        list
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let commands: BTreeMap<String, String> = self.commands().into_iter().map(|(n, c)| (n, c.to_string())).collect();
+        json!({
+            "job": format!("{}/{}", self.spec.namespace, self.spec.name),
+            "media": self.media,
+            "ladder": self.ladder,
+            "plan": self.plan,
+            "split": self.split,
+            "chunks": self.chunks,
+            "estimate": estimate(self.spec, self.media, self.split, self.workers),
+            "commands": commands,
+        })
+    }
+
+    fn edges(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.plan.stages.values().flat_map(|stage| {
+            stage.needs.iter().filter_map(|n| match n {
+                Need::Done(id) | Need::Settled { stage: id, .. } => Some((id.to_string(), stage.id.to_string())),
+                Need::JobEnded => Some(("publish".to_string(), stage.id.to_string())),
+            })
+        })
+    }
+
+    fn dot(&self) -> String {
+        let mut text = String::from("digraph job {\n  rankdir=LR;\n  node [shape=box];\n");
+        for stage in self.plan.stages.values() {
+            text.push_str(&format!("  \"{}\" [label=\"{} x{}\"];\n", stage.id, stage.id, stage.tasks));
+        }
+        for (from, to) in self.edges() {
+            text.push_str(&format!("  \"{from}\" -> \"{to}\";\n"));
+        }
+        text + "}\n"
+    }
+
+    fn mermaid(&self) -> String {
+        let mut text = String::from("flowchart LR\n");
+        for stage in self.plan.stages.values() {
+            text.push_str(&format!("  {}[\"{} x{}\"]\n", stage.id, stage.id, stage.tasks));
+        }
+        for (from, to) in self.edges() {
+            text.push_str(&format!("  {from} --> {to}\n"));
+        }
+        text
+    }
+}
+
+fn need(need: &Need) -> String {
+    match need {
+        Need::Done(id) => id.to_string(),
+        Need::Settled { stage, within_seconds } => format!("{stage} (at most {within_seconds} s)"),
+        Need::JobEnded => "the end of the job".into(),
+    }
+}
+
+/// `h264 {"crf":23,"preset":"medium"}` as people write it.
+fn words(codec: &impl serde::Serialize) -> String {
+    let value = serde_json::to_value(codec).unwrap_or_default();
+    let Some((name, options)) = value.as_object().and_then(|o| o.iter().next()) else { return value.to_string() };
+    let set = options.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null());
+    let set: Vec<_> = set.map(|(k, v)| format!("{k} {}", v.to_string().trim_matches('"'))).collect();
+    format!("{name} {}", set.join(", "))
+}

@@ -1,0 +1,131 @@
+//! What a person or a program sees of a run: bars on a terminal, plain lines elsewhere, JSON events
+//! with `-o json`.
+
+mod bars;
+mod json;
+mod plain;
+
+use std::{collections::BTreeMap, io::IsTerminal, path::Path, time::Duration};
+
+use tokio::sync::mpsc;
+use transcode_contract::RunnerEvent;
+use transcode_engine::{BatchId, Outcome, ResolvedSpec, StageId, StageKind, observe::TaskFailure, status::permille};
+use transcode_local::{Ended, Event};
+
+use crate::args::RunOutput;
+
+/// Shows events until the run ends.
+pub async fn show(output: RunOutput, spec: ResolvedSpec, events: mpsc::Receiver<Event>) {
+    match output {
+        RunOutput::Json => json::show(&spec, events).await,
+        RunOutput::Text if std::io::stderr().is_terminal() => bars::show(&spec, events).await,
+        RunOutput::Text => plain::show(&spec, events).await,
+    }
+}
+
+/// Shows how a run ended.
+pub fn end(output: RunOutput, spec: &ResolvedSpec, work_dir: &Path, ended: &Ended) -> anyhow::Result<()> {
+    match output {
+        RunOutput::Json => json::end(spec, ended),
+        RunOutput::Text => {
+            summary(spec, work_dir, ended);
+            Ok(())
+        }
+    }
+}
+
+/// Thousandths of each running task, and of the whole.
+#[derive(Debug, Default)]
+struct Running {
+    tasks: BTreeMap<(BatchId, u32), u32>,
+    permille: u64,
+}
+
+impl Running {
+    /// Takes an event; the overall share is right after every status.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::TaskStarted { batch, index, .. } => {
+                self.tasks.insert((batch.clone(), *index), 0);
+            }
+            Event::TaskEvent { batch, index, event: RunnerEvent::Progress { permille, .. } } => {
+                self.tasks.insert((batch.clone(), *index), *permille);
+            }
+            Event::TaskEnded { batch, index, .. } => {
+                self.tasks.remove(&(batch.clone(), *index));
+            }
+            Event::Status(state) => {
+                let (bundle, _, progress) = state.as_ref();
+                let of = |stage: &StageId| self.tasks.iter().filter(|((b, _), _)| b.stage == *stage).map(|(_, p)| *p).sum();
+                self.permille = permille(&bundle.plan, progress, of);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// `encode-720p chunk 3`, `audio`.
+fn task_name(batch: &BatchId, index: u32) -> String {
+    match batch.stage.kind {
+        StageKind::Encode => format!("{} chunk {index}", batch.stage),
+        _ => batch.stage.to_string(),
+    }
+}
+
+fn failure_words(failure: &TaskFailure) -> String {
+    format!("{}: {}", failure.failure.reason(), failure.message)
+}
+
+/// `3m20s`
+fn short(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s}s"),
+        (0, m, s) => format!("{m}m{s:02}s"),
+        (h, m, s) => format!("{h}h{m:02}m{s:02}s"),
+    }
+}
+
+fn summary(spec: &ResolvedSpec, work_dir: &Path, ended: &Ended) {
+    match ended {
+        Ended::Interrupted => eprintln!("\n{} was interrupted; the same command goes on from here", spec.name),
+        Ended::Planned(_) => {}
+        Ended::Job(outcome, state) => {
+            let (_, status) = state.as_ref();
+            for warning in &status.warnings {
+                let attempts = if warning.attempts > 0 { format!(" ({} attempts)", warning.attempts) } else { String::new() };
+                eprintln!("warning: {}: {}{attempts}", warning.stage, warning.message);
+            }
+            match outcome {
+                Outcome::Complete { reason } if reason == "AlreadyPublished" => {
+                    println!("{}: nothing to do, the same job is published already and everything is there", spec.name);
+                }
+                Outcome::Complete { .. } => published(spec, status),
+                Outcome::Failed { reason, message } => {
+                    eprintln!("{}: failed, {reason}: {message}", spec.name);
+                    eprintln!("logs of every task are in {}", work_dir.join("logs").display());
+                }
+            }
+        }
+    }
+}
+
+fn published(spec: &ResolvedSpec, status: &transcode_api::TranscodeJobStatus) {
+    println!("{}: published and verified", spec.name);
+    for rendition in &status.renditions {
+        let resolution = rendition.resolution.as_deref().unwrap_or("");
+        let rate = rendition.bitrate.map_or(String::new(), |b| format!("{} kbit/s", b / 1000));
+        let bytes = rendition.bytes.map_or(String::new(), |b| format!("{:.1} MiB", b as f64 / 1_048_576.0));
+        println!("  {:<12} {:<10} {:<18} {:>12} {:>12}", rendition.name, resolution, rendition.codec, rate, bytes);
+    }
+    for output in &status.outputs {
+        println!("  {:<12} {}", output.kind, output.uri);
+    }
+    if let Some(usage) = &status.usage {
+        println!("  {} CPU-seconds, {:.1} MiB read from the source, {:.1} MiB written", usage.cpu_seconds, mib(usage.bytes_read), mib(usage.bytes_written));
+    }
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / 1_048_576.0
+}

@@ -1,0 +1,31 @@
+//! Plain lines where there is no terminal: what began, what ended, how far it is.
+
+use tokio::sync::mpsc;
+use transcode_engine::ResolvedSpec;
+use transcode_local::Event;
+
+use super::{Running, failure_words, task_name};
+
+/// Shows events until the run ends.
+pub async fn show(spec: &ResolvedSpec, mut events: mpsc::Receiver<Event>) {
+    let mut running = Running::default();
+    let mut told = 0;
+    while let Some(event) = events.recv().await {
+        running.note(&event);
+        match event {
+            Event::TaskStarted { batch, index, attempt } => {
+                let again = if attempt > 0 { format!(", try {}", attempt + 1) } else { String::new() };
+                eprintln!("{}: {} started{again}", spec.name, task_name(&batch, index));
+            }
+            Event::TaskEnded { batch, index, failure } => match failure {
+                Some(failure) => eprintln!("{}: {} failed, {}", spec.name, task_name(&batch, index), failure_words(&failure)),
+                None => eprintln!("{}: {} done", spec.name, task_name(&batch, index)),
+            },
+            Event::Status(_) if running.permille / 100 > told => {
+                told = running.permille / 100;
+                eprintln!("{}: {}%", spec.name, told * 10);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The ffmpeg command of each task, from spec and facts alone: the runner runs it, `plan` prints it.
+
+use std::path::{Path, PathBuf};
+
+use transcode_media::{
+    argv::{self, Command, SourceUrl, audio::AudioTrack, video::VideoTask},
+    chunk::Chunk,
+    ladder::Rendition,
+    time::{MediaTime, Timescale},
+};
+
+use crate::{facts::MediaSummary, facts::SplitSummary, spec::ResolvedSpec};
+
+/// Encodes one chunk to one file for each rendition. `seek` is the chunk's own place, or further
+/// back. `None` when the source has no video.
+pub fn video(
+    media: &MediaSummary,
+    split: &SplitSummary,
+    chunk: &Chunk,
+    seek: Option<MediaTime>,
+    source: &SourceUrl,
+    outputs: &[(&Rendition, &Path)],
+) -> Option<Command> {
+    let (stream, facts) = (media.info.video.as_ref()?, media.video.as_ref()?);
+    Some(argv::video::encode(&VideoTask {
+        source,
+        container: &media.info.container,
+        stream,
+        chunk,
+        seek,
+        outputs,
+        timescale: facts.timescale,
+        longest_segment: split.longest_segment,
+        equal_times: facts.equal_times > 0,
+    }))
+}
+
+/// Encodes every audio track; `path` names the file of each. `None` without audio.
+pub fn audio(spec: &ResolvedSpec, media: &MediaSummary, source: &SourceUrl, path: impl Fn(usize) -> PathBuf) -> Option<Command> {
+    let codec = spec.audio.as_ref()?;
+    let paths: Vec<PathBuf> = (0..media.info.audio.len()).map(path).collect();
+    let tracks: Vec<AudioTrack<'_>> = media
+        .info
+        .audio
+        .iter()
+        .zip(&media.audio)
+        .zip(&paths)
+        .map(|((stream, facts), path)| AudioTrack {
+            stream,
+            codec,
+            silence: Timescale(codec.sample_rate(stream.sample_rate)).round(facts.start).max(0) as u64,
+            path,
+        })
+        .collect();
+    (!tracks.is_empty()).then(|| argv::audio::encode(source, &media.info.container, &tracks))
+}

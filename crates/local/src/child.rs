@@ -1,0 +1,147 @@
+//! One task as a child process of the runner, exactly as a pod will run it: task file, index,
+//! attempt; exit code and report.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    sync::mpsc,
+};
+use tokio_util::sync::CancellationToken;
+use transcode_contract::{ExitCode, Report, RunnerEvent, Told};
+use transcode_engine::{BatchId, Failure, Summary, observe::TaskFailure};
+
+/// How long a runner may take to stop its children and remove partial files.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A task to run.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// Its batch.
+    pub batch: BatchId,
+    /// Its index.
+    pub index: u32,
+    /// Failed attempts before this one.
+    pub attempt: u32,
+    /// The task file.
+    pub file: PathBuf,
+    /// Folder for its partial files; made by the runner, removed by it.
+    pub scratch: PathBuf,
+    /// Where its log goes.
+    pub log: PathBuf,
+}
+
+/// How a task ended.
+#[derive(Debug, Clone)]
+pub struct TaskEnded {
+    /// The task.
+    pub task: Task,
+    /// What it told, or why it failed.
+    pub result: Result<Option<Summary>, TaskFailure>,
+}
+
+/// Runs a task to its end. When `stop` is cancelled the runner gets SIGTERM and some grace.
+pub async fn run(runner: &Path, task: Task, events: mpsc::Sender<(BatchId, u32, RunnerEvent)>, stop: CancellationToken) -> TaskEnded {
+    let result = match spawn(runner, &task) {
+        Ok(child) => watch(child, &task, events, stop).await,
+        Err(error) => Err(TaskFailure {
+            failure: Failure::Misconfigured,
+            message: format!("{} can't be started: {error}; it has to lie beside kubectl-transcode or on PATH", runner.display()),
+        }),
+    };
+    // The runner removes it; after a kill -9 the driver does.
+    let _ = tokio::fs::remove_dir_all(&task.scratch).await;
+    TaskEnded { task, result }
+}
+
+fn spawn(runner: &Path, task: &Task) -> std::io::Result<Child> {
+    let log = std::fs::File::create(&task.log)?;
+    Command::new(runner)
+        .arg("--task").arg(&task.file)
+        .arg("--index").arg(task.index.to_string())
+        .arg("--attempt").arg(task.attempt.to_string())
+        .arg("--scratch").arg(&task.scratch)
+        .arg("--report").arg(report_path(task))
+        // The runner stops when this pipe closes: it does not outlive a driver that was killed.
+        .arg("--watch-stdin")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        // Ctrl-C on the terminal is for the driver; it stops its runners itself.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+}
+
+fn report_path(task: &Task) -> PathBuf {
+    task.log.with_extension("report.json")
+}
+
+async fn watch(
+    mut child: Child,
+    task: &Task,
+    events: mpsc::Sender<(BatchId, u32, RunnerEvent)>,
+    stop: CancellationToken,
+) -> Result<Option<Summary>, TaskFailure> {
+    // Held open until the task ends.
+    let _stdin = child.stdin.take();
+    let lines = child.stdout.take().map(|out| BufReader::new(out).lines());
+    let reader = async {
+        if let Some(mut lines) = lines {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Ok(event) = serde_json::from_str(&line) {
+                    let _ = events.send((task.batch.clone(), task.index, event)).await;
+                }
+            }
+        }
+    };
+    let waiter = async {
+        tokio::select! {
+            status = child.wait() => status,
+            () = stop.cancelled() => {
+                terminate(&child);
+                match tokio::time::timeout(GRACE, child.wait()).await {
+                    Ok(status) => status,
+                    Err(_) => {
+                        child.start_kill()?;
+                        child.wait().await
+                    }
+                }
+            }
+        }
+    };
+    let ((), status) = tokio::join!(reader, waiter);
+    judge(status.ok().and_then(|s| s.code()), task).await
+}
+
+fn terminate(child: &Child) {
+    if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()) {
+        // It may have ended in this very moment; then there is nothing to stop.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    }
+}
+
+/// Exit code and report to a result. Only exit code 0 with a report is a success.
+async fn judge(code: Option<i32>, task: &Task) -> Result<Option<Summary>, TaskFailure> {
+    let report = tokio::fs::read(report_path(task)).await.ok().and_then(|bytes| Report::read(&bytes));
+    match (code, report.map(|r| r.told)) {
+        (Some(0), Some(Told::Done(summary))) => Ok(summary),
+        (Some(code), Some(Told::Failed(failure))) if code == ExitCode::of(&failure.failure) as i32 => Err(failure),
+        (code, _) => Err(TaskFailure {
+            failure: ExitCode::failure(code.filter(|c| *c != 0)),
+            message: match code {
+                Some(code) => format!("the runner exited with {code} and left no report; its log is {}", task.log.display()),
+                None => format!("the runner was killed; its log is {}", task.log.display()),
+            },
+        }),
+    }
+}

@@ -1,0 +1,196 @@
+//! Sample entries: what the encoder says of itself, and nothing else of what the muxer wrote.
+
+use super::{
+    asc,
+    bytes::{BoxError, Cursor},
+    writer::Writer,
+};
+
+/// Decoder configuration of a video encoder: the body of its box, unchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VideoCodecConfig {
+    /// H.264, `avc1`: `avcC` (ISO/IEC 14496-15 5.3.3.1).
+    Avc(Vec<u8>),
+    /// H.265, `hvc1`: `hvcC` (ISO/IEC 14496-15 8.3.3.1).
+    Hevc(Vec<u8>),
+    /// AV1, `av01`: `av1C` (AV1 in ISOBMFF 2.3).
+    Av1(Vec<u8>),
+}
+
+/// Decoder configuration of an audio encoder: the body of its box, unchanged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AudioCodecConfig {
+    /// AAC, `mp4a`: `esds` with version and flags (ISO/IEC 14496-14 6.7).
+    Aac(Vec<u8>),
+    /// Opus: `dOps` (Opus in ISOBMFF 4.3.2), with the pre-skip.
+    Opus(Vec<u8>),
+}
+
+/// What a video sample entry is rebuilt from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VideoEntry {
+    /// Codec and configuration.
+    pub config: VideoCodecConfig,
+    /// Coded width, pixels.
+    pub width: u16,
+    /// Coded height, pixels.
+    pub height: u16,
+}
+
+/// What an audio sample entry is rebuilt from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioEntry {
+    /// Codec and configuration.
+    pub config: AudioCodecConfig,
+    /// Channels after decoding.
+    pub channels: u16,
+    /// Hz after decoding.
+    pub sample_rate: u32,
+    /// Body of `chnl` (ISO/IEC 14496-12 12.2.4) when the muxer wrote one.
+    pub channel_layout: Option<Vec<u8>>,
+}
+
+/// The sample entry of a track.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SampleEntry {
+    /// Pictures.
+    Video(VideoEntry),
+    /// Sound.
+    Audio(AudioEntry),
+}
+
+impl VideoCodecConfig {
+    /// Bytes of the length before each NAL unit, and whether it is HEVC; `None` for AV1.
+    pub(super) fn nal_units(&self) -> Result<Option<(usize, bool)>, BoxError> {
+        let (record, at, name, hevc) = match self {
+            VideoCodecConfig::Avc(record) => (record, 4, "avcC", false),
+            VideoCodecConfig::Hevc(record) => (record, 21, "hvcC", true),
+            VideoCodecConfig::Av1(_) => return Ok(None),
+        };
+        let byte = record.get(at).ok_or(BoxError::CutOff(name))?;
+        Ok(Some((usize::from(byte & 3) + 1, hevc)))
+    }
+}
+
+/// A sample entry as it was read, with what stands beside the configuration.
+pub(super) struct ReadEntry<'a> {
+    pub(super) entry: SampleEntry,
+    /// Its boxes.
+    pub(super) boxes: Cursor<'a>,
+}
+
+impl AudioCodecConfig {
+    /// Samples that a decoder throws away at the start: `PreSkip` of Opus (Encapsulation of Opus in
+    /// ISOBMFF 4.3.2), one access unit of ffmpeg's AAC encoder (`initial_padding`).
+    pub fn priming(&self) -> u32 {
+        match self {
+            AudioCodecConfig::Opus(config) => config.get(2..4).map_or(0, |b| b.iter().fold(0, |n, b| n << 8 | u32::from(*b))),
+            AudioCodecConfig::Aac(_) => 1024,
+        }
+    }
+}
+
+/// Reads the body of `stsd` (8.5.2), which must have one entry of a known kind.
+pub(super) fn read(mut stsd: Cursor<'_>) -> Result<ReadEntry<'_>, BoxError> {
+    stsd.version_flags()?;
+    if stsd.u32()? != 1 {
+        return Err(BoxError::invalid("stsd", "must have one sample entry"));
+    }
+    let (kind, body) = stsd.next_box()?.ok_or(BoxError::Missing("stsd"))?;
+    match &kind {
+        b"avc1" | b"hvc1" | b"av01" => video(&kind, body),
+        b"mp4a" | b"Opus" => audio(&kind, body),
+        _ => Err(BoxError::invalid("stsd", "the sample entry is not known")),
+    }
+}
+
+/// `VisualSampleEntry` (12.1.3).
+fn video<'a>(kind: &[u8; 4], body: &'a [u8]) -> Result<ReadEntry<'a>, BoxError> {
+    let mut fields = Cursor::new(body, "visual sample entry");
+    fields.take(24)?;
+    let (width, height) = (fields.u16()?, fields.u16()?);
+    fields.take(50)?;
+    let config = match kind {
+        b"avc1" => VideoCodecConfig::Avc(fields.one("avcC")?.rest().to_vec()),
+        b"hvc1" => VideoCodecConfig::Hevc(fields.one("hvcC")?.rest().to_vec()),
+        _ => VideoCodecConfig::Av1(fields.one("av1C")?.rest().to_vec()),
+    };
+    Ok(ReadEntry { entry: SampleEntry::Video(VideoEntry { config, width, height }), boxes: fields })
+}
+
+/// `AudioSampleEntry` (12.2.3). ffmpeg writes two channels for whatever AAC, and a 16-bit rate, so
+/// the configuration is asked first.
+fn audio<'a>(kind: &[u8; 4], body: &'a [u8]) -> Result<ReadEntry<'a>, BoxError> {
+    let mut fields = Cursor::new(body, "audio sample entry");
+    fields.take(8)?;
+    if fields.u16()? != 0 {
+        return Err(BoxError::invalid("stsd", "a QuickTime sound description"));
+    }
+    fields.take(6)?;
+    let channels = fields.u16()?;
+    fields.take(6)?;
+    let sample_rate = fields.u32()? >> 16;
+    let (config, channels, sample_rate) = if kind == b"mp4a" {
+        let esds = fields.one("esds")?.rest();
+        let said = asc::read(esds)?;
+        let channels = said.channels.unwrap_or(channels);
+        let rate = said.sample_rate.unwrap_or(sample_rate);
+        (AudioCodecConfig::Aac(esds.to_vec()), channels, rate)
+    } else {
+        let dops = fields.one("dOps")?;
+        let channels = dops.rest().get(1).ok_or(BoxError::CutOff("dOps"))?;
+        let config = AudioCodecConfig::Opus(dops.rest().to_vec());
+        (config, u16::from(*channels), 48_000)
+    };
+    let channel_layout = fields.find("chnl")?.map(|chnl| chnl.rest().to_vec());
+    let entry = AudioEntry { config, channels, sample_rate, channel_layout };
+    Ok(ReadEntry { entry: SampleEntry::Audio(entry), boxes: fields })
+}
+
+/// Writes a visual sample entry; `more` adds the boxes after the configuration.
+pub(super) fn write_video(w: &mut Writer, entry: &VideoEntry, more: impl FnOnce(&mut Writer)) {
+    let (kind, config, record) = match &entry.config {
+        VideoCodecConfig::Avc(record) => (b"avc1", b"avcC", record),
+        VideoCodecConfig::Hevc(record) => (b"hvc1", b"hvcC", record),
+        VideoCodecConfig::Av1(record) => (b"av01", b"av1C", record),
+    };
+    w.boxed(kind, |w| {
+        w.zeros(6);
+        w.u16(1); // data_reference_index
+        w.zeros(16);
+        w.u16(entry.width);
+        w.u16(entry.height);
+        w.u32(0x0048_0000); // 72 dpi, as the box is defined
+        w.u32(0x0048_0000);
+        w.zeros(4);
+        w.u16(1); // frames per sample
+        w.zeros(32); // compressor name: none, it would differ between builds
+        w.u16(0x0018); // depth
+        w.u16(0xffff);
+        w.boxed(config, |w| w.bytes(record));
+        more(w);
+    });
+}
+
+/// Writes an audio sample entry.
+pub(super) fn write_audio(w: &mut Writer, entry: &AudioEntry) {
+    let (kind, config, record) = match &entry.config {
+        AudioCodecConfig::Aac(record) => (b"mp4a", b"esds", record),
+        AudioCodecConfig::Opus(record) => (b"Opus", b"dOps", record),
+    };
+    w.boxed(kind, |w| {
+        w.zeros(6);
+        w.u16(1); // data_reference_index
+        w.zeros(8);
+        w.u16(entry.channels);
+        w.u16(16); // bits per sample, as the box is defined
+        w.zeros(4);
+        // 16.16; rates that don't fit are in the configuration only.
+        w.u16(u16::try_from(entry.sample_rate).unwrap_or(0));
+        w.u16(0);
+        w.boxed(config, |w| w.bytes(record));
+        if let Some(layout) = &entry.channel_layout {
+            w.boxed(b"chnl", |w| w.bytes(layout));
+        }
+    });
+}

@@ -1,0 +1,148 @@
+//! `stsd` (ISO/IEC 14496-12 8.5.2): one sample entry, and the configuration record in it.
+
+use super::{
+    InspectError,
+    bitstream::has_banner,
+    boxes::{Bytes, Children, split},
+    codec,
+    init::{Colour, MediaKind, aspect},
+};
+use crate::time::Rational;
+
+/// What the sample entry says.
+pub(super) struct SampleEntry {
+    pub(super) codec: String,
+    pub(super) kind: MediaKind,
+    pub(super) nal_length_size: Option<u8>,
+    pub(super) has_encoder_banner: bool,
+}
+
+pub(super) fn read(stsd: &[u8]) -> Result<SampleEntry, InspectError> {
+    let mut bytes = Bytes::new(stsd, "stsd");
+    bytes.version_flags()?;
+    if bytes.u32()? != 1 {
+        return Err(InspectError::invalid("stsd", "must have one sample entry"));
+    }
+    let entries = split(bytes.take(bytes.remaining())?)?;
+    let [entry] = entries.as_slice() else {
+        return Err(InspectError::invalid("stsd", "must have one sample entry"));
+    };
+    match &entry.kind {
+        b"avc1" | b"avc3" | b"hvc1" | b"hev1" | b"av01" => visual(&entry.kind, entry.body),
+        b"mp4a" | b"Opus" => audio(&entry.kind, entry.body),
+        other => {
+            let name = other.escape_ascii();
+            Err(InspectError::invalid(
+                "stsd",
+                format!("sample entry `{name}` is not known"),
+            ))
+        }
+    }
+}
+
+/// `VisualSampleEntry` (12.1.3).
+fn visual(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
+    let mut bytes = Bytes::new(body, "visual sample entry");
+    bytes.take(24)?;
+    let (width, height) = (u32::from(bytes.u16()?), u32::from(bytes.u16()?));
+    bytes.take(50)?;
+    let boxes = Children::of(bytes.take(bytes.remaining())?)?;
+    let sar = boxes
+        .maybe("pasp")?
+        .map_or(Ok(Rational::from_integer(1)), aspect)?;
+    let colour = colour(&boxes)?;
+
+    let (codec, nal_length_size, parameter_sets) = match kind {
+        b"avc1" | b"avc3" => {
+            let record = codec::avc(boxes.one("avcC")?)?;
+            let text = codec::avc_text(kind, &record);
+            let sets = [
+                record.sequence_parameter_sets,
+                record.picture_parameter_sets,
+            ]
+            .concat();
+            (text, Some(record.length_size), sets)
+        }
+        b"hvc1" | b"hev1" => {
+            let record = codec::hevc(boxes.one("hvcC")?)?;
+            let text = codec::hevc_text(kind, &record);
+            let sets = record
+                .arrays
+                .into_iter()
+                .flat_map(|array| array.nalus)
+                .collect();
+            (text, Some(record.length_size_minus_one + 1), sets)
+        }
+        _ => {
+            let record = codec::av1(boxes.one("av1C")?)?;
+            (
+                codec::av1_text(&record, colour),
+                None,
+                vec![record.config_obus],
+            )
+        }
+    };
+    if nal_length_size == Some(3) {
+        return Err(InspectError::invalid(
+            "stsd",
+            "NAL lengths of 3 bytes are not allowed",
+        ));
+    }
+    Ok(SampleEntry {
+        codec,
+        kind: MediaKind::Video {
+            width,
+            height,
+            sar,
+            colour,
+        },
+        nal_length_size,
+        has_encoder_banner: parameter_sets.iter().any(|nal| has_banner(nal)),
+    })
+}
+
+/// The first `colr` of type `nclx` (12.1.5).
+fn colour(boxes: &Children) -> Result<Option<Colour>, InspectError> {
+    for colr in boxes.all("colr") {
+        let mut bytes = Bytes::new(colr.body, "colr");
+        if bytes.take(4)? == b"nclx" {
+            return Ok(Some(Colour {
+                primaries: bytes.u16()?,
+                transfer: bytes.u16()?,
+                matrix: bytes.u16()?,
+                full_range: bytes.u8()? & 0x80 != 0,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// `AudioSampleEntry` (12.2.3).
+fn audio(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
+    let mut bytes = Bytes::new(body, "audio sample entry");
+    bytes.take(8)?;
+    if bytes.u16()? != 0 {
+        return Err(InspectError::invalid(
+            "stsd",
+            "a QuickTime sound description",
+        ));
+    }
+    bytes.take(6)?;
+    let channels = u32::from(bytes.u16()?);
+    bytes.take(6)?;
+    let sample_rate = bytes.u32()? >> 16;
+    let boxes = Children::of(bytes.take(bytes.remaining())?)?;
+    let (codec, channels, sample_rate) = match kind {
+        b"mp4a" => codec::aac(boxes.one("esds")?, channels, sample_rate)?,
+        _ => codec::opus(boxes.one("dOps")?)?,
+    };
+    Ok(SampleEntry {
+        codec,
+        kind: MediaKind::Audio {
+            channels,
+            sample_rate,
+        },
+        nal_length_size: None,
+        has_encoder_banner: false,
+    })
+}

@@ -1,0 +1,180 @@
+//! HLS (RFC 8216bis): the multivariant playlist, and for each track its media and I-frame playlist.
+
+use super::{
+    ListedTrack, PlaylistError, Presentation,
+    groups::{Member, groups, quotable},
+    pattern::Pattern,
+    rate,
+    slots::slots,
+    uri::relative_uri,
+    variants::{Picture, Sound},
+};
+
+/// `EXT-X-MAP` in a media playlist needs 6; 7 is what RFC 8216 describes.
+const VERSION: u32 = 7;
+/// The first version of the protocol in which `EXT-X-GAP` exists.
+const VERSION_WITH_GAPS: u32 = 8;
+
+/// All playlists of a presentation: path relative to the output prefix, and text.
+///
+/// In the order in which they are to be written: `master` (its path is given) comes last, so that a
+/// reader never finds a playlist that names a missing one.
+pub fn files(
+    presentation: &Presentation,
+    master_path: &str,
+) -> Result<Vec<(String, String)>, PlaylistError> {
+    let mut files = Vec::new();
+    for listed in presentation.tracks() {
+        files.push((listed.playlist.clone(), media(listed)?));
+        if let Some(path) = &listed.iframes {
+            files.push((path.clone(), iframes(listed, path)?));
+        }
+    }
+    files.push((master_path.to_owned(), master(presentation, master_path)?));
+    Ok(files)
+}
+
+/// The media playlist of a track, to be written at [`ListedTrack::playlist`].
+///
+/// `EXTINF` has six decimals and sums to the exact duration: each segment's ends are rounded to the
+/// microsecond, not its length.
+pub fn media(listed: &ListedTrack) -> Result<String, PlaylistError> {
+    media_lines(listed, &listed.playlist, &Form::Whole)
+}
+
+/// The I-frame playlist of a track (RFC 8216bis 4.4.3.6), to be written at `path`: the first sample
+/// of each segment, as a range of bytes that includes the `moof` before it.
+pub fn iframes(listed: &ListedTrack, path: &str) -> Result<String, PlaylistError> {
+    media_lines(listed, path, &Form::KeyFrames)
+}
+
+/// What of each segment a playlist names.
+enum Form {
+    Whole,
+    KeyFrames,
+}
+
+fn media_lines(listed: &ListedTrack, path: &str, form: &Form) -> Result<String, PlaylistError> {
+    let track = &listed.track;
+    let slots = slots(track)?;
+    let timescale = track.track.timescale;
+    let version = if track.gaps.is_empty() {
+        VERSION
+    } else {
+        VERSION_WITH_GAPS
+    };
+    let pattern = if track.gaps.is_empty() {
+        None
+    } else {
+        Some(Pattern::of(track)?)
+    };
+
+    let mut lines = vec![
+        "#EXTM3U".to_owned(),
+        format!("#EXT-X-VERSION:{version}"),
+        format!(
+            "#EXT-X-TARGETDURATION:{}",
+            rate::target_duration(&slots, timescale)
+        ),
+        format!(
+            "#EXT-X-MEDIA-SEQUENCE:{}",
+            slots.first().map_or(1, |slot| slot.number)
+        ),
+        "#EXT-X-PLAYLIST-TYPE:VOD".to_owned(),
+    ];
+    lines.push(match form {
+        Form::Whole => "#EXT-X-INDEPENDENT-SEGMENTS".to_owned(),
+        Form::KeyFrames => "#EXT-X-I-FRAMES-ONLY".to_owned(),
+    });
+    lines.push(format!(
+        "#EXT-X-MAP:URI=\"{}\"",
+        relative_uri(path, &track.track.init.path)
+    ));
+    for slot in &slots {
+        let micros = slot.micros(timescale);
+        lines.push(format!(
+            "#EXTINF:{}.{:06},",
+            micros / 1_000_000,
+            micros % 1_000_000
+        ));
+        match (slot.segment, form) {
+            (Some(_), Form::Whole) => {}
+            (Some(s), Form::KeyFrames) => lines.push(format!("#EXT-X-BYTERANGE:{}@0", s.key_bytes)),
+            (None, _) => lines.push("#EXT-X-GAP".to_owned()),
+        }
+        lines.push(match (slot.segment, &pattern) {
+            (None, Some(pattern)) => relative_uri(path, &pattern.path(slot.number)),
+            (segment, _) => relative_uri(path, segment.map_or("", |s| &s.file.path)),
+        });
+    }
+    lines.push("#EXT-X-ENDLIST".to_owned());
+    Ok(lines.join("\n") + "\n")
+}
+
+/// The multivariant playlist, to be written at `path`.
+///
+/// Variants keep the order of the renditions; each is listed once per audio group. `BANDWIDTH` is
+/// the peak of the video plus that of the loudest track of the group (RFC 8216bis 4.4.6.2). Without
+/// video, each audio group is a variant.
+pub fn master(presentation: &Presentation, path: &str) -> Result<String, PlaylistError> {
+    presentation.check()?;
+    let groups = groups(&presentation.audio);
+    let sound: Vec<Sound> = groups.iter().map(Sound::of).collect::<Result<_, _>>()?;
+    let mut lines = vec![
+        "#EXTM3U".to_owned(),
+        format!("#EXT-X-VERSION:{VERSION}"),
+        "#EXT-X-INDEPENDENT-SEGMENTS".to_owned(),
+    ];
+
+    // A lone track without video is its variant's own media.
+    if !presentation.video.is_empty() || presentation.audio.len() > 1 {
+        lines.push(String::new());
+        for group in &groups {
+            lines.extend(group.members.iter().map(|m| media_tag(&group.id, m, path)));
+        }
+    }
+    lines.push(String::new());
+    for rendition in &presentation.video {
+        let picture = Picture::of(rendition, presentation.video_range)?;
+        match sound.is_empty() {
+            true => lines.extend(picture.variant(None, path)),
+            false => sound
+                .iter()
+                .for_each(|s| lines.extend(picture.variant(Some(s), path))),
+        }
+    }
+    if presentation.video.is_empty() {
+        let named = presentation.audio.len() > 1;
+        sound
+            .iter()
+            .for_each(|s| lines.extend(s.variant(named, path)));
+    } else {
+        lines.push(String::new());
+    }
+    for rendition in &presentation.video {
+        if let Some(iframes) = &rendition.iframes {
+            let picture = Picture::of(rendition, presentation.video_range)?;
+            lines.push(picture.iframe_tag(&relative_uri(path, iframes))?);
+        }
+    }
+    while lines.last().is_some_and(String::is_empty) {
+        lines.pop();
+    }
+    Ok(lines.join("\n") + "\n")
+}
+
+fn media_tag(group: &str, member: &Member, path: &str) -> String {
+    let yes = |yes| if yes { "YES" } else { "NO" };
+    let language = member.language.map_or_else(String::new, |tag| {
+        format!(",LANGUAGE=\"{}\"", quotable(tag))
+    });
+    format!(
+        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{group}\"{language},NAME=\"{}\",DEFAULT={},\
+         AUTOSELECT={},CHANNELS=\"{}\",URI=\"{}\"",
+        member.name,
+        yes(member.default),
+        yes(member.autoselect),
+        member.channels,
+        relative_uri(path, &member.listed.playlist),
+    )
+}

@@ -1,0 +1,81 @@
+//! Segments and gaps of a track in one checked row.
+
+use super::PlaylistError;
+use crate::{
+    time::Timescale,
+    track::{FinishedTrack, Segment},
+};
+
+/// A place in the timeline: a segment, or a gap where one is missing.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Slot<'a> {
+    pub(super) number: u32,
+    /// Ticks.
+    pub(super) start: i64,
+    /// Ticks.
+    pub(super) duration: u64,
+    /// `None` is a gap.
+    pub(super) segment: Option<&'a Segment>,
+}
+
+impl Slot<'_> {
+    pub(super) fn end(&self) -> i64 {
+        self.start.saturating_add_unsigned(self.duration)
+    }
+
+    /// Duration in microseconds, rounded so that the durations of a row add up to its exact length:
+    /// both ends are rounded, not the difference.
+    pub(super) fn micros(&self, timescale: Timescale) -> i64 {
+        const MICROS: Timescale = Timescale(1_000_000);
+        MICROS.round(timescale.time(self.end())) - MICROS.round(timescale.time(self.start))
+    }
+}
+
+/// All slots in order. Numbers count up by one and times join exactly, or it is an error.
+pub(super) fn slots(track: &FinishedTrack) -> Result<Vec<Slot<'_>>, PlaylistError> {
+    let name = || track.track.name.clone();
+    if track.segments.is_empty() {
+        return Err(PlaylistError::NoSegments { track: name() });
+    }
+    let segments = track.segments.iter().map(|s| Slot {
+        number: s.number,
+        start: s.start,
+        duration: s.duration,
+        segment: Some(s),
+    });
+    let gaps = track.gaps.iter().map(|g| Slot {
+        number: g.number,
+        start: g.start,
+        duration: g.duration,
+        segment: None,
+    });
+    let mut slots: Vec<_> = segments.chain(gaps).collect();
+    slots.sort_by_key(|slot| slot.number);
+
+    if let Some(first) = slots.first().filter(|first| first.start < 0) {
+        return Err(PlaylistError::BeforeOrigin {
+            track: name(),
+            start: first.start,
+        });
+    }
+    for pair in slots.windows(2) {
+        let (a, b) = (pair[0], pair[1]);
+        let expected = a.number.saturating_add(1);
+        if b.number != expected {
+            return Err(PlaylistError::Number {
+                track: name(),
+                expected,
+                found: b.number,
+            });
+        }
+        if b.start != a.end() {
+            return Err(PlaylistError::Time {
+                track: name(),
+                number: b.number,
+                expected: a.end(),
+                found: b.start,
+            });
+        }
+    }
+    Ok(slots)
+}

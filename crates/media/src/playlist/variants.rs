@@ -1,0 +1,158 @@
+//! What of a multivariant playlist's tags follows from the tracks: rates, codecs, sizes.
+
+use num_rational::Ratio;
+
+use super::{
+    ListedTrack, PlaylistError, VideoRange, groups::Group, rate, slots::slots, uri::relative_uri,
+};
+use crate::{
+    time::Rational,
+    track::{Segment, TrackKind},
+};
+
+/// Peak and average bit rate, bit/s.
+#[derive(Clone, Copy, Default)]
+struct Rates {
+    peak: u64,
+    average: u64,
+}
+
+impl Rates {
+    fn of(
+        listed: &ListedTrack,
+        bytes: impl Fn(&Segment) -> u64 + Copy,
+    ) -> Result<Self, PlaylistError> {
+        let (slots, timescale) = (slots(&listed.track)?, listed.track.track.timescale);
+        Ok(Rates {
+            peak: rate::peak(&slots, timescale, bytes),
+            average: rate::average(&slots, timescale, bytes),
+        })
+    }
+
+    fn louder(self, other: Self) -> Self {
+        Rates {
+            peak: self.peak.max(other.peak),
+            average: self.average.max(other.average),
+        }
+    }
+}
+
+/// An audio group as a part of variants.
+pub(super) struct Sound<'a> {
+    group: &'a Group<'a>,
+    rates: Rates,
+    /// Each codec of the group once.
+    codecs: Vec<&'a str>,
+}
+
+impl<'a> Sound<'a> {
+    pub(super) fn of(group: &'a Group<'a>) -> Result<Self, PlaylistError> {
+        let (mut rates, mut codecs) = (Rates::default(), Vec::new());
+        for member in &group.members {
+            rates = rates.louder(Rates::of(member.listed, |s| s.file.bytes)?);
+            let codec = member.listed.track.track.codec.as_str();
+            if !codecs.contains(&codec) {
+                codecs.push(codec);
+            }
+        }
+        Ok(Sound {
+            group,
+            rates,
+            codecs,
+        })
+    }
+
+    /// A variant without pictures: the default track of the group.
+    pub(super) fn variant(&self, named: bool, path: &str) -> Vec<String> {
+        let audio = if named {
+            format!(",AUDIO=\"{}\"", self.group.id)
+        } else {
+            String::new()
+        };
+        let tag = format!(
+            "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\"{audio}",
+            self.rates.peak,
+            self.rates.average,
+            self.codecs.join(",")
+        );
+        let default = self.group.members.iter().find(|member| member.default);
+        let uri = default.map(|member| relative_uri(path, &member.listed.playlist));
+        std::iter::once(tag).chain(uri).collect()
+    }
+}
+
+/// A rendition as a part of variants.
+pub(super) struct Picture<'a> {
+    listed: &'a ListedTrack,
+    rates: Rates,
+    size: (u32, u32),
+    frame_rate: Rational,
+    range: &'static str,
+}
+
+impl<'a> Picture<'a> {
+    pub(super) fn of(listed: &'a ListedTrack, range: VideoRange) -> Result<Self, PlaylistError> {
+        let TrackKind::Video {
+            width,
+            height,
+            frame_rate,
+            ..
+        } = listed.track.track.kind
+        else {
+            return Err(PlaylistError::WrongKind {
+                track: listed.name().to_owned(),
+                listed: "video",
+            });
+        };
+        Ok(Picture {
+            listed,
+            rates: Rates::of(listed, |s| s.file.bytes)?,
+            size: (width, height),
+            frame_rate,
+            range: match range {
+                VideoRange::Sdr => "SDR",
+                VideoRange::Pq => "PQ",
+                VideoRange::Hlg => "HLG",
+            },
+        })
+    }
+
+    pub(super) fn variant(&self, sound: Option<&Sound>, path: &str) -> [String; 2] {
+        let rates = sound.map_or(Rates::default(), |s| s.rates);
+        let mut codecs = vec![self.listed.track.track.codec.as_str()];
+        codecs.extend(sound.iter().flat_map(|s| s.codecs.iter().copied()));
+        let audio = sound.map_or_else(String::new, |s| format!(",AUDIO=\"{}\"", s.group.id));
+        let tag = format!(
+            "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\",RESOLUTION={}x{},\
+             FRAME-RATE={},VIDEO-RANGE={}{audio},CLOSED-CAPTIONS=NONE",
+            self.rates.peak + rates.peak,
+            self.rates.average + rates.average,
+            codecs.join(","),
+            self.size.0,
+            self.size.1,
+            three_decimals(self.frame_rate),
+            self.range,
+        );
+        [tag, relative_uri(path, &self.listed.playlist)]
+    }
+
+    pub(super) fn iframe_tag(&self, uri: &str) -> Result<String, PlaylistError> {
+        let rates = Rates::of(self.listed, |s| s.key_bytes)?;
+        Ok(format!(
+            "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\",\
+             RESOLUTION={}x{},VIDEO-RANGE={},URI=\"{uri}\"",
+            rates.peak,
+            rates.average,
+            self.listed.track.track.codec,
+            self.size.0,
+            self.size.1,
+            self.range,
+        ))
+    }
+}
+
+/// `23.976`: RFC 8216bis wants `FRAME-RATE` rounded to three decimals.
+fn three_decimals(rate: Rational) -> String {
+    let millis = (rate * Ratio::from_integer(1000)).round().to_integer();
+    format!("{}.{:03}", millis / 1000, millis % 1000)
+}

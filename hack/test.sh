@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Runs the test tiers, and says of each that did not run why.
+#
+#   hack/test.sh          every tier that this machine can run
+#   hack/test.sh unit     one of them: unit, media, apiserver
+#
+#   unit       pure functions, golden files, whole jobs in memory with faults; storage on loopback
+#   media      the runner and the local engine on real ffmpeg
+#   apiserver  the definitions on a real etcd and kube-apiserver
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+tiers=(unit media apiserver)
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+rows=()
+failed=0
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Why a tier can't run; nothing when it can.
+obstacle() {
+	case $1 in
+	media)
+		has ffmpeg && has ffprobe || { echo "ffmpeg is missing: run hack/bootstrap.sh"; return; }
+		[ -f e2e/media/Cargo.toml ] || echo "this version has no such tests"
+		;;
+	apiserver)
+		e2e/tools/install.sh --path etcd kube-apiserver >/dev/null 2>&1 || echo "etcd or kube-apiserver is missing: run make tools"
+		;;
+	esac
+}
+
+# Packages of a tier. What is in no tier of its own is a unit test.
+packages() {
+	case $1 in
+	unit)
+		echo --workspace
+		local crate
+		for crate in e2e/*/Cargo.toml; do printf -- '--exclude\n%s\n' "$(sed -n 's/^name = "\(.*\)"/\1/p' "$crate" | head -n1)"; done
+		;;
+	*) printf -- '-p\n%s\n' "$(sed -n 's/^name = "\(.*\)"/\1/p' "e2e/$1/Cargo.toml" | head -n1)" ;;
+	esac
+}
+
+run() {
+	local tier=$1 why started=$SECONDS state=passed args
+	why=$(obstacle "$tier")
+	if [ -n "$why" ]; then
+		printf '\n== %s: not run, %s\n' "$tier" "$why"
+		rows+=("$(printf '%-10s not run     %s' "$tier" "$why")")
+		return
+	fi
+	printf '\n== %s\n' "$tier"
+	mapfile -t args < <(packages "$tier")
+	# The local engine starts the runner as a program of its own.
+	if [ "$tier" = media ]; then cargo build -p kubectl-transcode -p job-runner; fi
+	cargo test --no-fail-fast "${args[@]}" 2>&1 | tee -a "$log" || { state=FAILED; failed=1; }
+	rows+=("$(printf '%-10s %-7s %4d s' "$tier" "$state" $((SECONDS - started)))")
+}
+
+# Tests by cargo's own closing lines.
+count() { grep -E '^test result: ' "$log" | grep -oE "[0-9]+ $1" | awk '{n += $1} END {print n + 0}'; }
+
+main() {
+	[ $# -eq 0 ] || tiers=("$@")
+	local tier
+	for tier in "${tiers[@]}"; do run "$tier"; done
+	printf '\n== tiers\n'
+	printf '%s\n' "${rows[@]}"
+	printf '\n%d passed, %d failed, %d skipped\n' "$(count passed)" "$(count failed)" "$(count ignored)"
+	exit "$failed"
+}
+
+main "$@"

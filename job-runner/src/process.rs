@@ -1,0 +1,259 @@
+//! The one place that starts programs. It logs each as a line that a person can paste, follows its
+//! progress, keeps the lines that matter, and turns the end into a failure that says why.
+
+use std::{process::Stdio, time::Duration};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::Command as Process,
+    time::Instant,
+};
+use transcode_contract::RunnerEvent;
+use transcode_engine::Failure;
+use transcode_media::argv::{Command, Program};
+
+use crate::error::TaskError;
+
+/// A program without any sign of life for so long is stuck, unless the site says otherwise.
+const STALL: Duration = Duration::from_secs(300);
+/// Lines of a log that go into an error.
+const TAIL: usize = 12;
+
+/// What a program left.
+#[derive(Debug, Default)]
+pub struct Finished {
+    /// Standard output, for programs whose answer it is.
+    pub stdout: String,
+    /// Presentation times of decoded frames, as `showinfo` told them.
+    pub shown: Vec<i64>,
+    /// Frames that ffmpeg says it wrote.
+    pub frames: u64,
+    /// Errors in its log although it succeeded.
+    pub complaints: String,
+}
+
+/// How a program is followed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Follow {
+    /// Frames that it will have done at its end; 0 when unknown.
+    pub frames: u64,
+    /// Thousandths of the task that are done when it starts and when it ends.
+    pub permille: (u32, u32),
+    /// How long it may show no sign of life.
+    pub stall: Option<Duration>,
+}
+
+/// Starts a program and waits for its end. Dropping the future kills it.
+pub async fn run(command: &Command, follow: Follow) -> Result<Finished, TaskError> {
+    run_lines(command, follow, None).await
+}
+
+/// As [`run`], with each line of standard output given to `on_line` instead of being kept.
+pub async fn run_lines(command: &Command, follow: Follow, on_line: Option<&mut (dyn FnMut(&str) + Send)>) -> Result<Finished, TaskError> {
+    announce(command);
+    let mut process = Process::new(command.program.name());
+    if command.program == Program::Ffmpeg {
+        process.args(["-nostats", "-progress", "pipe:1", "-loglevel", "repeat+level+info"]);
+    }
+    process.args(&command.args).env("SVT_LOG", "1").env("AV_LOG_FORCE_NOCOLOR", "1");
+    process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = process.spawn().map_err(|e| not_started(command.program, &e))?;
+    let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
+        return Err(TaskError::transient("the program's output can't be read"));
+    };
+    let mut output = Output { program: command.program, follow, on_line, finished: Finished::default(), frame: 0, fps: 0.0, speed: 0.0 };
+    let mut log = Log::default();
+    let mut out_lines = BufReader::new(stdout).lines();
+    let mut error_lines = BufReader::new(stderr).split(b'\n');
+    let stall = follow.stall.unwrap_or(STALL);
+    let (mut out_open, mut errors_open) = (true, true);
+    let mut alive = Instant::now();
+    while out_open || errors_open {
+        tokio::select! {
+            line = out_lines.next_line(), if out_open => match line {
+                Ok(Some(line)) => if output.line(&line) { alive = Instant::now() },
+                _ => out_open = false,
+            },
+            line = error_lines.next_segment(), if errors_open => match line {
+                Ok(Some(line)) => {
+                    alive = Instant::now();
+                    log.line(&String::from_utf8_lossy(&line), &mut output.finished.shown);
+                }
+                _ => errors_open = false,
+            },
+            () = tokio::time::sleep_until(alive + stall) => {
+                return Err(TaskError::new(Failure::Stuck, format!("{} showed no progress for {} s", command.program.name(), stall.as_secs())));
+            }
+        }
+    }
+    let status = child.wait().await.map_err(TaskError::transient)?;
+    output.finished.frames = output.frame;
+    output.finished.complaints = log.errors();
+    if status.success() { Ok(output.finished) } else { Err(log.failure(command.program, status)) }
+}
+
+/// A short answer of a program, such as its version.
+pub async fn ask(program: Program, args: &[&str]) -> Result<String, TaskError> {
+    let mut process = Process::new(program.name());
+    process.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let mut child = process.spawn().map_err(|e| not_started(program, &e))?;
+    let mut answer = String::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        stdout.read_to_string(&mut answer).await.map_err(TaskError::transient)?;
+    }
+    child.wait().await.map_err(TaskError::transient)?;
+    Ok(answer)
+}
+
+/// CPU time of all children that have ended, milliseconds.
+pub fn cpu_millis() -> u64 {
+    let millis = |t: nix::sys::time::TimeVal| u64::try_from(t.tv_sec() * 1000 + t.tv_usec() / 1000).unwrap_or(0);
+    getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |usage| millis(usage.user_time()) + millis(usage.system_time()))
+}
+
+/// A line for the driver.
+pub fn tell(event: &RunnerEvent) {
+    if let Ok(line) = serde_json::to_string(event) {
+        println!("{line}");
+    }
+}
+
+fn announce(command: &Command) {
+    let line = command.to_string();
+    tracing::info!(command = %line, "start");
+    tell(&RunnerEvent::Command { line });
+}
+
+fn not_started(program: Program, error: &std::io::Error) -> TaskError {
+    let name = program.name();
+    match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            TaskError::new(Failure::Misconfigured, format!("{name} is not on PATH; install ffmpeg 5.1 or later (Debian, Ubuntu: apt-get install ffmpeg)"))
+        }
+        _ => TaskError::transient(format!("{name} can't be started: {error}")),
+    }
+}
+
+struct Output<'a> {
+    program: Program,
+    follow: Follow,
+    on_line: Option<&'a mut (dyn FnMut(&str) + Send)>,
+    finished: Finished,
+    frame: u64,
+    fps: f32,
+    speed: f32,
+}
+
+impl Output<'_> {
+    /// Takes a line; true when it is a sign of life.
+    fn line(&mut self, line: &str) -> bool {
+        if self.program == Program::Ffmpeg {
+            return self.progress(line);
+        }
+        match &mut self.on_line {
+            Some(on_line) => on_line(line),
+            None => {
+                self.finished.stdout.push_str(line);
+                self.finished.stdout.push('\n');
+            }
+        }
+        true
+    }
+
+    /// ffmpeg's `-progress` writes `key=value` lines, `progress=…` last of each block.
+    fn progress(&mut self, line: &str) -> bool {
+        let Some((name, value)) = line.split_once('=') else { return false };
+        let value = value.trim();
+        match name {
+            "frame" => {
+                let frame = value.parse().unwrap_or(self.frame);
+                let moved = frame > self.frame;
+                self.frame = frame;
+                return moved;
+            }
+            "fps" => self.fps = value.parse().unwrap_or(0.0),
+            "speed" => self.speed = value.trim_end_matches('x').parse().unwrap_or(0.0),
+            "progress" => {
+                let (from, to) = self.follow.permille;
+                let share = match self.follow.frames {
+                    0 => 0,
+                    frames => (u64::from(to - from) * self.frame.min(frames) / frames) as u32,
+                };
+                tell(&RunnerEvent::Progress { permille: from + share, frame: self.frame, fps: self.fps, speed: self.speed });
+            }
+            _ => {}
+        }
+        false
+    }
+}
+
+/// The lines of a log that matter.
+#[derive(Default)]
+struct Log {
+    tail: std::collections::VecDeque<String>,
+}
+
+impl Log {
+    fn line(&mut self, line: &str, shown: &mut Vec<i64>) {
+        if line.contains("Parsed_showinfo") {
+            shown.extend(shown_pts(line));
+            return;
+        }
+        // ffprobe logs nothing but errors; ffmpeg tags each line with its level.
+        let matters = ["[error]", "[fatal]", "[panic]", "[warning]"].iter().any(|level| line.contains(level));
+        let tagged = line.contains("[info]") || line.contains("[verbose]") || line.starts_with("Svt[info]") || line.trim().is_empty();
+        if matters || !tagged {
+            tracing::warn!("{line}");
+            if self.tail.len() == TAIL {
+                self.tail.pop_front();
+            }
+            self.tail.push_back(line.chars().take(300).collect());
+        }
+    }
+
+    fn errors(&self) -> String {
+        let errors = self.tail.iter().filter(|line| line.contains("[error]") || line.contains("[fatal]"));
+        errors.cloned().collect::<Vec<_>>().join("\n")
+    }
+
+    fn failure(self, program: Program, status: std::process::ExitStatus) -> TaskError {
+        use std::os::unix::process::ExitStatusExt;
+        let lines = Vec::from(self.tail).join("\n");
+        let has = |words: &[&str]| words.iter().any(|w| lines.contains(w));
+        let failure = match status.signal() {
+            // Nothing here sends SIGKILL to a program that is waited for: it was the kernel.
+            Some(9) => Failure::OutOfMemory,
+            _ if has(&["No space left on device", "Disk quota exceeded"]) => Failure::NoSpace,
+            _ if has(&["Cannot allocate memory"]) => Failure::OutOfMemory,
+            _ if has(&["Unknown encoder", "Unrecognized option", "No such filter"]) => Failure::Misconfigured,
+            _ if has(&["Invalid data found when processing input", "moov atom not found", "Not detecting", "matches no streams"]) => Failure::BadInput,
+            _ => Failure::Transient,
+        };
+        let how = match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exited with {code}"),
+            (_, Some(signal)) => format!("was ended by signal {signal}"),
+            _ => "ended strangely".into(),
+        };
+        TaskError::new(failure, format!("{} {how}:\n{lines}", program.name()))
+    }
+}
+
+/// `[Parsed_showinfo_0 @ 0x…] [info] n:   3 pts:   3003 pts_time:…` to 3003.
+fn shown_pts(line: &str) -> Option<i64> {
+    let (_, rest) = line.split_once(" pts:")?;
+    line.contains(" n:").then(|| rest.split_whitespace().next()?.parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn showinfo_is_read() {
+        let line = "[Parsed_showinfo_0 @ 0x5628b41a8140] [info] n:   3 pts:   3003 pts_time:0.1001  pos:     8195 fmt:yuv420p";
+        assert_eq!(shown_pts(line), Some(3003));
+        assert_eq!(shown_pts("[Parsed_showinfo_0 @ 0x1] [info] color_range:unknown"), None);
+        assert_eq!(shown_pts("[Parsed_showinfo_0 @ 0x1] [info] n:   0 pts:-512 pts_time:-0.04"), Some(-512));
+    }
+}

@@ -1,0 +1,97 @@
+//! The source behind the loopback server, and the store of the output.
+
+use std::{path::Path, sync::Arc};
+
+use transcode_api::Input;
+use transcode_contract::TaskFile;
+use transcode_engine::Failure;
+use transcode_media::argv::SourceUrl;
+use transcode_storage::{
+    FileSource, FileStore, GuardPolicy, HttpLimits, HttpSource, Loopback, S3Store, Source, SourceIdentity, Store, StoreSource,
+};
+
+use crate::{context::Context, error::TaskError};
+
+/// The source, served to ffmpeg.
+pub struct OpenSource {
+    source: Arc<dyn Source>,
+    server: Loopback,
+}
+
+impl OpenSource {
+    /// Opens the job's source and serves it.
+    pub async fn open(context: &Context) -> Result<Self, TaskError> {
+        let source = input(&context.task).await?;
+        let server = Loopback::start(source.clone()).await.map_err(TaskError::of_source)?;
+        Ok(OpenSource { source, server })
+    }
+
+    /// What it is.
+    pub fn identity(&self) -> &SourceIdentity {
+        self.source.describe()
+    }
+
+    /// Where ffmpeg finds it.
+    pub fn url(&self) -> SourceUrl {
+        SourceUrl::loopback(self.server.url().to_string())
+    }
+
+    /// Bytes read from the source so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.server.read()
+    }
+
+    /// A program that met an error of the source failed for that reason, whatever its exit status:
+    /// ffmpeg may take a cut source for a short one.
+    pub fn explain<T>(&self, result: Result<T, TaskError>) -> Result<T, TaskError> {
+        match (result, self.server.error()) {
+            (Err(error), Some(_)) if !matches!(error.failure, Failure::BadInput | Failure::Transient) => Err(error),
+            (_, Some(cause)) => Err(TaskError::of_source(cause)),
+            (result, None) => result,
+        }
+    }
+}
+
+/// What the site lets user-given URLs lead to.
+fn policy(task: &TaskFile) -> Result<GuardPolicy, TaskError> {
+    let mut policy = GuardPolicy::default();
+    for network in &task.site.allow_networks {
+        let net = network.parse().map_err(|_| TaskError::new(Failure::Misconfigured, format!("`{network}` is no network such as 10.0.0.0/8")))?;
+        policy.allow.push(net);
+        // Who may use private addresses may use their ports.
+        policy.ports.clear();
+    }
+    Ok(policy)
+}
+
+fn s3(task: &TaskFile, store: &str, bucket: &str, prefix: &str) -> Result<S3Store, TaskError> {
+    let spec = task.spec.stores.iter().find(|s| s.name == store);
+    let spec = spec.ok_or_else(|| TaskError::new(Failure::Misconfigured, format!("no store is named `{store}`")))?;
+    let folder = task.site.credentials_dir.as_ref().zip(spec.credentials.as_ref());
+    let folder = folder.map(|(dir, credentials)| Path::new(dir).join(&credentials.secret_ref.name));
+    Ok(S3Store::new(spec, bucket, prefix, folder.as_deref(), &policy(task)?)?)
+}
+
+async fn input(task: &TaskFile) -> Result<Arc<dyn Source>, TaskError> {
+    let Input { s3: object, http, file, .. } = &task.spec.input;
+    if let Some(file) = file {
+        return Ok(Arc::new(FileSource::open(&file.path).await.map_err(TaskError::of_source)?));
+    }
+    if let Some(http) = http {
+        let source = HttpSource::open(&http.url, &policy(task)?, &HttpLimits::default()).await;
+        return Ok(Arc::new(source.map_err(TaskError::of_source)?));
+    }
+    let object = object.as_ref().ok_or_else(|| TaskError::new(Failure::Misconfigured, "spec.inputs[0] names no source"))?;
+    let store = Arc::new(s3(task, &object.store, &object.bucket, "")?);
+    Ok(Arc::new(StoreSource::open(store, &object.key).await.map_err(TaskError::of_source)?))
+}
+
+/// The store below the output's prefix or folder.
+pub fn output(task: &TaskFile) -> Result<Arc<dyn Store>, TaskError> {
+    let output = &task.spec.output;
+    match (&output.file, &output.s3) {
+        (Some(file), _) => Ok(Arc::new(FileStore::new(&file.path)?)),
+        (_, Some(object)) => Ok(Arc::new(s3(task, &object.store, &object.bucket, &object.prefix)?)),
+        _ => Err(TaskError::new(Failure::Misconfigured, "spec.outputs[0] names no destination")),
+    }
+}

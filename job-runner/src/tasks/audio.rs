@@ -1,0 +1,148 @@
+//! Audio: every track once, in one pass over the source, then cut where the video's segments are.
+
+use std::{fs::File, io::BufReader, path::Path, time::Instant};
+
+use transcode_contract::{AudioResult, Usage, VERSION};
+use transcode_engine::{Failure, Layout, commands};
+use transcode_media::{
+    cmaf::{
+        SampleEntry,
+        audio::{AudioError, AudioPlan, AudioSegment, audio_segments},
+        codec::codec_text,
+        encoded::EncodedTrack,
+        init::{AudioInit, Language, TrackInit, init_segment},
+    },
+    codec::AudioCodec,
+    language::{bcp47, iso639_2},
+    probe::AudioStream,
+    time::{MediaTime, Timescale},
+    timeline::Timeline,
+    track::{FinishedTrack, Segment, Track, TrackKind},
+};
+
+use crate::{
+    context::Context,
+    error::TaskError,
+    process::{self, Follow},
+    source::OpenSource,
+};
+
+/// Runs the task.
+pub async fn run(context: &Context) -> Result<(), TaskError> {
+    let started = Instant::now();
+    let (layout, media) = (context.layout()?, context.media()?);
+    if let Some(known) = context.get_json::<AudioResult>(&layout.audio_result()).await?
+        && is_whole(context, &known).await?
+    {
+        return Ok(());
+    }
+    let codec = context.task.spec.audio.as_ref().ok_or_else(|| TaskError::new(Failure::Misconfigured, "audio is disabled"))?;
+    let source = OpenSource::open(context).await?;
+    let path = |n: usize| context.scratch.join(format!("audio-{n}.mp4"));
+    let command = commands::audio(&context.task.spec, media, &source.url(), path);
+    let command = command.ok_or_else(|| TaskError::bad_input("the source has no audio"))?;
+    let cpu = process::cpu_millis();
+    source.explain(process::run(&command, Follow { stall: context.stall(), ..Follow::default() }).await)?;
+    let usage = Usage { cpu_millis: process::cpu_millis() - cpu, wall_millis: started.elapsed().as_millis() as u64, bytes_read: source.bytes_read() };
+    let index = context.packet_index().await?;
+    let timeline = context.timeline(&index)?;
+    // Of several tracks with the default disposition the first one wins; without any, the first.
+    let default = media.info.audio.iter().position(|a| a.default).unwrap_or(0);
+    let mut tracks = vec![];
+    for (n, stream) in media.info.audio.iter().enumerate() {
+        let storing = Storing { context, layout: &layout, codec, stream, n, default: n == default };
+        tracks.push(storing.track(&path(n), timeline.as_ref()).await?);
+    }
+    let result = AudioResult { version: VERSION, key: layout.audio.clone(), tracks, usage, command: command.to_string() };
+    context.put_result(&layout.audio_result(), &result).await
+}
+
+async fn is_whole(context: &Context, known: &AudioResult) -> Result<bool, TaskError> {
+    for track in &known.tracks {
+        for file in track.segments.iter().map(|s| &s.file).chain([&track.track.init]) {
+            if context.store.head(&file.path).await?.is_none_or(|meta| meta.size != file.bytes) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// One track on its way to storage.
+struct Storing<'a> {
+    context: &'a Context,
+    layout: &'a Layout,
+    codec: &'a AudioCodec,
+    stream: &'a AudioStream,
+    n: usize,
+    default: bool,
+}
+
+impl Storing<'_> {
+    async fn track(&self, path: &Path, timeline: Option<&Timeline>) -> Result<FinishedTrack, TaskError> {
+        let file = File::open(path).map_err(|e| TaskError::scratch(path, &e))?;
+        let encoded = EncodedTrack::open(BufReader::new(file)).map_err(TaskError::transient)?;
+        let scale = encoded.timescale();
+        let starts = std::iter::once(0).chain(self.boundaries(scale, timeline)?);
+        let mut cuts: Vec<AudioSegment> = starts.zip(1..).map(|(start, number)| AudioSegment { number, start }).collect();
+        // Segments shorter than a tick of the sound share one.
+        cuts.dedup_by_key(|cut| cut.start);
+        let folder = self.layout.audio_track(self.n);
+        let track = self.describe(encoded.entry(), scale, &folder).await?;
+        let TrackKind::Audio { priming, .. } = track.kind else { return Err(TaskError::transient("the encoder wrote no audio")) };
+        // The muxer lets the first access unit start at 0; it is the encoder's priming.
+        let plan = AudioPlan { offset: -i64::from(priming), priming, access_unit: self.codec.frame_samples(), segments: &cuts };
+        let mut segments = vec![];
+        for made in audio_segments(encoded, &plan).map_err(|e| self.wrong(e))? {
+            let made = made.map_err(|e| self.wrong(e))?;
+            let key = format!("{folder}/segments/{:06}.m4s", made.number);
+            let file = self.context.put(&key, made.bytes.into()).await?;
+            segments.push(Segment { number: made.number, file, start: made.start, duration: made.duration, samples: made.samples, key_bytes: made.key_bytes });
+        }
+        Ok(FinishedTrack { track, segments, gaps: vec![] })
+    }
+
+    /// Where segments 2, 3, … begin: where the video's do, and after its end at the usual length.
+    fn boundaries(&self, scale: Timescale, timeline: Option<&Timeline>) -> Result<Vec<i64>, TaskError> {
+        let length = self.context.task.spec.segment_duration;
+        let facts = self.context.media()?.audio.get(self.n);
+        let audio_end = facts.map_or(MediaTime::ZERO, |a| a.start + a.length);
+        let mut list: Vec<i64> = vec![];
+        let mut next = length;
+        if let Some(timeline) = timeline {
+            let starts = timeline.segments(length).into_iter().skip(1);
+            list.extend(starts.map(|s| scale.ceil(timeline.timescale.time(timeline.at(s.first)))));
+            next = timeline.timescale.time(timeline.end);
+        }
+        while next < audio_end {
+            list.push(scale.ceil(next));
+            next = next + length;
+        }
+        Ok(list)
+    }
+
+    async fn describe(&self, entry: &SampleEntry, scale: Timescale, folder: &str) -> Result<Track, TaskError> {
+        let SampleEntry::Audio(audio) = entry else { return Err(TaskError::transient("the encoder wrote no audio")) };
+        let priming = audio.config.priming();
+        let language = Language::new(&iso639_2(&self.stream.language)).unwrap_or(Language::UNDETERMINED);
+        let init = init_segment(&TrackInit::Audio(AudioInit { entry: audio.clone(), timescale: scale, priming, language }));
+        Ok(Track {
+            name: format!("audio-{}", self.n),
+            codec: codec_text(entry).map_err(TaskError::transient)?,
+            timescale: scale,
+            init: self.context.put(&format!("{folder}/init.mp4"), init.into()).await?,
+            kind: TrackKind::Audio {
+                channels: self.codec.channels(self.stream.channels),
+                sample_rate: scale.0,
+                language: bcp47(&self.stream.language),
+                title: self.stream.title.clone(),
+                default: self.default,
+                priming,
+            },
+        })
+    }
+
+    fn wrong(&self, error: AudioError) -> TaskError {
+        TaskError::transient(format!("audio track {}: {error}", self.n))
+    }
+}

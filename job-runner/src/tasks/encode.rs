@@ -1,0 +1,226 @@
+//! Encode: one chunk, for one rendition or for all of them with a single decode.
+//!
+//! What ffmpeg decoded is compared with the packet index before anything is kept: every frame of the
+//! chunk, and at least one before it. Where they differ, decoding begins further back.
+
+use std::{fs::File, io::BufReader, path::Path, time::Instant};
+
+use transcode_contract::{ChunkResult, Usage, VERSION};
+use transcode_engine::{Failure, Layout, commands, extend::renditions};
+use transcode_media::{
+    argv::{Command, video::{encoded_colour, sixteen_bit}},
+    chunk::Chunk,
+    colour,
+    ladder::Rendition,
+    cmaf::{
+        SampleEntry,
+        codec::codec_text,
+        encoded::{EncodedError, EncodedTrack},
+        init::{TrackInit, VideoInit, init_segment},
+        rewrite::{ChunkPlan, RewriteError, SegmentFrames, video_segments},
+    },
+    time::MediaTime,
+    timeline::{Timeline, output_scale},
+    track::{Segment, Track, TrackKind},
+};
+
+use crate::{
+    context::{Context, missing},
+    error::TaskError,
+    fault::{self, Fault},
+    process::{self, Follow},
+    source::OpenSource,
+};
+
+/// How far decoding steps back after a mismatch; then to the beginning.
+const STEP_BACK: MediaTime = MediaTime::seconds(10);
+
+/// Runs the task.
+pub async fn run(context: &Context) -> Result<(), TaskError> {
+    let started = Instant::now();
+    let layout = context.layout()?;
+    let missing_renditions = open_renditions(context, &layout).await?;
+    if missing_renditions.is_empty() {
+        return Ok(());
+    }
+    let index = context.packet_index().await?;
+    let chunks = context.chunks().await?;
+    let chunk = chunks.get(context.index as usize).ok_or_else(|| missing(context.task.stage.clone(), 0, "the chunk's row in the table"))?;
+    let timeline = context.timeline(&index)?.ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
+    let source = OpenSource::open(context).await?;
+    let paths: Vec<_> = missing_renditions.iter().map(|r| context.scratch.join(format!("{}.mp4", r.name))).collect();
+    let outputs: Vec<(&Rendition, &Path)> = missing_renditions.iter().zip(paths.iter().map(|p| p.as_path())).collect();
+    let cpu = process::cpu_millis();
+    let (command, steps_back) = encode(context, &source, chunk, &timeline, &outputs).await?;
+    let mut usage = Usage { cpu_millis: process::cpu_millis() - cpu, wall_millis: 0, bytes_read: source.bytes_read() };
+    for (rendition, path) in outputs {
+        usage.wall_millis = started.elapsed().as_millis() as u64;
+        let store = Storing { context, layout: &layout, rendition, chunk, timeline: &timeline };
+        store.chunk(path, usage, steps_back, &command.to_string()).await?;
+        // Shared by the renditions of this run: counted once.
+        usage = Usage::default();
+    }
+    Ok(())
+}
+
+/// Renditions of this stage whose result for this chunk is not there.
+async fn open_renditions(context: &Context, layout: &Layout) -> Result<Vec<Rendition>, TaskError> {
+    let subject = &context.task.stage.subject;
+    let mut open = vec![];
+    for rendition in renditions(&context.task.spec, context.media()?).renditions {
+        if !subject.is_empty() && rendition.name != *subject {
+            continue;
+        }
+        let known: Option<ChunkResult> = context.get_json(&layout.chunk_result(&rendition.name, context.index)).await?;
+        if !is_whole(context, known).await? {
+            open.push(rendition);
+        }
+    }
+    Ok(open)
+}
+
+/// Whether everything that a result names is there, whole.
+async fn is_whole(context: &Context, known: Option<ChunkResult>) -> Result<bool, TaskError> {
+    let Some(known) = known else { return Ok(false) };
+    let gone = || Failure::Transient;
+    for file in known.segments.iter().map(|s| &s.file).chain([&known.track.init]) {
+        if context.get_checked(file, gone).await.is_err() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Encodes, from further and further back until every frame of the index was decoded.
+async fn encode(
+    context: &Context,
+    source: &OpenSource,
+    chunk: &Chunk,
+    timeline: &Timeline,
+    outputs: &[(&Rendition, &Path)],
+) -> Result<(Command, u32), TaskError> {
+    let (media, split) = (context.media()?, context.split()?);
+    let follow = Follow { frames: u64::from(chunk.frames()), permille: (0, 950), stall: context.stall() };
+    let mut seek = chunk.seek;
+    for steps_back in 0.. {
+        let command = commands::video(media, split, chunk, seek, &source.url(), outputs);
+        let command = command.ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
+        let shown = source.explain(process::run(&command, follow).await)?.shown;
+        match (difference(chunk, timeline, seek, &shown), seek) {
+            (None, _) => return Ok((command, steps_back)),
+            (Some(difference), None) => {
+                return Err(TaskError::new(Failure::BadChunk, format!("chunk {} does not decode as the packet index says: {difference}", chunk.index)));
+            }
+            (Some(difference), Some(at)) => {
+                tracing::warn!("chunk {}: {difference}; decoding begins further back", chunk.index);
+                let further = at - STEP_BACK;
+                let first = timeline.source.first().copied().unwrap_or(0);
+                let begin = media.info.video.as_ref().map_or(MediaTime::ZERO, |v| v.timebase.time(first));
+                seek = (steps_back == 0 && further > begin).then_some(further);
+            }
+        }
+    }
+    Err(TaskError::transient("unreachable: the steps back end at the beginning of the file"))
+}
+
+/// What the decoder showed against what the index says; `None` when they agree.
+fn difference(chunk: &Chunk, timeline: &Timeline, seek: Option<MediaTime>, shown: &[i64]) -> Option<String> {
+    let first = chunk.first_frame() as usize;
+    let expected = timeline.source.get(first..first + chunk.frames() as usize).unwrap_or_default();
+    let mut found: Vec<i64> = shown.iter().copied().filter(|pts| (chunk.start..chunk.end).contains(pts)).collect();
+    found.sort_unstable();
+    if found != expected {
+        let lacking: Vec<_> = expected.iter().filter(|pts| found.binary_search(pts).is_err()).take(5).collect();
+        let beside: Vec<_> = found.iter().filter(|pts| expected.binary_search(pts).is_err()).take(5).collect();
+        return Some(format!("{} frames instead of {} (missing PTS {lacking:?}, unexpected PTS {beside:?})", found.len(), expected.len()));
+    }
+    let proof = seek.is_none() || shown.iter().any(|pts| *pts < chunk.start);
+    (!proof).then(|| "no frame before it was decoded, so some of it may have been skipped".into())
+}
+
+/// Segments of one rendition of one chunk, on their way to storage.
+struct Storing<'a> {
+    context: &'a Context,
+    layout: &'a Layout,
+    rendition: &'a Rendition,
+    chunk: &'a Chunk,
+    timeline: &'a Timeline,
+}
+
+impl Storing<'_> {
+    async fn chunk(&self, path: &Path, usage: Usage, steps_back: u32, command: &str) -> Result<(), TaskError> {
+        let file = File::open(path).map_err(|e| TaskError::scratch(path, &e))?;
+        let encoded = EncodedTrack::open(BufReader::new(file)).map_err(TaskError::transient)?;
+        let track = self.track(encoded.entry()).await?;
+        let first = self.chunk.first_frame();
+        let end = first + self.chunk.frames();
+        let times: Vec<i64> = (first..end).map(|f| self.timeline.at(f)).collect();
+        let local = |frame: u32| (frame - first) as usize;
+        let numbered = self.chunk.segments.iter().zip(self.chunk.first_segment..);
+        let spans: Vec<SegmentFrames> = numbered.map(|(s, number)| SegmentFrames { number, frames: local(s.first)..local(s.first + s.frames) }).collect();
+        let plan = ChunkPlan { times: &times, end: self.timeline.at(end), offset: self.offset()?, composition_delay: self.delay()?, segments: &spans };
+        let folder = self.layout.rendition(&self.rendition.name);
+        let mut segments = vec![];
+        for made in video_segments(encoded, &plan).map_err(|e| self.wrong(e))? {
+            let made = made.map_err(|e| self.wrong(e))?;
+            let key = format!("{folder}/segments/{:06}.m4s", made.number);
+            let mut bytes = made.bytes;
+            if fault::asked(self.context) == Some(Fault::Garbage) {
+                bytes.reverse();
+            }
+            let file = self.context.put(&key, bytes.into()).await?;
+            segments.push(Segment { number: made.number, file, start: made.start, duration: made.duration, samples: made.samples, key_bytes: made.key_bytes });
+        }
+        let key = self.layout.renditions.get(&self.rendition.name).cloned().unwrap_or_default();
+        let result = ChunkResult { version: VERSION, key, chunk: self.chunk.index, track, segments, frames: self.chunk.frames(), steps_back, usage, command: command.into() };
+        self.context.put_result(&self.layout.chunk_result(&self.rendition.name, self.chunk.index), &result).await
+    }
+
+    /// From encoded times, which are the source's, to output times.
+    fn offset(&self) -> Result<i64, TaskError> {
+        let stream = self.context.media()?.info.video.as_ref().ok_or_else(|| TaskError::bad_input("the source has no video"))?;
+        let (_, per_tick) = output_scale(stream.timebase).map_err(TaskError::bad_input)?;
+        let source = self.timeline.source.first().copied().unwrap_or(0);
+        Ok(self.timeline.at(0) - source * per_tick)
+    }
+
+    fn delay(&self) -> Result<u32, TaskError> {
+        let delay = if self.rendition.codec.reorder_depth() == 0 { 0 } else { self.context.split()?.composition_delay };
+        u32::try_from(delay).map_err(|_| TaskError::bad_input("a pause in the video is too long for its timescale"))
+    }
+
+    async fn track(&self, entry: &SampleEntry) -> Result<Track, TaskError> {
+        let stream = self.context.media()?.info.video.as_ref().ok_or_else(|| TaskError::bad_input("the source has no video"))?;
+        let SampleEntry::Video(video) = entry else { return Err(TaskError::transient("the encoder wrote no video")) };
+        let sar = sixteen_bit(self.rendition.sar);
+        let init = init_segment(&TrackInit::Video(VideoInit {
+            entry: video.clone(),
+            timescale: self.timeline.timescale,
+            composition_delay: self.delay()?,
+            sar,
+            colour: colour::codes(&encoded_colour(stream)),
+        }));
+        let path = format!("{}/init.mp4", self.layout.rendition(&self.rendition.name));
+        Ok(Track {
+            name: self.rendition.name.clone(),
+            codec: codec_text(entry).map_err(TaskError::transient)?,
+            timescale: self.timeline.timescale,
+            init: self.context.put(&path, init.into()).await?,
+            kind: TrackKind::Video {
+                width: self.rendition.width,
+                height: self.rendition.height,
+                sar,
+                frame_rate: self.timeline.frame_rate(),
+            },
+        })
+    }
+
+    /// An encoder that does not do what it was told does so again next time.
+    fn wrong(&self, error: RewriteError) -> TaskError {
+        let failure = match &error {
+            RewriteError::Encoded(EncodedError::Io(_)) => Failure::Transient,
+            _ => Failure::BadChunk,
+        };
+        TaskError::new(failure, format!("chunk {} of {}: {error}", self.chunk.index, self.rendition.name))
+    }
+}

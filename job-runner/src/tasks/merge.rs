@@ -1,0 +1,141 @@
+//! Merge: one rendition's progressive MP4, written as one stream: the index of every segment is read
+//! first, then their media is copied in order.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt};
+use sha2::{Digest, Sha256};
+use transcode_api::Format;
+use transcode_contract::{MergeResult, VERSION};
+use transcode_engine::{
+    Failure, StageId, StageKind, TaskSet,
+    extend::renditions,
+    layout::published_mp4,
+};
+use transcode_media::{
+    cmaf::{
+        head_bytes,
+        init::TrackInit,
+        progressive::{Copy, ProgressivePlan, ProgressiveTrack, SegmentHead, SegmentSamples, plan, read_segment_head},
+    },
+    track::{FileFacts, FinishedTrack, Segment, TrackKind},
+};
+use transcode_storage::{ByteStream, StoreError};
+
+use crate::{
+    context::Context,
+    error::TaskError,
+    tasks::tracks::{Tracks, encode_stage, gone},
+};
+
+/// Indexes that are read at a time.
+const PARALLEL: usize = 16;
+/// A segment at most; larger ones are no work of this system.
+const MAX_SEGMENT: u64 = 1 << 30;
+
+/// Every merge stage of the job, in the ladder's order.
+pub fn stages(context: &Context) -> Result<Vec<StageId>, TaskError> {
+    if !context.task.spec.formats.contains(&Format::Mp4) {
+        return Ok(vec![]);
+    }
+    let ladder = renditions(&context.task.spec, context.media()?).renditions;
+    let names: Vec<_> = if ladder.is_empty() { vec!["audio".to_string()] } else { ladder.into_iter().map(|r| r.name).collect() };
+    Ok(names.iter().map(|name| StageId::rendition(StageKind::Merge, name)).collect())
+}
+
+/// Runs the task.
+pub async fn run(context: &Context) -> Result<(), TaskError> {
+    let layout = context.layout()?;
+    let name = context.task.stage.subject.clone();
+    let result_key = layout.result(&context.task.stage);
+    let path = layout.merged(&name);
+    if let Some(known) = context.get_json::<MergeResult>(&result_key).await?
+        && context.store.head(&path).await?.is_some_and(|meta| meta.size == known.file.bytes)
+    {
+        return Ok(());
+    }
+    let tracks = Tracks::gather(context, Some(&name)).await?;
+    let finished: Vec<FinishedTrack> = tracks.video.into_iter().chain(tracks.audio).collect();
+    let mut merged = vec![];
+    for track in &finished {
+        merged.push(progressive(context, track).await?);
+    }
+    let planned = plan(merged, context.task.spec.segment_duration).map_err(TaskError::transient)?;
+    let file = write(context, &path, planned, &finished).await?;
+    let publish_as = published_mp4(&context.task.spec.name, &name);
+    context.put_result(&result_key, &MergeResult { version: VERSION, file, publish_as }).await
+}
+
+/// What the index of the file needs to know of a track.
+async fn progressive(context: &Context, finished: &FinishedTrack) -> Result<ProgressiveTrack, TaskError> {
+    let lost = |what: &str| missing(context, finished, None, what);
+    let init = context.get_checked(&finished.track.init, || lost("").failure).await?;
+    let init = TrackInit::parse(&init).map_err(|e| lost(&e.to_string()))?;
+    let default = matches!(finished.track.kind, TrackKind::Audio { default: true, .. });
+    let reads = finished.segments.iter().map(|segment| index(context, finished, segment));
+    let segments = futures::stream::iter(reads).buffered(PARALLEL).try_collect().await?;
+    Ok(ProgressiveTrack { init, default, segments })
+}
+
+async fn index(context: &Context, track: &FinishedTrack, segment: &Segment) -> Result<SegmentSamples, TaskError> {
+    let mut bytes = head_bytes(segment.samples);
+    for _ in 0..2 {
+        let head = part(context, &segment.file, 0..bytes).await?;
+        match read_segment_head(&head).map_err(|e| missing(context, track, Some(segment), &e.to_string()))? {
+            SegmentHead::Samples(samples) => return Ok(samples),
+            SegmentHead::Needs(more) => bytes = more,
+        }
+    }
+    Err(missing(context, track, Some(segment), "its index can't be read"))
+}
+
+async fn part(context: &Context, file: &FileFacts, range: std::ops::Range<u64>) -> Result<Vec<u8>, TaskError> {
+    let stream = context.store.get(&file.path, Some(range)).await?;
+    let pieces: Vec<Bytes> = stream.try_collect().await?;
+    Ok(pieces.concat())
+}
+
+/// Header, then the media of every segment; hashed on the way.
+async fn write(context: &Context, path: &str, planned: ProgressivePlan, tracks: &[FinishedTrack]) -> Result<FileFacts, TaskError> {
+    let hash = Arc::new(Mutex::new(Sha256::new()));
+    let files: Vec<Vec<String>> = tracks.iter().map(|t| t.segments.iter().map(|s| s.file.path.clone()).collect()).collect();
+    let (store, files) = (context.store.clone(), Arc::new(files));
+    let media = futures::stream::iter(planned.copies).then(move |copy: Copy| {
+        let (store, files) = (store.clone(), files.clone());
+        async move {
+            let path = files.get(copy.track).and_then(|t| t.get(copy.segment)).cloned().unwrap_or_default();
+            if copy.length > MAX_SEGMENT {
+                return Err(StoreError::TooLarge { uri: store.uri(&path), why: "a segment of more than 1 GiB".into() });
+            }
+            store.get(&path, Some(copy.offset..copy.offset + copy.length)).await
+        }
+    });
+    let hashing = hash.clone();
+    let header = futures::stream::once(async move { Ok(Bytes::from(planned.header)) });
+    let whole: ByteStream = header
+        .chain(media.try_flatten())
+        .inspect_ok(move |piece: &Bytes| {
+            if let Ok(mut hash) = hashing.lock() {
+                hash.update(piece);
+            }
+        })
+        .boxed();
+    let bytes = context.store.put_stream(path, whole, Some(planned.bytes)).await?;
+    let digest = hash.lock().map(|hash| hash.clone().finalize()).map_err(|_| TaskError::transient("hashing failed"))?;
+    Ok(FileFacts { path: path.into(), bytes, sha256: hex::encode(digest) })
+}
+
+/// A segment or an init segment that is gone or damaged: its chunk is made again.
+pub fn missing(context: &Context, track: &FinishedTrack, segment: Option<&Segment>, what: &str) -> TaskError {
+    let name = &track.track.name;
+    let place = segment.map_or(format!("the init segment of {name}"), |s| format!("segment {} of {name}", s.number));
+    let stage = match track.track.kind {
+        TrackKind::Audio { .. } => Ok(StageId::job(StageKind::Audio)),
+        TrackKind::Video { .. } => encode_stage(context, name),
+    };
+    match stage {
+        Ok(stage) => gone(stage, TaskSet::one(0), &format!("{place} is damaged: {what}")),
+        Err(error) => TaskError::new(Failure::Transient, error.message),
+    }
+}

@@ -1,0 +1,37 @@
+//! One module for each kind of stage. Each finds its own result first: a task that is run again
+//! tells again what it told.
+
+pub mod audio;
+pub mod cleanup;
+pub mod encode;
+pub mod merge;
+pub mod package;
+pub mod probe;
+pub mod publish;
+pub mod split;
+pub mod thumbnail;
+pub mod tracks;
+pub mod verify;
+
+use transcode_engine::{StageKind, Summary};
+
+use crate::{context::Context, error::TaskError, fault};
+
+/// Runs the task; some tell a summary.
+pub async fn run(context: &Context) -> Result<Option<Summary>, TaskError> {
+    if let Some(fault) = fault::asked(context) {
+        fault::happen(fault).await?;
+    }
+    match context.task.stage.kind {
+        StageKind::Probe => probe::run(context).await.map(Some),
+        StageKind::Split => split::run(context).await.map(Some),
+        StageKind::Encode => encode::run(context).await.map(|()| None),
+        StageKind::Audio => audio::run(context).await.map(|()| None),
+        StageKind::Thumbnail => thumbnail::run(context).await.map(|()| None),
+        StageKind::Merge => merge::run(context).await.map(|()| None),
+        StageKind::Package => package::run(context).await.map(Some),
+        StageKind::Verify => verify::run(context).await.map(|()| None),
+        StageKind::Publish => publish::run(context).await.map(Some),
+        StageKind::Cleanup => cleanup::run(context).await.map(|()| None),
+    }
+}

@@ -1,0 +1,73 @@
+//! Package: playlists and MPD over finished tracks. No media moves; the texts wait in the staging
+//! area until Verify has looked at everything.
+
+use transcode_api::Format;
+use transcode_contract::{PackageResult, VERSION};
+use transcode_engine::{
+    Layout, Summary,
+    facts::{PackageSummary, TrackFacts},
+};
+use transcode_media::{
+    playlist::{ListedTrack, PlaylistError, Presentation, VideoRange, dash, hls},
+    track::{FileFacts, FinishedTrack},
+};
+
+use crate::{context::Context, error::TaskError, tasks::tracks::Tracks};
+
+/// Name of the multivariant playlist.
+pub const MULTIVARIANT: &str = "master.m3u8";
+/// Name of the MPD.
+pub const MPD: &str = "manifest.mpd";
+
+/// Runs the task.
+pub async fn run(context: &Context) -> Result<Summary, TaskError> {
+    let layout = context.layout()?;
+    let tracks = Tracks::gather(context, None).await?;
+    let presentation = presentation(&layout, &tracks);
+    let mut playlists = vec![];
+    for (path, text) in texts(context, &presentation).map_err(|e| TaskError::transient(format!("playlists can't be written: {e}")))? {
+        let staged = context.put(&layout.staged(&path), text.into()).await?;
+        playlists.push(FileFacts { path, ..staged });
+    }
+    let summary = summary(&tracks);
+    let result = PackageResult { version: VERSION, video: tracks.video, audio: tracks.audio, playlists, usage: tracks.usage };
+    context.put_result(&layout.result(&context.task.stage), &result).await?;
+    Ok(Summary::Package(summary))
+}
+
+fn presentation(layout: &Layout, tracks: &Tracks) -> Presentation {
+    let listed = |track: &FinishedTrack, folder: String, video: bool| ListedTrack {
+        track: track.clone(),
+        playlist: format!("{folder}/playlist.m3u8"),
+        iframes: video.then(|| format!("{folder}/iframes.m3u8")),
+    };
+    Presentation {
+        video: tracks.video.iter().map(|t| listed(t, layout.rendition(&t.track.name), true)).collect(),
+        audio: tracks.audio.iter().enumerate().map(|(n, t)| listed(t, layout.audio_track(n), false)).collect(),
+        video_range: VideoRange::Sdr,
+    }
+}
+
+/// Path and text of every playlist; those that others name come first.
+fn texts(context: &Context, presentation: &Presentation) -> Result<Vec<(String, String)>, PlaylistError> {
+    let formats = &context.task.spec.formats;
+    let mut texts = vec![];
+    if formats.contains(&Format::Dash) {
+        texts.push((MPD.into(), dash::mpd(presentation, MPD)?));
+    }
+    if formats.contains(&Format::Hls) {
+        texts.extend(hls::files(presentation, MULTIVARIANT)?);
+    }
+    Ok(texts)
+}
+
+fn summary(tracks: &Tracks) -> PackageSummary {
+    let facts = |t: &FinishedTrack| TrackFacts { codec: t.track.codec.clone(), bytes: t.bytes(), bitrate: t.average_bandwidth() };
+    let all = tracks.video.iter().chain(&tracks.audio);
+    PackageSummary {
+        tracks: all.map(|t| (t.track.name.clone(), facts(t))).collect(),
+        cpu_seconds: tracks.usage.cpu_millis.div_ceil(1000),
+        bytes_read: tracks.usage.bytes_read,
+        gaps: tracks.video.first().map_or(0, |t| t.gaps.len() as u32),
+    }
+}

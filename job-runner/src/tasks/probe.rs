@@ -1,0 +1,155 @@
+//! Probe: what the source is, and the index of its packets.
+
+use transcode_engine::{
+    Failure, MediaSummary, Summary,
+    facts::{AudioFacts, VideoFacts},
+    layout,
+};
+use transcode_media::{
+    argv::{self, Program},
+    index::{IndexBuilder, PacketIndex, PacketRow},
+    probe::{self, MediaInfo},
+    time::{MediaTime, Rational},
+    timeline::{Timeline, origin},
+};
+
+use crate::{
+    context::Context,
+    error::TaskError,
+    process::{self, Follow},
+    source::OpenSource,
+};
+
+/// The oldest ffmpeg that does all that is asked of it.
+const OLDEST: (u32, u32) = (5, 1);
+
+/// Runs the task.
+pub async fn run(context: &Context) -> Result<Summary, TaskError> {
+    let spec = &context.task.spec;
+    let encoder_build = encoders(context).await?;
+    context.store.check().await?;
+    let source = OpenSource::open(context).await?;
+    let identity = source.identity().clone();
+    if identity.size == 0 {
+        return Err(TaskError::bad_input(format!("the source {} is empty", identity.uri)));
+    }
+    let source_key = layout::source_key(&spec.namespace, &identity.uri, identity.size, &identity.tag);
+    let (info_key, index_key) = (layout::media_info(&source_key), layout::packet_index(&source_key));
+    let known: Option<MediaInfo> = context.get_json(&info_key).await?;
+    let index = context.get_bytes(&index_key).await?.and_then(|b| postcard::from_bytes::<PacketIndex>(&b).ok());
+    let (info, index) = match (known, index) {
+        (Some(info), Some(index)) => (info, index),
+        _ => {
+            let info = streams(&source).await?;
+            let index = packets(&source, &info).await?;
+            let bytes = postcard::to_stdvec(&index).map_err(TaskError::transient)?;
+            context.put(&index_key, bytes.into()).await?;
+            context.put_json(&info_key, &info).await?;
+            (info, index)
+        }
+    };
+    let mut media = summary(info, &index)?;
+    media.source = identity.uri;
+    media.source_key = source_key;
+    media.encoder_build = encoder_build;
+    media.bytes = identity.size;
+    Ok(Summary::Probe(Box::new(media)))
+}
+
+async fn streams(source: &OpenSource) -> Result<MediaInfo, TaskError> {
+    let finished = source.explain(process::run(&argv::probe::streams(&source.url()), Follow::default()).await)?;
+    probe::read(&finished.stdout).map_err(TaskError::bad_input)
+}
+
+/// Reads every packet once; memory is the index.
+async fn packets(source: &OpenSource, info: &MediaInfo) -> Result<PacketIndex, TaskError> {
+    let mut builder = IndexBuilder::new(
+        info.video.as_ref().map(|v| (v.index, v.timebase)),
+        info.audio.iter().map(|a| (a.index, a.timebase)),
+    );
+    let mut on_line = |line: &str| {
+        if let Some(row) = PacketRow::parse(line) {
+            builder.push(&row);
+        }
+    };
+    let command = argv::probe::packets(&source.url(), info);
+    source.explain(process::run_lines(&command, Follow::default(), Some(&mut on_line)).await)?;
+    builder.finish().map_err(TaskError::bad_input)
+}
+
+/// What streams and packets say; the caller adds where they come from.
+fn summary(info: MediaInfo, index: &PacketIndex) -> Result<MediaSummary, TaskError> {
+    let origin = origin(index);
+    let nominal = info.video.as_ref().map_or(Rational::from_integer(25), |v| v.frame_rate);
+    let timeline = index.video.as_ref().map(|v| Timeline::new(v, origin, nominal)).transpose().map_err(TaskError::bad_input)?;
+    let audio: Vec<AudioFacts> = index
+        .audio
+        .iter()
+        .map(|a| AudioFacts {
+            start: a.timebase.time(a.start) - origin,
+            length: a.timebase.time(a.end - a.start),
+            holes: a.hole_count,
+        })
+        .collect();
+    let ends = audio.iter().map(|a| a.start + a.length);
+    let duration = ends.chain(timeline.iter().map(|t| t.timescale.time(t.end))).max().unwrap_or(MediaTime::ZERO);
+    let video = timeline.zip(index.video.as_ref()).map(|(t, v)| VideoFacts {
+        frames: t.frames(),
+        timescale: t.timescale,
+        frame_rate: t.frame_rate(),
+        constant: t.constant_rate.is_some(),
+        equal_times: t.equal_times,
+        undecodable_head: v.undecodable_head(),
+    });
+    Ok(MediaSummary {
+        info,
+        source: String::new(),
+        source_key: String::new(),
+        encoder_build: String::new(),
+        bytes: 0,
+        origin,
+        duration,
+        video,
+        audio,
+    })
+}
+
+/// Version of ffmpeg; refuses one that is too old or lacks an encoder that the spec asks for.
+async fn encoders(context: &Context) -> Result<String, TaskError> {
+    let wrong = |message: String| TaskError::new(Failure::Misconfigured, message);
+    let version = process::ask(Program::Ffmpeg, &["-version"]).await?;
+    let build = version.split_whitespace().nth(2).unwrap_or("unknown").to_string();
+    if release(&build).is_some_and(|v| v < OLDEST) {
+        return Err(wrong(format!("ffmpeg {build} is too old; 5.1 or later is needed")));
+    }
+    let spec = &context.task.spec;
+    let video = match &spec.renditions {
+        Some(rungs) => rungs.iter().map(|r| r.codec.encoder()).collect(),
+        None => vec![spec.video.encoder()],
+    };
+    let known = process::ask(Program::Ffmpeg, &["-hide_banner", "-encoders"]).await?;
+    let has = |name: &str| known.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
+    match video.into_iter().chain(spec.audio.as_ref().map(|a| a.encoder())).find(|name| !has(name)) {
+        Some(lacking) => Err(wrong(format!("this ffmpeg ({build}) has no encoder {lacking}; choose another codec or another ffmpeg"))),
+        None => Ok(build),
+    }
+}
+
+/// `5.1.9-0+deb12u1` or `n9.0.2-17-g…` to (5, 1); `None` for builds without a release number.
+fn release(build: &str) -> Option<(u32, u32)> {
+    let mut numbers = build.trim_start_matches('n').split(['.', '-']);
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_read() {
+        assert_eq!(release("5.1.9-0+deb12u1"), Some((5, 1)));
+        assert_eq!(release("n9.0.2-17-g2a571b6068"), Some((9, 0)));
+        assert_eq!(release("N-1234-gabcdef"), None);
+        assert!(release("4.4.2").unwrap() < OLDEST);
+    }
+}

@@ -1,0 +1,90 @@
+//! Publish: what was verified becomes visible. Media is there already; then progressive MP4s and the
+//! thumbnail, media playlists, multivariant playlist and MPD, and the record last of all. A reader
+//! never sees a playlist with a missing segment.
+
+use bytes::Bytes;
+use transcode_contract::{MergeResult, PackageResult, PublishedFile, PublishedRecord, ThumbnailResult, VERSION, VerifyResult};
+use transcode_engine::{Failure, Layout, StageId, StageKind, Summary, TaskSet, facts::PublishSummary, layout::RECORD};
+use transcode_media::track::{FileFacts, FinishedTrack};
+
+use crate::{
+    context::Context,
+    error::TaskError,
+    tasks::{merge, package, tracks::gone},
+};
+
+/// Runs the task.
+pub async fn run(context: &Context) -> Result<Summary, TaskError> {
+    let (layout, media, spec) = (context.layout()?, context.media()?, &context.task.spec);
+    let packaged: PackageResult = result(context, &layout, StageId::job(StageKind::Package)).await?;
+    let verified: VerifyResult = result(context, &layout, StageId::job(StageKind::Verify)).await?;
+    let mut files = media_files(&packaged);
+    for stage in merge::stages(context)? {
+        let merged: MergeResult = result(context, &layout, stage.clone()).await?;
+        files.push(copy(context, "mp4", Some(stage.subject), &merged.file, &merged.publish_as).await?);
+    }
+    let drawn: Option<ThumbnailResult> = context.get_json(&layout.result(&StageId::job(StageKind::Thumbnail))).await?;
+    if let Some(drawn) = drawn.filter(|_| spec.thumbnail.is_some()) {
+        files.push(copy(context, "thumbnail", None, &drawn.file, &drawn.publish_as).await?);
+    }
+    for playlist in &packaged.playlists {
+        let text = staged(context, &layout, playlist).await?;
+        context.put(&playlist.path, text).await?;
+        let kind = if playlist.path.ends_with(".mpd") { "dash" } else { "hls" };
+        files.push(PublishedFile { kind: kind.into(), track: None, file: playlist.clone() });
+    }
+    let gaps = packaged.video.first().map_or(vec![], |t| t.gaps.iter().map(|g| g.number).collect());
+    let record = PublishedRecord {
+        version: VERSION,
+        name: spec.name.clone(),
+        namespace: spec.namespace.clone(),
+        key: layout.job.clone(),
+        source: media.source.clone(),
+        encoder: media.encoder_build.clone(),
+        duration: media.duration.to_string(),
+        files,
+        gaps,
+        verified,
+        usage: packaged.usage,
+    };
+    context.put_result(RECORD, &record).await?;
+    Ok(Summary::Publish(summary(context, &record)))
+}
+
+/// What a person looks for, and the size of everything.
+fn summary(context: &Context, record: &PublishedRecord) -> PublishSummary {
+    let top = |f: &&PublishedFile| match f.kind.as_str() {
+        "hls" => f.file.path == package::MULTIVARIANT,
+        kind => matches!(kind, "dash" | "mp4" | "thumbnail"),
+    };
+    let mut outputs: Vec<_> = record.files.iter().filter(top).map(|f| (f.kind.clone(), context.store.uri(&f.file.path))).collect();
+    outputs.push(("record".into(), context.store.uri(RECORD)));
+    PublishSummary { outputs, bytes: record.files.iter().map(|f| f.file.bytes).sum() }
+}
+
+async fn result<T: serde::de::DeserializeOwned>(context: &Context, layout: &Layout, stage: StageId) -> Result<T, TaskError> {
+    let found = context.get_json(&layout.result(&stage)).await?;
+    found.ok_or_else(|| gone(stage.clone(), TaskSet::one(0), &format!("the result of {stage} is gone")))
+}
+
+async fn staged(context: &Context, layout: &Layout, playlist: &FileFacts) -> Result<Bytes, TaskError> {
+    let at = FileFacts { path: layout.staged(&playlist.path), ..playlist.clone() };
+    let missing = || Failure::Missing { stage: StageId::job(StageKind::Package), tasks: TaskSet::one(0) };
+    context.get_checked(&at, missing).await
+}
+
+async fn copy(context: &Context, kind: &str, track: Option<String>, from: &FileFacts, to: &str) -> Result<PublishedFile, TaskError> {
+    context.store.copy(&from.path, to).await?;
+    Ok(PublishedFile { kind: kind.into(), track, file: FileFacts { path: to.into(), ..from.clone() } })
+}
+
+fn media_files(packaged: &PackageResult) -> Vec<PublishedFile> {
+    let tracks = packaged.video.iter().chain(&packaged.audio);
+    let of = |t: &FinishedTrack| {
+        let name = t.track.name.clone();
+        let file = |kind: &str, file: &FileFacts| PublishedFile { kind: kind.into(), track: Some(name.clone()), file: file.clone() };
+        let segments = t.segments.iter().map(|s| file("segment", &s.file));
+        std::iter::once(file("init", &t.track.init)).chain(segments).collect::<Vec<_>>()
+    };
+    tracks.flat_map(of).collect()
+}

@@ -1,0 +1,70 @@
+//! Split: where segments and chunks begin, and what is done already. Always runs whole: what is
+//! there is only known by looking.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::TryStreamExt;
+use transcode_contract::PublishedRecord;
+use transcode_engine::{Layout, SplitSummary, Summary, TaskSet, extend::{has_audio, renditions}, layout::RECORD};
+use transcode_media::chunk::{Chunk, Seeking, chunks};
+
+use crate::{context::Context, error::TaskError};
+
+/// Runs the task.
+pub async fn run(context: &Context) -> Result<Summary, TaskError> {
+    let spec = &context.task.spec;
+    let index = context.packet_index().await?;
+    let mut summary = SplitSummary {
+        segments: 0,
+        chunks: 0,
+        longest_segment: 0,
+        longest_chunk: 0,
+        preroll: 0,
+        composition_delay: 0,
+        table: String::new(),
+        found: BTreeMap::new(),
+        published: false,
+    };
+    let mut table: Vec<Chunk> = vec![];
+    if let (Some(timeline), Some(video)) = (context.timeline(&index)?, &index.video) {
+        let segments = timeline.segments(spec.segment_duration);
+        table = chunks(&timeline, &segments, video, Seeking::of(&context.media()?.info.container));
+        summary.segments = segments.len() as u32;
+        summary.longest_segment = segments.iter().map(|s| s.frames).max().unwrap_or(0);
+        summary.composition_delay = timeline.composition_delay(2);
+    }
+    summary.chunks = table.len() as u32;
+    summary.longest_chunk = table.iter().map(Chunk::frames).max().unwrap_or(0);
+    summary.preroll = table.iter().map(|c| c.preroll).sum();
+    let layout = context.layout()?;
+    summary.table = context.put_json(&layout.chunk_table(), &table).await?.sha256;
+    summary.published = is_published(context, &layout).await?;
+    summary.found = found(context, &layout, summary.chunks).await?;
+    Ok(Summary::Split(Box::new(summary)))
+}
+
+/// Result objects that exist; whoever reads them checks what they name.
+async fn found(context: &Context, layout: &Layout, chunks: u32) -> Result<BTreeMap<String, TaskSet>, TaskError> {
+    let (spec, media) = (&context.task.spec, context.media()?);
+    let mut found = BTreeMap::new();
+    for rendition in renditions(spec, media).renditions {
+        let prefix = layout.chunk_results(&rendition.name);
+        let metas: Vec<_> = context.store.list(&prefix).try_collect().await?;
+        let index = |key: &str| key.strip_prefix(&prefix)?.strip_suffix(".json")?.parse::<u32>().ok();
+        let tasks = metas.iter().filter_map(|m| index(&m.key)).filter(|i| *i < chunks).collect();
+        found.insert(rendition.name, tasks);
+    }
+    if has_audio(spec, media) && context.store.head(&layout.audio_result()).await?.is_some() {
+        found.insert("audio".into(), TaskSet::one(0));
+    }
+    Ok(found)
+}
+
+/// Whether the very same job is published and everything that its record names is there.
+async fn is_published(context: &Context, layout: &Layout) -> Result<bool, TaskError> {
+    let record: Option<PublishedRecord> = context.get_json(RECORD).await?;
+    let Some(record) = record.filter(|r| r.key == layout.job) else { return Ok(false) };
+    let there: BTreeMap<String, u64> = context.store.list("").map_ok(|m| (m.key, m.size)).try_collect().await?;
+    let named: BTreeSet<_> = record.files.iter().map(|f| (&f.file.path, f.file.bytes)).collect();
+    Ok(named.into_iter().all(|(path, bytes)| there.get(path) == Some(&bytes)))
+}
