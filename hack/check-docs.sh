@@ -2,12 +2,17 @@
 # Checks what the documentation says: every YAML of examples/ and every ```yaml block with a `kind:`
 # is valid, every link between pages leads somewhere, and docs/reference/cli.md is up to date.
 #
+# TRANSCODE_CLI names a kubectl-transcode that is built already.
+#
 # A block that shows a mistake on purpose follows a line `<!-- invalid -->`; it has to be refused.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-cargo build --quiet -p kubectl-transcode
-bin=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/kubectl-transcode
+bin=${TRANSCODE_CLI:-}
+if [ -z "$bin" ]; then
+	cargo build --quiet -p kubectl-transcode
+	bin=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/kubectl-transcode
+fi
 blocks=$(mktemp -d)
 trap 'rm -rf "$blocks"' EXIT
 checked=0 wrong=0

@@ -179,7 +179,20 @@ impl Planned<'_> {
         }
         let audio = commands::audio(self.spec, self.media, &source, |n| format!("audio-{n}.mp4").into());
         list.extend(audio.map(|c| ("audio".to_string(), c)));
+        list.extend(self.thumbnail(&source));
         list
+    }
+
+    /// Where the most representative frame is only the first command can tell; the second one then
+    /// draws the first frame here.
+    fn thumbnail(&self, source: &SourceUrl) -> Vec<(String, Command)> {
+        let Some(wanted) = &self.spec.thumbnail else { return vec![] };
+        let at = commands::thumbnail_time(self.spec, self.media);
+        let choose = if at.is_none() { commands::choose_thumbnail(self.media, source) } else { None };
+        let path = format!("thumbnail.{}", wanted.format.extension());
+        let draw = commands::draw_thumbnail(self.spec, self.media, source, at.unwrap_or(self.media.origin), Path::new(&path));
+        let choose = choose.map(|c| ("thumbnail: choose".to_string(), c));
+        choose.into_iter().chain(draw.map(|c| ("thumbnail".to_string(), c))).collect()
     }
 
     fn json(&self) -> serde_json::Value {

@@ -1,6 +1,6 @@
 //! `run`: the local engine, job after job.
 
-use std::{fs::File, path::Path};
+use std::{fs::File, path::Path, time::Instant};
 
 use anyhow::Context;
 use tokio::{
@@ -50,12 +50,13 @@ async fn job(args: &RunArgs, mut spec: ResolvedSpec, stop: CancellationToken) ->
     }
     let engine = site::engine(&args.site, &mut spec)?;
     let _lock = lock(&engine.work_dir)?;
+    let started = Instant::now();
     let (sender, receiver) = mpsc::channel(256);
     let view = tokio::spawn(progress::show(args.output, spec.clone(), receiver));
     let ended = engine.run(&spec, Until::End, sender, stop).await;
     view.await?;
     let ended = ended?;
-    progress::end(args.output, &spec, &engine.work_dir, &ended)?;
+    progress::end(args.output, &spec, &engine.work_dir, started.elapsed(), &ended)?;
     Ok(match ended {
         Ended::Job(Outcome::Complete { .. }, _) | Ended::Planned(_) => Exit::Done,
         Ended::Job(Outcome::Failed { .. }, _) => Exit::Failed,

@@ -39,6 +39,7 @@ pub async fn show(spec: &ResolvedSpec, mut events: mpsc::Receiver<Event>) {
                     bar.set_position(u64::from(permille));
                     bar.set_message(format!("{fps:.0} fps {speed:.2}x"));
                 }
+                advance(&whole, started, running.permille());
             }
             Event::TaskEnded { batch, index, failure } => {
                 if let Some(bar) = bars.remove(&(batch.clone(), index)) {
@@ -49,14 +50,16 @@ pub async fn show(spec: &ResolvedSpec, mut events: mpsc::Receiver<Event>) {
                     let _ = all.println(format!("{} failed, {}", task_name(&batch, index), failure_words(&failure)));
                 }
             }
-            Event::Status(_) => {
-                whole.set_position(running.permille);
-                whole.set_message(eta(started, running.permille));
-            }
+            Event::Status(_) => advance(&whole, started, running.permille()),
             _ => {}
         }
     }
     whole.finish_and_clear();
+}
+
+fn advance(whole: &ProgressBar, started: Instant, permille: u64) {
+    whole.set_position(permille);
+    whole.set_message(eta(started, permille));
 }
 
 /// Nothing below a twentieth: the start-up would mislead.

@@ -28,9 +28,9 @@ pub async fn show(spec: &ResolvedSpec, mut events: mpsc::Receiver<Event>) {
                 line
             }
             Event::Decided { action, why } => json!({"event": "decided", "action": action, "why": why}),
-            Event::Status(_) if told != Some(running.permille) => {
-                told = Some(running.permille);
-                json!({"event": "overall", "permille": running.permille})
+            Event::Status(_) if told != Some(running.permille()) => {
+                told = Some(running.permille());
+                json!({"event": "overall", "permille": told})
             }
             Event::Status(_) => continue,
         };

@@ -9,8 +9,12 @@ use std::{collections::BTreeMap, io::IsTerminal, path::Path, time::Duration};
 
 use tokio::sync::mpsc;
 use transcode_contract::RunnerEvent;
-use transcode_engine::{BatchId, Outcome, ResolvedSpec, StageId, StageKind, observe::TaskFailure, status::permille};
+use transcode_api::TranscodeJobStatus;
+use transcode_engine::{
+    BatchId, Outcome, Progress, ResolvedSpec, StageId, StageKind, bundle::Bundle, observe::TaskFailure, status::permille,
+};
 use transcode_local::{Ended, Event};
+use transcode_media::time::{MediaTime, human};
 
 use crate::args::RunOutput;
 
@@ -24,25 +28,25 @@ pub async fn show(output: RunOutput, spec: ResolvedSpec, events: mpsc::Receiver<
 }
 
 /// Shows how a run ended.
-pub fn end(output: RunOutput, spec: &ResolvedSpec, work_dir: &Path, ended: &Ended) -> anyhow::Result<()> {
+pub fn end(output: RunOutput, spec: &ResolvedSpec, work_dir: &Path, wall: Duration, ended: &Ended) -> anyhow::Result<()> {
     match output {
         RunOutput::Json => json::end(spec, ended),
         RunOutput::Text => {
-            summary(spec, work_dir, ended);
+            summary(spec, work_dir, wall, ended);
             Ok(())
         }
     }
 }
 
-/// Thousandths of each running task, and of the whole.
+/// Thousandths of each running task, and the job as it stood last.
 #[derive(Debug, Default)]
 struct Running {
     tasks: BTreeMap<(BatchId, u32), u32>,
-    permille: u64,
+    last: Option<Box<(Bundle, TranscodeJobStatus, Progress)>>,
 }
 
 impl Running {
-    /// Takes an event; the overall share is right after every status.
+    /// Takes an event.
     fn note(&mut self, event: &Event) {
         match event {
             Event::TaskStarted { batch, index, .. } => {
@@ -54,13 +58,16 @@ impl Running {
             Event::TaskEnded { batch, index, .. } => {
                 self.tasks.remove(&(batch.clone(), *index));
             }
-            Event::Status(state) => {
-                let (bundle, _, progress) = state.as_ref();
-                let of = |stage: &StageId| self.tasks.iter().filter(|((b, _), _)| b.stage == *stage).map(|(_, p)| *p).sum();
-                self.permille = permille(&bundle.plan, progress, of);
-            }
+            Event::Status(state) => self.last = Some(state.clone()),
             _ => {}
         }
+    }
+
+    /// Thousandths of the whole, running tasks included.
+    fn permille(&self) -> u64 {
+        let Some((bundle, _, progress)) = self.last.as_deref() else { return 0 };
+        let of = |stage: &StageId| self.tasks.iter().filter(|((b, _), _)| b.stage == *stage).map(|(_, p)| *p).sum();
+        permille(&bundle.plan, progress, of)
     }
 }
 
@@ -86,12 +93,12 @@ fn short(duration: Duration) -> String {
     }
 }
 
-fn summary(spec: &ResolvedSpec, work_dir: &Path, ended: &Ended) {
+fn summary(spec: &ResolvedSpec, work_dir: &Path, wall: Duration, ended: &Ended) {
     match ended {
         Ended::Interrupted => eprintln!("\n{} was interrupted; the same command goes on from here", spec.name),
         Ended::Planned(_) => {}
         Ended::Job(outcome, state) => {
-            let (_, status) = state.as_ref();
+            let (bundle, status) = state.as_ref();
             for warning in &status.warnings {
                 let attempts = if warning.attempts > 0 { format!(" ({} attempts)", warning.attempts) } else { String::new() };
                 eprintln!("warning: {}: {}{attempts}", warning.stage, warning.message);
@@ -100,7 +107,7 @@ fn summary(spec: &ResolvedSpec, work_dir: &Path, ended: &Ended) {
                 Outcome::Complete { reason } if reason == "AlreadyPublished" => {
                     println!("{}: nothing to do, the same job is published already and everything is there", spec.name);
                 }
-                Outcome::Complete { .. } => published(spec, status),
+                Outcome::Complete { .. } => published(spec, bundle, status, wall),
                 Outcome::Failed { reason, message } => {
                     eprintln!("{}: failed, {reason}: {message}", spec.name);
                     eprintln!("logs of every task are in {}", work_dir.join("logs").display());
@@ -110,8 +117,10 @@ fn summary(spec: &ResolvedSpec, work_dir: &Path, ended: &Ended) {
     }
 }
 
-fn published(spec: &ResolvedSpec, status: &transcode_api::TranscodeJobStatus) {
-    println!("{}: published and verified", spec.name);
+fn published(spec: &ResolvedSpec, bundle: &Bundle, status: &TranscodeJobStatus, wall: Duration) {
+    let media = bundle.observation.record.facts.media().map_or(MediaTime::ZERO, |m| m.duration);
+    let speed = media.as_secs_f64() / wall.as_secs_f64().max(0.001);
+    println!("{}: published and verified, {} of media in {} ({speed:.2}x)", spec.name, human(media), short(wall));
     for rendition in &status.renditions {
         let resolution = rendition.resolution.as_deref().unwrap_or("");
         let rate = rendition.bitrate.map_or(String::new(), |b| format!("{} kbit/s", b / 1000));

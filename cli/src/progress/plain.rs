@@ -21,8 +21,8 @@ pub async fn show(spec: &ResolvedSpec, mut events: mpsc::Receiver<Event>) {
                 Some(failure) => eprintln!("{}: {} failed, {}", spec.name, task_name(&batch, index), failure_words(&failure)),
                 None => eprintln!("{}: {} done", spec.name, task_name(&batch, index)),
             },
-            Event::Status(_) if running.permille / 100 > told => {
-                told = running.permille / 100;
+            Event::Status(_) | Event::TaskEvent { .. } if running.permille() / 100 > told => {
+                told = running.permille() / 100;
                 eprintln!("{}: {}%", spec.name, told * 10);
             }
             _ => {}

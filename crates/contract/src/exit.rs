@@ -27,6 +27,8 @@ pub enum ExitCode {
     NoSpace = 16,
     /// No progress, or far too long.
     Stuck = 17,
+    /// What was made is not what it has to be.
+    Unverified = 19,
     /// SIGTERM or SIGINT.
     Terminated = 18,
 }
@@ -42,6 +44,7 @@ impl ExitCode {
             Failure::OutOfMemory => ExitCode::OutOfMemory,
             Failure::NoSpace => ExitCode::NoSpace,
             Failure::Stuck => ExitCode::Stuck,
+            Failure::Unverified => ExitCode::Unverified,
             Failure::Disrupted => ExitCode::Terminated,
             Failure::Transient => ExitCode::Transient,
         }
@@ -57,6 +60,7 @@ impl ExitCode {
             Some(16) => Failure::NoSpace,
             Some(17) => Failure::Stuck,
             Some(18) => Failure::Disrupted,
+            Some(19) => Failure::Unverified,
             _ => Failure::Transient,
         }
     }
@@ -81,6 +85,7 @@ mod tests {
             Failure::OutOfMemory,
             Failure::NoSpace,
             Failure::Stuck,
+            Failure::Unverified,
             Failure::Disrupted,
             Failure::Transient,
         ] {

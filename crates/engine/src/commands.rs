@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use transcode_api::Position;
 use transcode_media::{
     argv::{self, Command, SourceUrl, audio::AudioTrack, video::VideoTask},
     chunk::Chunk,
@@ -33,6 +34,32 @@ pub fn video(
         longest_segment: split.longest_segment,
         equal_times: facts.equal_times > 0,
     }))
+}
+
+/// The source time of the thumbnail, never behind the last frame; `None` when the most representative
+/// frame has to be found first.
+pub fn thumbnail_time(spec: &ResolvedSpec, media: &MediaSummary) -> Option<MediaTime> {
+    let place = match spec.thumbnail.as_ref()?.at? {
+        Position::Time(time) => time,
+        Position::Share(share) => {
+            let duration = media.duration.ratio();
+            MediaTime::new(*duration.numer() * i64::from(share), *duration.denom() * 10_000)
+        }
+    };
+    let frame = media.video.as_ref().map_or(MediaTime::ZERO, |v| MediaTime::new(*v.frame_rate.denom(), *v.frame_rate.numer()));
+    let last = (media.duration - frame - frame).max(MediaTime::ZERO);
+    Some(media.origin + place.min(last))
+}
+
+/// Finds the most representative frame.
+pub fn choose_thumbnail(media: &MediaSummary, source: &SourceUrl) -> Option<Command> {
+    Some(argv::thumbnail::choose(source, &media.info.container, media.info.video.as_ref()?))
+}
+
+/// Draws the thumbnail at a source time.
+pub fn draw_thumbnail(spec: &ResolvedSpec, media: &MediaSummary, source: &SourceUrl, at: MediaTime, path: &Path) -> Option<Command> {
+    let (wanted, stream) = (spec.thumbnail.as_ref()?, media.info.video.as_ref()?);
+    Some(argv::thumbnail::draw(source, &media.info.container, stream, at, wanted.within, wanted.format, path))
 }
 
 /// Encodes every audio track; `path` names the file of each. `None` without audio.

@@ -267,7 +267,7 @@ fn start(
 }
 
 fn wants_cleanup(spec: &ResolvedSpec, observation: &Observation) -> bool {
-    let complete = matches!(&observation.record.ended, Some(Outcome::Complete { reason }) if reason == "Published");
+    let complete = matches!(&observation.record.ended, Some(Outcome::Complete { .. }));
     complete && spec.delete_work == transcode_api::WorkDataDeletion::Success
 }
 

@@ -30,6 +30,11 @@ pub fn begin(spec: &ResolvedSpec) -> Plan {
     plan.append(vec![
         critical(spec, probe.clone(), vec![], 1, MediaTime::ZERO),
         critical(spec, StageId::job(StageKind::Split), vec![Need::Done(probe)], 1, MediaTime::ZERO),
+        Stage {
+            domain: Domain::Enhancement,
+            retry: spec.enhancement,
+            ..critical(spec, StageId::job(StageKind::Cleanup), vec![Need::JobEnded], 1, MediaTime::ZERO)
+        },
     ]);
     plan
 }
@@ -71,8 +76,6 @@ pub fn extend(spec: &ResolvedSpec, plan: &Plan, facts: &Facts) -> Result<Vec<Sta
         needs.push(Need::Settled { stage: id(StageKind::Thumbnail), within_seconds: ENHANCEMENT_PATIENCE_SECONDS });
     }
     stages.push(critical(spec, id(StageKind::Publish), needs, 1, small));
-    let cleanup = Stage { domain: Domain::Enhancement, retry: spec.enhancement, ..critical(spec, id(StageKind::Cleanup), vec![Need::JobEnded], 1, small) };
-    stages.push(cleanup);
     Ok(stages)
 }
 

@@ -51,6 +51,8 @@ pub enum Failure {
     NoSpace,
     /// No progress, or far too long.
     Stuck,
+    /// What was made is not what it has to be, and making it again would not mend that.
+    Unverified,
     /// Stopped from outside; not an attempt.
     Disrupted,
     /// Anything else; tried again.
@@ -68,6 +70,7 @@ impl Failure {
             Failure::OutOfMemory => "OutOfMemory",
             Failure::NoSpace => "NoSpace",
             Failure::Stuck => "Stuck",
+            Failure::Unverified => "Unverified",
             Failure::Disrupted => "Disrupted",
             Failure::Transient => "Transient",
         }
@@ -75,7 +78,7 @@ impl Failure {
 
     /// Whether trying again can't help.
     pub fn is_final(&self) -> bool {
-        matches!(self, Failure::BadInput | Failure::BadChunk | Failure::Misconfigured)
+        matches!(self, Failure::BadInput | Failure::BadChunk | Failure::Misconfigured | Failure::Unverified)
     }
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use transcode_api::Format;
 use transcode_contract::{MergeResult, VERSION};
 use transcode_engine::{
-    Failure, StageId, StageKind, TaskSet,
+    StageId, StageKind,
     extend::renditions,
     layout::published_mp4,
 };
@@ -26,7 +26,7 @@ use transcode_storage::{ByteStream, StoreError};
 use crate::{
     context::Context,
     error::TaskError,
-    tasks::tracks::{Tracks, encode_stage, gone},
+    tasks::tracks::{Blame, Tracks},
 };
 
 /// Indexes that are read at a time.
@@ -58,8 +58,9 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let tracks = Tracks::gather(context, Some(&name)).await?;
     let finished: Vec<FinishedTrack> = tracks.video.into_iter().chain(tracks.audio).collect();
     let mut merged = vec![];
+    let blame = Blame::new(context).await?;
     for track in &finished {
-        merged.push(progressive(context, track).await?);
+        merged.push(progressive(context, track, &blame).await?);
     }
     let planned = plan(merged, context.task.spec.segment_duration).map_err(TaskError::transient)?;
     let file = write(context, &path, planned, &finished).await?;
@@ -68,26 +69,25 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
 }
 
 /// What the index of the file needs to know of a track.
-async fn progressive(context: &Context, finished: &FinishedTrack) -> Result<ProgressiveTrack, TaskError> {
-    let lost = |what: &str| missing(context, finished, None, what);
-    let init = context.get_checked(&finished.track.init, || lost("").failure).await?;
-    let init = TrackInit::parse(&init).map_err(|e| lost(&e.to_string()))?;
+async fn progressive(context: &Context, finished: &FinishedTrack, blame: &Blame) -> Result<ProgressiveTrack, TaskError> {
+    let init = context.get_checked(&finished.track.init, || blame.init(finished, "").failure).await?;
+    let init = TrackInit::parse(&init).map_err(|e| blame.init(finished, &e.to_string()))?;
     let default = matches!(finished.track.kind, TrackKind::Audio { default: true, .. });
-    let reads = finished.segments.iter().map(|segment| index(context, finished, segment));
+    let reads = finished.segments.iter().map(|segment| index(context, finished, segment, blame));
     let segments = futures::stream::iter(reads).buffered(PARALLEL).try_collect().await?;
     Ok(ProgressiveTrack { init, default, segments })
 }
 
-async fn index(context: &Context, track: &FinishedTrack, segment: &Segment) -> Result<SegmentSamples, TaskError> {
+async fn index(context: &Context, track: &FinishedTrack, segment: &Segment, blame: &Blame) -> Result<SegmentSamples, TaskError> {
     let mut bytes = head_bytes(segment.samples);
     for _ in 0..2 {
         let head = part(context, &segment.file, 0..bytes).await?;
-        match read_segment_head(&head).map_err(|e| missing(context, track, Some(segment), &e.to_string()))? {
+        match read_segment_head(&head).map_err(|e| blame.segment(track, segment, &e.to_string()))? {
             SegmentHead::Samples(samples) => return Ok(samples),
             SegmentHead::Needs(more) => bytes = more,
         }
     }
-    Err(missing(context, track, Some(segment), "its index can't be read"))
+    Err(blame.segment(track, segment, "its index can't be read"))
 }
 
 async fn part(context: &Context, file: &FileFacts, range: std::ops::Range<u64>) -> Result<Vec<u8>, TaskError> {
@@ -126,16 +126,3 @@ async fn write(context: &Context, path: &str, planned: ProgressivePlan, tracks: 
     Ok(FileFacts { path: path.into(), bytes, sha256: hex::encode(digest) })
 }
 
-/// A segment or an init segment that is gone or damaged: its chunk is made again.
-pub fn missing(context: &Context, track: &FinishedTrack, segment: Option<&Segment>, what: &str) -> TaskError {
-    let name = &track.track.name;
-    let place = segment.map_or(format!("the init segment of {name}"), |s| format!("segment {} of {name}", s.number));
-    let stage = match track.track.kind {
-        TrackKind::Audio { .. } => Ok(StageId::job(StageKind::Audio)),
-        TrackKind::Video { .. } => encode_stage(context, name),
-    };
-    match stage {
-        Ok(stage) => gone(stage, TaskSet::one(0), &format!("{place} is damaged: {what}")),
-        Err(error) => TaskError::new(Failure::Transient, error.message),
-    }
-}

@@ -1,14 +1,9 @@
 //! Thumbnail: one picture of the source.
 
 use bytes::Bytes;
-use transcode_api::Position;
 use transcode_contract::{ThumbnailResult, VERSION};
-use transcode_engine::{Failure, MediaSummary, layout};
-use transcode_media::{
-    argv::thumbnail::{choose, draw},
-    probe::VideoStream,
-    time::MediaTime,
-};
+use transcode_engine::{Failure, commands, layout};
+use transcode_media::time::MediaTime;
 
 use crate::{
     context::Context,
@@ -26,15 +21,12 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     {
         return Ok(());
     }
-    let wanted = context.task.spec.thumbnail.as_ref().zip(media.info.video.as_ref());
-    let Some((wanted, stream)) = wanted else {
-        return Err(TaskError::new(Failure::Misconfigured, "there is no thumbnail to draw"));
-    };
+    let wanted = context.task.spec.thumbnail.as_ref().ok_or_else(nothing)?;
     let source = OpenSource::open(context).await?;
-    let at = moment(wanted.at, media, stream, &source).await?;
+    let at = moment(context, &source).await?;
     let extension = wanted.format.extension();
     let path = context.scratch.join(format!("thumbnail.{extension}"));
-    let command = draw(&source.url(), &media.info.container, stream, at, wanted.within, wanted.format, &path);
+    let command = commands::draw_thumbnail(&context.task.spec, media, &source.url(), at, &path).ok_or_else(nothing)?;
     source.explain(process::run(&command, Follow::default()).await)?;
     let picture = tokio::fs::read(&path).await.map_err(|e| TaskError::scratch(&path, &e))?;
     if picture.is_empty() {
@@ -45,21 +37,18 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     context.put_result(&result_key, &ThumbnailResult { version: VERSION, file, publish_as }).await
 }
 
-/// The moment in source time; never behind the last frame.
-async fn moment(at: Option<Position>, media: &MediaSummary, stream: &VideoStream, source: &OpenSource) -> Result<MediaTime, TaskError> {
-    let frame = media.video.as_ref().map_or(MediaTime::ZERO, |v| MediaTime::new(*v.frame_rate.denom(), *v.frame_rate.numer()));
-    let last = (media.duration - frame - frame).max(MediaTime::ZERO);
-    let place = match at {
-        Some(Position::Time(time)) => time,
-        Some(Position::Share(share)) => {
-            let duration = media.duration.ratio();
-            MediaTime::new(*duration.numer() * i64::from(share), *duration.denom() * 10_000)
-        }
-        None => {
-            let command = choose(&source.url(), &media.info.container, stream);
-            let shown = source.explain(process::run(&command, Follow::default()).await)?.shown;
-            return Ok(shown.first().map_or(media.origin, |pts| stream.timebase.time(*pts)));
-        }
-    };
-    Ok(media.origin + place.min(last))
+/// The moment in source time.
+async fn moment(context: &Context, source: &OpenSource) -> Result<MediaTime, TaskError> {
+    let media = context.media()?;
+    if let Some(at) = commands::thumbnail_time(&context.task.spec, media) {
+        return Ok(at);
+    }
+    let command = commands::choose_thumbnail(media, &source.url()).ok_or_else(nothing)?;
+    let shown = source.explain(process::run(&command, Follow::default()).await)?.shown;
+    let timebase = media.info.video.as_ref().map(|v| v.timebase);
+    Ok(timebase.zip(shown.first()).map_or(media.origin, |(timebase, pts)| timebase.time(*pts)))
+}
+
+fn nothing() -> TaskError {
+    TaskError::new(Failure::Misconfigured, "there is no thumbnail to draw")
 }

@@ -11,7 +11,7 @@ use transcode_engine::{
 use transcode_media::{
     chunk::Chunk,
     timeline::Timeline,
-    track::{FinishedTrack, Gap},
+    track::{FinishedTrack, Gap, Segment},
 };
 
 use crate::{context::Context, error::TaskError};
@@ -74,6 +74,43 @@ fn add(total: &mut Usage, part: Usage) {
     total.cpu_millis += part.cpu_millis;
     total.wall_millis += part.wall_millis;
     total.bytes_read += part.bytes_read;
+}
+
+/// Who made what: turns damage into the tasks that are to run again.
+#[derive(Debug)]
+pub struct Blame {
+    chunks: Vec<Chunk>,
+    stages: BTreeMap<String, StageId>,
+}
+
+impl Blame {
+    /// For the job's renditions and audio.
+    pub async fn new(context: &Context) -> Result<Self, TaskError> {
+        let names = renditions(&context.task.spec, context.media()?).renditions.into_iter().map(|r| r.name);
+        let stages = names.map(|name| Ok((name.clone(), encode_stage(context, &name)?)));
+        Ok(Blame { chunks: context.chunks().await?, stages: stages.collect::<Result<_, TaskError>>()? })
+    }
+
+    /// A segment is gone or damaged: its chunk, or the audio.
+    pub fn segment(&self, track: &FinishedTrack, segment: &Segment, what: &str) -> TaskError {
+        let holds = |c: &&Chunk| (c.first_segment..c.first_segment + c.segments.len() as u32).contains(&segment.number);
+        let chunk = self.chunks.iter().find(holds).map_or(0, |c| c.index);
+        let message = format!("segment {} of {}: {what}", segment.number, track.track.name);
+        self.tasks(track, TaskSet::one(chunk), &message)
+    }
+
+    /// The init segment is gone or damaged: any chunk writes it.
+    pub fn init(&self, track: &FinishedTrack, what: &str) -> TaskError {
+        self.tasks(track, TaskSet::one(0), &format!("the init segment of {}: {what}", track.track.name))
+    }
+
+    /// These chunks of a rendition, or the audio whatever they are.
+    pub fn tasks(&self, track: &FinishedTrack, chunks: TaskSet, message: &str) -> TaskError {
+        match self.stages.get(&track.track.name) {
+            Some(stage) => gone(stage.clone(), chunks, message),
+            None => gone(StageId::job(StageKind::Audio), TaskSet::one(0), message),
+        }
+    }
 }
 
 /// A failure that makes earlier tasks run again.

@@ -27,7 +27,7 @@ use crate::{
     tasks::{
         merge,
         package::MULTIVARIANT,
-        tracks::{encode_stage, gone},
+        tracks::{Blame, gone},
     },
 };
 
@@ -39,15 +39,33 @@ const PARALLEL: usize = 4;
 /// round.
 const AUDIO_TOLERANCE: MediaTime = MediaTime::new_raw(1, 10);
 
-/// Runs the task.
+/// Runs the task. A result that was found wrong is deleted: the task that made it would take it for
+/// done.
 pub async fn run(context: &Context) -> Result<(), TaskError> {
+    let result = look(context).await;
+    if let Err(TaskError { failure: Failure::Missing { stage, tasks }, .. }) = &result {
+        let layout = context.layout()?;
+        let names: Vec<String> = layout.renditions.keys().filter(|n| stage.subject.is_empty() || stage.subject == **n).cloned().collect();
+        let keys: Vec<String> = match stage.kind {
+            StageKind::Encode => names.iter().flat_map(|n| tasks.iter().map(|t| layout.chunk_result(n, t))).collect(),
+            StageKind::Audio => vec![layout.audio_result()],
+            _ => vec![layout.result(stage)],
+        };
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        context.store.delete(&keys).await?;
+    }
+    result
+}
+
+async fn look(context: &Context) -> Result<(), TaskError> {
     let layout = context.layout()?;
     let package = StageId::job(StageKind::Package);
     let packaged: Option<PackageResult> = context.get_json(&layout.result(&package)).await?;
     let packaged = packaged.ok_or_else(|| gone(package, TaskSet::one(0), "the package's result is gone"))?;
     let index = context.packet_index().await?;
     let (timeline, chunks) = (context.timeline(&index)?, context.chunks().await?);
-    let mut verify = Verify { context, layout: &layout, seen: VerifyResult { version: VERSION, ..VerifyResult::default() } };
+    let blame = Blame::new(context).await?;
+    let mut verify = Verify { context, layout: &layout, blame: &blame, seen: VerifyResult { version: VERSION, ..VerifyResult::default() } };
     for track in &packaged.video {
         let timeline = timeline.as_ref().ok_or_else(|| TaskError::bad_input("there are renditions but no video"))?;
         verify.video(track, timeline, &chunks).await?;
@@ -65,6 +83,7 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
 struct Verify<'a> {
     context: &'a Context,
     layout: &'a Layout,
+    blame: &'a Blame,
     seen: VerifyResult,
 }
 
@@ -72,7 +91,7 @@ impl Verify<'_> {
     /// Every frame of every segment at its time, keyframes, joins.
     async fn video(&mut self, track: &FinishedTrack, timeline: &Timeline, chunks: &[Chunk]) -> Result<(), TaskError> {
         let init = self.init(track).await?;
-        let segments = self.segments(track, &init, chunks).await?;
+        let segments = self.segments(track, &init).await?;
         let spans: Vec<_> = chunks.iter().flat_map(|c| c.segments.iter().zip(c.first_segment..)).collect();
         for (claimed, facts) in track.segments.iter().zip(&segments) {
             let span = spans.iter().find(|(_, number)| *number == claimed.number).map(|(span, _)| **span);
@@ -81,11 +100,11 @@ impl Verify<'_> {
             let mut found: Vec<i64> = facts.samples.iter().map(|s| s.pts).collect();
             found.sort_unstable();
             if found != expected {
-                return Err(self.damaged(track, claimed, chunks, "its frames are not those of the source"));
+                return Err(self.blame.segment(track, claimed, "its frames are not those of the source"));
             }
             let end = timeline.at(span.first + span.frames);
             if facts.decode_end() as i64 != end {
-                return Err(self.damaged(track, claimed, chunks, "its durations do not lead to the next segment"));
+                return Err(self.blame.segment(track, claimed, "its durations do not lead to the next segment"));
             }
         }
         let present = track.segments.len() + track.gaps.len();
@@ -97,7 +116,7 @@ impl Verify<'_> {
 
     async fn audio(&mut self, n: usize, track: &FinishedTrack) -> Result<(), TaskError> {
         let init = self.init(track).await?;
-        let segments = self.segments(track, &init, &[]).await?;
+        let segments = self.segments(track, &init).await?;
         let first = segments.first().and_then(|s| s.samples.first()).map_or(0, |s| s.pts);
         if first != -init.edit_media_time {
             return Err(self.wrong(track, format!("it starts at tick {first} instead of {}", -init.edit_media_time)));
@@ -115,26 +134,28 @@ impl Verify<'_> {
     }
 
     async fn init(&self, track: &FinishedTrack) -> Result<InitFacts, TaskError> {
-        let bytes = self.checked(track, None, &[]).await?;
+        let bytes = self.checked(track, None).await?;
         let init = inspect_init(&bytes).map_err(|e| self.wrong(track, format!("its init segment: {e}")))?;
         let claimed = &track.track;
-        let same = init.codec == claimed.codec && init.timescale == claimed.timescale;
+        // The short form of an AV1 text leaves out what the long one adds (AV1 in ISOBMFF 5).
+        let codec = init.codec == claimed.codec || init.codec.starts_with(&format!("{}.", claimed.codec));
+        let same = codec && init.timescale == claimed.timescale;
         let kind = match (&init.kind, &claimed.kind) {
             (MediaKind::Video { width, height, .. }, TrackKind::Video { width: w, height: h, .. }) => (width, height) == (w, h),
             (MediaKind::Audio { sample_rate, .. }, TrackKind::Audio { sample_rate: r, .. }) => sample_rate == r,
             _ => false,
         };
-        if same && kind { Ok(init) } else { Err(self.wrong(track, format!("its init segment says {init:?}, its result {claimed:?}"))) }
+        if same && kind { Ok(init) } else { Err(self.wrong(track, format!("its init segment says {} at {} ticks a second, its result {} at {}", init.codec, init.timescale.0, claimed.codec, claimed.timescale.0))) }
     }
 
     /// Reads and checks every segment by itself, then how they follow each other.
-    async fn segments(&mut self, track: &FinishedTrack, init: &InitFacts, chunks: &[Chunk]) -> Result<Vec<SegmentFacts>, TaskError> {
+    async fn segments(&mut self, track: &FinishedTrack, init: &InitFacts) -> Result<Vec<SegmentFacts>, TaskError> {
         let (this, facts_of) = (&*self, init);
         let reads = track.segments.iter().map(|claimed| async move {
-            let bytes = this.checked(track, Some(claimed), chunks).await?;
-            let facts = inspect_segment(&bytes, facts_of).map_err(|e| this.damaged(track, claimed, chunks, &e.to_string()))?;
+            let bytes = this.checked(track, Some(claimed)).await?;
+            let facts = inspect_segment(&bytes, facts_of).map_err(|e| this.blame.segment(track, claimed, &e.to_string()))?;
             let same = facts.sequence == claimed.number && facts.samples.len() as u32 == claimed.samples && facts.key_bytes() == claimed.key_bytes;
-            if same { Ok(facts) } else { Err(this.damaged(track, claimed, chunks, "its boxes are not what its result says")) }
+            if same { Ok(facts) } else { Err(this.blame.segment(track, claimed, "its boxes are not what its result says")) }
         });
         let segments: Vec<SegmentFacts> = futures::stream::iter(reads).buffered(PARALLEL).try_collect().await?;
         if let Some(finding) = continuity(&segments, &track.gaps).first() {
@@ -152,9 +173,9 @@ impl Verify<'_> {
             let path = self.context.scratch.join("join.mp4");
             let mut file = std::fs::File::create(&path).map_err(|e| TaskError::scratch(&path, &e))?;
             let mut frames = 0;
-            let mut pieces = vec![self.checked(track, None, chunks).await?];
+            let mut pieces = vec![self.checked(track, None).await?];
             for segment in &around {
-                pieces.push(self.checked(track, Some(segment), chunks).await?);
+                pieces.push(self.checked(track, Some(segment)).await?);
                 frames += u64::from(segment.samples);
             }
             for piece in pieces {
@@ -164,9 +185,8 @@ impl Verify<'_> {
             let finished = process::run(&decode(&path), Follow { stall: self.context.stall(), ..Follow::default() }).await?;
             if finished.frames != frames || !finished.complaints.is_empty() {
                 let what = format!("the join before segment {} decodes to {} frames instead of {frames}: {}", chunk.first_segment, finished.frames, finished.complaints);
-                let stage = encode_stage(self.context, &track.track.name)?;
-                let tasks = [chunk.index - 1, chunk.index].into_iter().collect();
-                return Err(gone(stage, tasks, &what));
+                let chunks = [chunk.index - 1, chunk.index].into_iter().collect();
+                return Err(self.blame.tasks(track, chunks, &what));
             }
             self.seen.joins += 1;
         }
@@ -185,7 +205,7 @@ impl Verify<'_> {
             let text = self.context.get_checked(&staged, missing).await?;
             let text = String::from_utf8_lossy(&text);
             let known: BTreeSet<String> = files.iter().map(|file| relative_uri(&playlist.path, file)).collect();
-            let bad = |what: String| TaskError::transient(format!("{} is wrong: {what}", playlist.path));
+            let bad = |what: String| TaskError::new(Failure::Unverified, format!("{} is wrong: {what}", playlist.path));
             let named = named(&playlist.path, &text, packaged).map_err(bad)?;
             if let Some(unknown) = named.iter().find(|uri| !known.contains(*uri)) {
                 return Err(bad(format!("it names {unknown}, which was not made")));
@@ -216,7 +236,7 @@ impl Verify<'_> {
         if !facts.moov_first {
             return Err(again("its index is not first"));
         }
-        let same = facts.tracks.len() == expected.len() && facts.tracks.iter().zip(&expected).all(|(found, made)| found.samples.len() == counts(made) && found.init.codec == made.track.codec);
+        let same = facts.tracks.len() == expected.len() && facts.tracks.iter().zip(&expected).all(|(found, made)| found.samples.len() == counts(made) && found.init.codec.starts_with(&made.track.codec));
         if !same {
             return Err(again("its tracks are not those of the segments"));
         }
@@ -232,32 +252,18 @@ impl Verify<'_> {
         Ok(())
     }
 
-    async fn checked(&self, track: &FinishedTrack, segment: Option<&Segment>, chunks: &[Chunk]) -> Result<bytes::Bytes, TaskError> {
+    async fn checked(&self, track: &FinishedTrack, segment: Option<&Segment>) -> Result<bytes::Bytes, TaskError> {
         let file = segment.map_or(&track.track.init, |s| &s.file);
         let missing = || match segment {
-            Some(segment) => self.damaged(track, segment, chunks, "").failure,
-            None => merge::missing(self.context, track, None, "").failure,
+            Some(segment) => self.blame.segment(track, segment, "").failure,
+            None => self.blame.init(track, "").failure,
         };
         self.context.get_checked(file, missing).await
     }
 
-    /// A damaged segment: its chunk is made again.
-    fn damaged(&self, track: &FinishedTrack, segment: &Segment, chunks: &[Chunk], what: &str) -> TaskError {
-        let chunk = chunks.iter().find(|c| (c.first_segment..c.first_segment + c.segments.len() as u32).contains(&segment.number));
-        let message = format!("segment {} of {}: {what}", segment.number, track.track.name);
-        let stage = match track.track.kind {
-            TrackKind::Audio { .. } => Ok(StageId::job(StageKind::Audio)),
-            TrackKind::Video { .. } => encode_stage(self.context, &track.track.name),
-        };
-        match stage {
-            Ok(stage) => gone(stage, TaskSet::one(chunk.map_or(0, |c| c.index)), &message),
-            Err(error) => error,
-        }
-    }
-
     /// Something that making a chunk again would not mend.
     fn wrong(&self, track: &FinishedTrack, what: String) -> TaskError {
-        TaskError::transient(format!("{} is wrong: {what}", track.track.name))
+        TaskError::new(Failure::Unverified, format!("{}: {what}", track.track.name))
     }
 }
 
