@@ -18,13 +18,15 @@ oldest_ffmpeg=5.1
 
 # Debian packages of what is missing.
 missing_packages() {
-	has ffmpeg && has ffprobe || echo ffmpeg
+	if ! has ffmpeg || ! has ffprobe; then echo ffmpeg; fi
 	has cc || echo build-essential
 	has curl || echo curl
 	[ -n "$(find_font)" ] || echo fonts-dejavu-core
 	if [ "${1:-}" = --tests ]; then
 		has git || echo git
 		has python3 || echo python3
+		has pip || echo python3-pip
+		has shellcheck || echo shellcheck
 	fi
 }
 

@@ -211,9 +211,9 @@ impl Planned<'_> {
 
     fn edges(&self) -> impl Iterator<Item = (String, String)> + '_ {
         self.plan.stages.values().flat_map(|stage| {
-            stage.needs.iter().filter_map(|n| match n {
-                Need::Done(id) | Need::Settled { stage: id, .. } => Some((id.to_string(), stage.id.to_string())),
-                Need::JobEnded => Some(("publish".to_string(), stage.id.to_string())),
+            stage.needs.iter().map(|n| match n {
+                Need::Done(id) | Need::Settled { stage: id, .. } => (id.to_string(), stage.id.to_string()),
+                Need::JobEnded => ("publish".to_string(), stage.id.to_string()),
             })
         })
     }

@@ -52,7 +52,15 @@ impl TaskError {
             StoreError::NotFound { .. } | StoreError::Changed { .. } | StoreError::TooLarge { .. } => Failure::BadInput,
             other => class(other),
         };
-        Self::new(failure, format!("the source can't be read: {error}"))
+        Self::new(failure, format!("the source can't be read: {}", words(&error)))
+    }
+}
+
+/// The store's words, and how the local engine is told otherwise.
+fn words(error: &StoreError) -> String {
+    match error {
+        StoreError::Refused { .. } => format!("{error} With the local engine: --allow-network, such as --allow-network 127.0.0.0/8."),
+        other => other.to_string(),
     }
 }
 
@@ -71,6 +79,6 @@ fn class(error: &StoreError) -> Failure {
 /// The output store.
 impl From<StoreError> for TaskError {
     fn from(error: StoreError) -> Self {
-        Self::new(class(&error), error.to_string())
+        Self::new(class(&error), words(&error))
     }
 }

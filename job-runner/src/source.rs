@@ -67,8 +67,18 @@ fn policy(task: &TaskFile) -> Result<GuardPolicy, TaskError> {
 fn s3(task: &TaskFile, store: &str, bucket: &str, prefix: &str) -> Result<S3Store, TaskError> {
     let spec = task.spec.stores.iter().find(|s| s.name == store);
     let spec = spec.ok_or_else(|| TaskError::new(Failure::Misconfigured, format!("no store is named `{store}`")))?;
-    let folder = task.site.credentials_dir.as_ref().zip(spec.credentials.as_ref());
-    let folder = folder.map(|(dir, credentials)| Path::new(dir).join(&credentials.secret_ref.name));
+    // Never other credentials than those that the store names.
+    let folder = match (&spec.credentials, &task.site.credentials_dir) {
+        (None, _) => None,
+        (Some(credentials), Some(dir)) => Some(Path::new(dir).join(&credentials.secret_ref.name)),
+        (Some(credentials), None) => {
+            let secret = &credentials.secret_ref.name;
+            return Err(TaskError::new(
+                Failure::Misconfigured,
+                format!("store `{store}` takes its credentials from the Secret `{secret}`, and there is no folder of Secrets; with the local engine say --credentials-dir DIR, with the files accessKeyId and secretAccessKey in DIR/{secret}"),
+            ));
+        }
+    };
     Ok(S3Store::new(spec, bucket, prefix, folder.as_deref(), &policy(task)?)?)
 }
 

@@ -131,7 +131,7 @@ fn published(spec: &ResolvedSpec, bundle: &Bundle, status: &TranscodeJobStatus, 
         println!("  {:<12} {}", output.kind, output.uri);
     }
     if let Some(usage) = &status.usage {
-        println!("  {} CPU-seconds, {:.1} MiB read from the source, {:.1} MiB written", usage.cpu_seconds, mib(usage.bytes_read), mib(usage.bytes_written));
+        println!("  in all {} CPU-seconds, {:.1} MiB read from the source, {:.1} MiB published", usage.cpu_seconds, mib(usage.bytes_read), mib(usage.bytes_written));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whole jobs in memory: the golden story of one, and random faults at every step of many.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
 mod memory;
 
 use std::collections::BTreeMap;

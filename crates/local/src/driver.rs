@@ -133,7 +133,7 @@ impl LocalEngine {
             events,
             stop,
         };
-        run.to_end(until).await
+        run.drive(until).await
     }
 }
 
@@ -158,7 +158,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn to_end(mut self, until: Until) -> Result<Ended, Error> {
+    async fn drive(mut self, until: Until) -> Result<Ended, Error> {
         loop {
             let now = Timestamp::now();
             let grant = Grant { slots: self.engine.workers };

@@ -309,7 +309,7 @@ fn holes_and_early_starts_of_sound_are_errors() {
 proptest! {
     #[test]
     fn heads_of_segments_are_read_without_trust(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = cmaf::progressive::read_segment_head(&bytes);
+        let _ = transcode_media::cmaf::progressive::read_segment_head(&bytes);
         let _ = TrackInit::parse(&bytes);
     }
 }

@@ -6,7 +6,7 @@ use num_rational::Ratio;
 use tempfile::TempDir;
 use transcode_media::time::{MediaTime, Timescale};
 
-use crate::cmaf::{
+use transcode_media::cmaf::{
     SampleEntry, SegmentBytes,
     audio::{AudioPlan, AudioSegment, audio_segments},
     encoded::EncodedTrack,
@@ -306,6 +306,6 @@ impl OnDisk {
     }
 }
 
-pub fn open(bytes: &[u8]) -> Result<EncodedTrack<Cursor<&[u8]>>, crate::cmaf::encoded::EncodedError> {
+pub fn open(bytes: &[u8]) -> Result<EncodedTrack<Cursor<&[u8]>>, transcode_media::cmaf::encoded::EncodedError> {
     EncodedTrack::open(Cursor::new(bytes))
 }
