@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks what the documentation says: every YAML of examples/ and every ```yaml block with a `kind:`
-# is valid, every link between pages leads somewhere, and docs/reference/cli.md is up to date.
+# is valid, every link between pages leads somewhere, every path that a page names as `crates/…` is
+# there, and docs/reference/cli.md is up to date.
 #
 # TRANSCODE_CLI names a kubectl-transcode that is built already.
 #
@@ -54,6 +55,19 @@ check_links() {
 	done < <(sed '/^```/,/^```/d' "$page" | grep -oE '\]\([^)]+\)' | sed 's/^](//; s/)$//; s/ ".*//' | grep -vE '^(https?|mailto):' || true)
 }
 
+# Paths of the repository in backquotes, with {a,b} for several and <x> for any.
+check_paths() {
+	local page=$1 named path
+	while IFS= read -r named; do
+		named=${named//<*>/*}
+		# Braces and stars, and nothing else that a shell would act on.
+		case $named in *[!A-Za-z0-9_/.,{}*-]*) continue ;; esac
+		while IFS= read -r path; do
+			compgen -G "${path%/}" >/dev/null || fail "$page: there is no $path"
+		done < <(eval "printf '%s\n' ${named//\*/\\*}")
+	done < <(grep -oE '`(crates|cli|job-runner|xtask|hack|e2e|docs|examples)/[^` ]+`' "$page" | tr -d '`' || true)
+}
+
 for file in examples/*.yaml; do check_yaml "$file" "$file" ok; done
 while IFS= read -r page; do
 	folder=$blocks/$(printf '%s' "$page" | tr -c 'A-Za-z0-9' _)
@@ -66,6 +80,7 @@ while IFS= read -r page; do
 		fi
 	done
 	check_links "$page"
+	check_paths "$page"
 done < <(pages)
 TRANSCODE_CLI=$bin hack/cli-reference.sh --check || wrong=$((wrong + 1))
 
@@ -73,4 +88,4 @@ if [ "$wrong" != 0 ]; then
 	echo "docs: $wrong of them are wrong" >&2
 	exit 1
 fi
-echo "docs: $checked manifests are as they should be, and all links lead somewhere"
+echo "docs: $checked manifests are as they should be, and all links and paths lead somewhere"

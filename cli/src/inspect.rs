@@ -40,8 +40,9 @@ pub fn replay(args: &ReplayArgs) -> anyhow::Result<Exit> {
 
 fn load(args: &JobArgs) -> anyhow::Result<Bundle> {
     let path = site::work_dir(args.work_dir.as_deref(), &args.namespace, &args.job)?.join("bundle.json");
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("{} can't be read: no run of {}/{} used this work folder", path.display(), args.namespace, args.job))?;
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        format!("{} can't be read: no run of {}/{} used this work folder", path.display(), args.namespace, args.job)
+    })?;
     serde_json::from_str(&text).with_context(|| format!("{} is of another version", path.display()))
 }
 
@@ -75,7 +76,10 @@ fn print_stages(bundle: &Bundle, progress: &Progress) {
         let words = match &standing.state {
             StageState::Waiting => {
                 let needs: Vec<_> = standing.waits_for.iter().map(ToString::to_string).collect();
-                format!("waits for {}", if needs == [id.to_string()] { "the end of the job".into() } else { needs.join(", ") })
+                format!(
+                    "waits for {}",
+                    if needs == [id.to_string()] { "the end of the job".into() } else { needs.join(", ") }
+                )
             }
             StageState::Open if standing.running.is_empty() => "may start".into(),
             StageState::Open => format!("running {}", standing.running),

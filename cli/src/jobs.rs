@@ -34,7 +34,11 @@ pub fn load(files: &FileArgs) -> anyhow::Result<Option<Vec<ResolvedSpec>>> {
         eprint!("{}", render(&problems, std::io::stderr().is_terminal()));
         return Ok(None);
     }
-    anyhow::ensure!(!specs.is_empty(), "there is no TranscodeJob in {}", files.filename.iter().map(|f| name(f)).collect::<Vec<_>>().join(", "));
+    anyhow::ensure!(
+        !specs.is_empty(),
+        "there is no TranscodeJob in {}",
+        files.filename.iter().map(|f| name(f)).collect::<Vec<_>>().join(", ")
+    );
     Ok(Some(specs))
 }
 
@@ -68,7 +72,9 @@ fn resolved(job: &TranscodeJob, document: &Document, manifests: &[Manifests]) ->
             ProfileKind::TranscodeProfile => manifests
                 .iter()
                 .flat_map(Manifests::profiles)
-                .find(|(_, p)| p.metadata.name.as_deref() == Some(&wanted.name) && p.metadata.namespace == job.metadata.namespace)
+                .find(|(_, p)| {
+                    p.metadata.name.as_deref() == Some(&wanted.name) && p.metadata.namespace == job.metadata.namespace
+                })
                 .map(|(_, p)| p.spec.clone()),
             ProfileKind::ClusterTranscodeProfile => manifests
                 .iter()
@@ -86,7 +92,10 @@ fn resolved(job: &TranscodeJob, document: &Document, manifests: &[Manifests]) ->
             Some(profile) => profiles.push(profile),
             None => problems.push(document.problem(
                 &format!("spec.profiles[{n}].name"),
-                &format!("no {:?} is named `{}` in the given files; the local engine reads profiles from the files of -f", wanted.kind, wanted.name),
+                &format!(
+                    "no {:?} is named `{}` in the given files; the local engine reads profiles from the files of -f",
+                    wanted.kind, wanted.name
+                ),
             )),
         }
     }

@@ -61,11 +61,12 @@ async fn main() -> ExitCode {
             Ok(Exit::Done)
         }
     };
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
-        Exit::WrongUse
-    })
-    .into()
+    result
+        .unwrap_or_else(|error| {
+            eprintln!("error: {error:#}");
+            Exit::WrongUse
+        })
+        .into()
 }
 
 fn man(dir: &std::path::Path) -> anyhow::Result<Exit> {

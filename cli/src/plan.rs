@@ -101,12 +101,22 @@ pub fn print_media(media: &MediaSummary) {
         let rate = if facts.constant { "constant" } else { "variable" };
         println!(
             "  video      {} {}x{} {}, {} frames at {} fps ({rate}), SAR {}, turned {}°",
-            video.codec, video.width, video.height, video.pixel_format, facts.frames, facts.frame_rate, video.sar, video.rotation
+            video.codec,
+            video.width,
+            video.height,
+            video.pixel_format,
+            facts.frames,
+            facts.frame_rate,
+            video.sar,
+            video.rotation
         );
     }
     for (stream, facts) in media.info.audio.iter().zip(&media.audio) {
         let (start, length) = (human(facts.start), human(facts.length));
-        println!("  audio      {} {} Hz, {} channels, {}, from {start}, {length} long", stream.codec, stream.sample_rate, stream.channels, stream.language);
+        println!(
+            "  audio      {} {} Hz, {} channels, {}, from {start}, {length} long",
+            stream.codec, stream.sample_rate, stream.channels, stream.language
+        );
     }
 }
 
@@ -125,11 +135,19 @@ impl Planned<'_> {
         for stage in self.plan.stages.values() {
             let needs: Vec<String> = stage.needs.iter().map(need).collect();
             let needs = if needs.is_empty() { String::new() } else { format!(" after {}", needs.join(", ")) };
-            println!("  {:<18} {:>4} task{}{needs}", stage.id.to_string(), stage.tasks, if stage.tasks == 1 { " " } else { "s" });
+            println!(
+                "  {:<18} {:>4} task{}{needs}",
+                stage.id.to_string(),
+                stage.tasks,
+                if stage.tasks == 1 { " " } else { "s" }
+            );
         }
         self.print_chunks();
         let e = estimate(self.spec, self.media, self.split, self.workers);
-        println!("estimate     {} CPU-seconds, about {} s with {} workers; memory {} MiB, scratch {} MiB, output {} MiB", e.cpu_seconds, e.seconds, self.workers, e.memory_mib, e.scratch_mib, e.output_mib);
+        println!(
+            "estimate     {} CPU-seconds, about {} s with {} workers; memory {} MiB, scratch {} MiB, output {} MiB",
+            e.cpu_seconds, e.seconds, self.workers, e.memory_mib, e.scratch_mib, e.output_mib
+        );
         println!("commands");
         for (name, command) in self.commands() {
             println!("  # {name}\n  {command}");
@@ -139,9 +157,23 @@ impl Planned<'_> {
     fn print_chunks(&self) {
         let line = |c: &Chunk| {
             let seek = c.seek.map_or("the beginning".into(), human);
-            println!("  {:>5}  {:>4} segments from {:<5} {:>6} frames, PTS [{}, {}), decodes from {seek}, {} frames before", c.index, c.segments.len(), c.first_segment, c.frames(), c.start, c.end, c.preroll);
+            println!(
+                "  {:>5}  {:>4} segments from {:<5} {:>6} frames, PTS [{}, {}), decodes from {seek}, {} frames before",
+                c.index,
+                c.segments.len(),
+                c.first_segment,
+                c.frames(),
+                c.start,
+                c.end,
+                c.preroll
+            );
         };
-        println!("chunks       {}, {} segments of about {}", self.split.chunks, self.split.segments, human(self.spec.segment_duration));
+        println!(
+            "chunks       {}, {} segments of about {}",
+            self.split.chunks,
+            self.split.segments,
+            human(self.spec.segment_duration)
+        );
         self.chunks.iter().take(ROWS).for_each(line);
         if self.chunks.len() > ROWS {
             println!("  … and {} more (-o json has them all)", self.chunks.len() - ROWS);
@@ -190,7 +222,8 @@ impl Planned<'_> {
         let at = commands::thumbnail_time(self.spec, self.media);
         let choose = if at.is_none() { commands::choose_thumbnail(self.media, source) } else { None };
         let path = format!("thumbnail.{}", wanted.format.extension());
-        let draw = commands::draw_thumbnail(self.spec, self.media, source, at.unwrap_or(self.media.origin), Path::new(&path));
+        let draw =
+            commands::draw_thumbnail(self.spec, self.media, source, at.unwrap_or(self.media.origin), Path::new(&path));
         let choose = choose.map(|c| ("thumbnail: choose".to_string(), c));
         choose.into_iter().chain(draw.map(|c| ("thumbnail".to_string(), c))).collect()
     }

@@ -22,7 +22,9 @@ pub async fn run(args: ProbeArgs) -> anyhow::Result<Exit> {
     };
     let spec = json!({"inputs": [input], "outputs": [{"name": "main", "file": {"path": folder.path().join("out")}}]});
     let job = TranscodeJob::new("probe", serde_json::from_value(spec)?);
-    let mut spec = resolve(&job, &[]).map_err(|problems| anyhow::anyhow!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+    let mut spec = resolve(&job, &[]).map_err(|problems| {
+        anyhow::anyhow!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+    })?;
     let work_dir = Some(folder.path().join("work"));
     let engine = site::engine(&SiteArgs { work_dir, ..args.site.clone() }, &mut spec)?;
     let (sender, mut events) = mpsc::channel(64);
@@ -45,7 +47,10 @@ pub async fn run(args: ProbeArgs) -> anyhow::Result<Exit> {
         RunOutput::Text => {
             plan::print_media(media);
             if let Some(split) = facts.split() {
-                println!("  cut        {} segments, {} chunks, {} frames decoded twice", split.segments, split.chunks, split.preroll);
+                println!(
+                    "  cut        {} segments, {} chunks, {} frames decoded twice",
+                    split.segments, split.chunks, split.preroll
+                );
             }
             println!("  origin     {}", human(media.origin));
             for left in &media.info.left_out {

@@ -67,9 +67,17 @@ async fn job(args: &RunArgs, mut spec: ResolvedSpec, stop: CancellationToken) ->
 /// One run of a job at a time: two would tread on each other's scratch. Released by the kernel
 /// whatever happens to this process.
 pub fn lock(work_dir: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(work_dir).with_context(|| format!("the work folder {} can't be made; choose another with --work-dir", work_dir.display()))?;
+    std::fs::create_dir_all(work_dir).with_context(|| {
+        format!("the work folder {} can't be made; choose another with --work-dir", work_dir.display())
+    })?;
     let path = work_dir.join("lock");
-    let file = File::create(&path).with_context(|| format!("{} can't be written; choose another folder with --work-dir", path.display()))?;
-    file.try_lock().with_context(|| format!("another run of this job uses {}; wait for it, or choose another folder with --work-dir", work_dir.display()))?;
+    let file = File::create(&path)
+        .with_context(|| format!("{} can't be written; choose another folder with --work-dir", path.display()))?;
+    file.try_lock().with_context(|| {
+        format!(
+            "another run of this job uses {}; wait for it, or choose another folder with --work-dir",
+            work_dir.display()
+        )
+    })?;
     Ok(file)
 }

@@ -34,7 +34,10 @@ pub fn work_dir(given: Option<&Path>, namespace: &str, job: &str) -> anyhow::Res
         None => {
             let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|p| p.is_absolute());
             let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-            cache.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set; say --work-dir")?.join("kubectl-transcode")
+            cache
+                .or_else(home)
+                .context("neither XDG_CACHE_HOME nor HOME is set; say --work-dir")?
+                .join("kubectl-transcode")
         }
     };
     Ok(root.join(namespace).join(job))
@@ -49,13 +52,17 @@ fn runner(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     let mut candidates = std::iter::once(beside).chain(std::env::split_paths(&path).map(|dir| dir.join("job-runner")));
     match candidates.find(|c| c.is_file()) {
         Some(found) => Ok(found),
-        None => bail!("job-runner is neither beside this program nor on PATH; build it with `cargo build --release`, or say --runner"),
+        None => bail!(
+            "job-runner is neither beside this program nor on PATH; build it with `cargo build --release`, or say --runner"
+        ),
     }
 }
 
 /// Nine tenths of what the kernel calls available, or plenty where it can't be asked.
 fn memory_mib() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let available = text.lines().find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    let available = text
+        .lines()
+        .find_map(|line| line.strip_prefix("MemAvailable:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     available.map_or(u64::MAX, |kib| kib * 9 / 10 / 1024)
 }

@@ -7,12 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use transcode_contract::TaskFile;
 use transcode_engine::{Failure, Layout, MediaSummary, SplitSummary, StageId, TaskSet};
-use transcode_media::{
-    chunk::Chunk,
-    index::PacketIndex,
-    timeline::Timeline,
-    track::FileFacts,
-};
+use transcode_media::{chunk::Chunk, index::PacketIndex, timeline::Timeline, track::FileFacts};
 use transcode_storage::Store;
 
 use crate::{error::TaskError, source};
@@ -43,12 +38,18 @@ impl Context {
 
     /// What Probe told.
     pub fn media(&self) -> Result<&MediaSummary, TaskError> {
-        self.task.facts.media().ok_or_else(|| TaskError::new(Failure::Misconfigured, "the task file lacks what Probe told"))
+        self.task
+            .facts
+            .media()
+            .ok_or_else(|| TaskError::new(Failure::Misconfigured, "the task file lacks what Probe told"))
     }
 
     /// What Split told.
     pub fn split(&self) -> Result<&SplitSummary, TaskError> {
-        self.task.facts.split().ok_or_else(|| TaskError::new(Failure::Misconfigured, "the task file lacks what Split told"))
+        self.task
+            .facts
+            .split()
+            .ok_or_else(|| TaskError::new(Failure::Misconfigured, "the task file lacks what Split told"))
     }
 
     /// Keys and places.
@@ -95,7 +96,8 @@ impl Context {
 
     /// Writes an object and tells what it is.
     pub async fn put(&self, key: &str, content: Bytes) -> Result<FileFacts, TaskError> {
-        let facts = FileFacts { path: key.into(), bytes: content.len() as u64, sha256: hex::encode(Sha256::digest(&content)) };
+        let facts =
+            FileFacts { path: key.into(), bytes: content.len() as u64, sha256: hex::encode(Sha256::digest(&content)) };
         self.store.put(key, content).await?;
         Ok(facts)
     }
@@ -116,7 +118,9 @@ impl Context {
     pub async fn packet_index(&self) -> Result<PacketIndex, TaskError> {
         let key = transcode_engine::layout::packet_index(&self.media()?.source_key);
         let bytes = self.get_bytes(&key).await?;
-        bytes.and_then(|b| postcard::from_bytes(&b).ok()).ok_or_else(|| missing(StageId::job(transcode_engine::StageKind::Probe), 0, &key))
+        bytes
+            .and_then(|b| postcard::from_bytes(&b).ok())
+            .ok_or_else(|| missing(StageId::job(transcode_engine::StageKind::Probe), 0, &key))
     }
 
     /// The chunk table.

@@ -59,7 +59,9 @@ impl TaskError {
 /// The store's words, and how the local engine is told otherwise.
 fn words(error: &StoreError) -> String {
     match error {
-        StoreError::Refused { .. } => format!("{error} With the local engine: --allow-network, such as --allow-network 127.0.0.0/8."),
+        StoreError::Refused { .. } => {
+            format!("{error} With the local engine: --allow-network, such as --allow-network 127.0.0.0/8.")
+        }
         other => other.to_string(),
     }
 }

@@ -83,10 +83,15 @@ fn write_report(args: &Args, report: &Report) -> std::io::Result<()> {
 
 async fn run(args: &Args, stop: &CancellationToken) -> Result<Option<Summary>, TaskError> {
     let wrong = |what: String| TaskError::new(Failure::Misconfigured, what);
-    let bytes = std::fs::read(&args.task).map_err(|e| wrong(format!("the task file {} can't be read: {e}", args.task.display())))?;
-    let task: TaskFile = serde_json::from_slice(&bytes).map_err(|e| wrong(format!("the task file {} is not understood: {e}", args.task.display())))?;
+    let bytes = std::fs::read(&args.task)
+        .map_err(|e| wrong(format!("the task file {} can't be read: {e}", args.task.display())))?;
+    let task: TaskFile = serde_json::from_slice(&bytes)
+        .map_err(|e| wrong(format!("the task file {} is not understood: {e}", args.task.display())))?;
     if task.version > VERSION {
-        return Err(wrong(format!("the task file has version {}, this runner knows {VERSION}: use a newer runner image", task.version)));
+        return Err(wrong(format!(
+            "the task file has version {}, this runner knows {VERSION}: use a newer runner image",
+            task.version
+        )));
     }
     std::fs::create_dir_all(&args.scratch).map_err(|e| TaskError::scratch(&args.scratch, &e))?;
     let context = Context::new(task, args.index, args.attempt, args.scratch.clone())?;
@@ -100,7 +105,9 @@ async fn run(args: &Args, stop: &CancellationToken) -> Result<Option<Summary>, T
 /// SIGTERM, SIGINT, or the end of standard input.
 async fn watch_signals(watch_stdin: bool, stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return;
+    };
     let closed = CancellationToken::new();
     if watch_stdin {
         let closed = closed.clone();

@@ -50,7 +50,11 @@ pub async fn run(command: &Command, follow: Follow) -> Result<Finished, TaskErro
 }
 
 /// As [`run`], with each line of standard output given to `on_line` instead of being kept.
-pub async fn run_lines(command: &Command, follow: Follow, on_line: Option<&mut (dyn FnMut(&str) + Send)>) -> Result<Finished, TaskError> {
+pub async fn run_lines(
+    command: &Command,
+    follow: Follow,
+    on_line: Option<&mut (dyn FnMut(&str) + Send)>,
+) -> Result<Finished, TaskError> {
     announce(command);
     let mut process = Process::new(command.program.name());
     if command.program == Program::Ffmpeg {
@@ -62,7 +66,15 @@ pub async fn run_lines(command: &Command, follow: Follow, on_line: Option<&mut (
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(TaskError::transient("the program's output can't be read"));
     };
-    let mut output = Output { program: command.program, follow, on_line, finished: Finished::default(), frame: 0, fps: 0.0, speed: 0.0 };
+    let mut output = Output {
+        program: command.program,
+        follow,
+        on_line,
+        finished: Finished::default(),
+        frame: 0,
+        fps: 0.0,
+        speed: 0.0,
+    };
     let mut log = Log::default();
     let mut out_lines = BufReader::new(stdout).lines();
     let mut error_lines = BufReader::new(stderr).split(b'\n');
@@ -128,9 +140,10 @@ fn announce(command: &Command) {
 fn not_started(program: Program, error: &std::io::Error) -> TaskError {
     let name = program.name();
     match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            TaskError::new(Failure::Misconfigured, format!("{name} is not on PATH; install ffmpeg 5.1 or later (Debian, Ubuntu: apt-get install ffmpeg)"))
-        }
+        std::io::ErrorKind::NotFound => TaskError::new(
+            Failure::Misconfigured,
+            format!("{name} is not on PATH; install ffmpeg 5.1 or later (Debian, Ubuntu: apt-get install ffmpeg)"),
+        ),
         _ => TaskError::transient(format!("{name} can't be started: {error}")),
     }
 }
@@ -180,7 +193,12 @@ impl Output<'_> {
                     0 => 0,
                     frames => (u64::from(to - from) * self.frame.min(frames) / frames) as u32,
                 };
-                tell(&RunnerEvent::Progress { permille: from + share, frame: self.frame, fps: self.fps, speed: self.speed });
+                tell(&RunnerEvent::Progress {
+                    permille: from + share,
+                    frame: self.frame,
+                    fps: self.fps,
+                    speed: self.speed,
+                });
             }
             _ => {}
         }
@@ -202,7 +220,10 @@ impl Log {
         }
         // ffprobe logs nothing but errors; ffmpeg tags each line with its level.
         let matters = ["[error]", "[fatal]", "[panic]", "[warning]"].iter().any(|level| line.contains(level));
-        let tagged = line.contains("[info]") || line.contains("[verbose]") || line.starts_with("Svt[info]") || line.trim().is_empty();
+        let tagged = line.contains("[info]")
+            || line.contains("[verbose]")
+            || line.starts_with("Svt[info]")
+            || line.trim().is_empty();
         if matters || !tagged {
             tracing::warn!("{line}");
             if self.tail.len() == TAIL {
@@ -227,7 +248,15 @@ impl Log {
             _ if has(&["No space left on device", "Disk quota exceeded"]) => Failure::NoSpace,
             _ if has(&["Cannot allocate memory"]) => Failure::OutOfMemory,
             _ if has(&["Unknown encoder", "Unrecognized option", "No such filter"]) => Failure::Misconfigured,
-            _ if has(&["Invalid data found when processing input", "moov atom not found", "Not detecting", "matches no streams"]) => Failure::BadInput,
+            _ if has(&[
+                "Invalid data found when processing input",
+                "moov atom not found",
+                "Not detecting",
+                "matches no streams",
+            ]) =>
+            {
+                Failure::BadInput
+            }
             _ => Failure::Transient,
         };
         let how = match (status.code(), status.signal()) {
@@ -251,7 +280,8 @@ mod tests {
 
     #[test]
     fn showinfo_is_read() {
-        let line = "[Parsed_showinfo_0 @ 0x5628b41a8140] [info] n:   3 pts:   3003 pts_time:0.1001  pos:     8195 fmt:yuv420p";
+        let line =
+            "[Parsed_showinfo_0 @ 0x5628b41a8140] [info] n:   3 pts:   3003 pts_time:0.1001  pos:     8195 fmt:yuv420p";
         assert_eq!(shown_pts(line), Some(3003));
         assert_eq!(shown_pts("[Parsed_showinfo_0 @ 0x1] [info] color_range:unknown"), None);
         assert_eq!(shown_pts("[Parsed_showinfo_0 @ 0x1] [info] n:   0 pts:-512 pts_time:-0.04"), Some(-512));

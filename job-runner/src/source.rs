@@ -7,7 +7,8 @@ use transcode_contract::TaskFile;
 use transcode_engine::Failure;
 use transcode_media::argv::SourceUrl;
 use transcode_storage::{
-    FileSource, FileStore, GuardPolicy, HttpLimits, HttpSource, Loopback, S3Store, Source, SourceIdentity, Store, StoreSource,
+    FileSource, FileStore, GuardPolicy, HttpLimits, HttpSource, Loopback, S3Store, Source, SourceIdentity, Store,
+    StoreSource,
 };
 
 use crate::{context::Context, error::TaskError};
@@ -56,7 +57,9 @@ impl OpenSource {
 fn policy(task: &TaskFile) -> Result<GuardPolicy, TaskError> {
     let mut policy = GuardPolicy::default();
     for network in &task.site.allow_networks {
-        let net = network.parse().map_err(|_| TaskError::new(Failure::Misconfigured, format!("`{network}` is no network such as 10.0.0.0/8")))?;
+        let net = network.parse().map_err(|_| {
+            TaskError::new(Failure::Misconfigured, format!("`{network}` is no network such as 10.0.0.0/8"))
+        })?;
         policy.allow.push(net);
         // Who may use private addresses may use their ports.
         policy.ports.clear();
@@ -75,7 +78,9 @@ fn s3(task: &TaskFile, store: &str, bucket: &str, prefix: &str) -> Result<S3Stor
             let secret = &credentials.secret_ref.name;
             return Err(TaskError::new(
                 Failure::Misconfigured,
-                format!("store `{store}` takes its credentials from the Secret `{secret}`, and there is no folder of Secrets; with the local engine say --credentials-dir DIR, with the files accessKeyId and secretAccessKey in DIR/{secret}"),
+                format!(
+                    "store `{store}` takes its credentials from the Secret `{secret}`, and there is no folder of Secrets; with the local engine say --credentials-dir DIR, with the files accessKeyId and secretAccessKey in DIR/{secret}"
+                ),
             ));
         }
     };
@@ -91,7 +96,8 @@ async fn input(task: &TaskFile) -> Result<Arc<dyn Source>, TaskError> {
         let source = HttpSource::open(&http.url, &policy(task)?, &HttpLimits::default()).await;
         return Ok(Arc::new(source.map_err(TaskError::of_source)?));
     }
-    let object = object.as_ref().ok_or_else(|| TaskError::new(Failure::Misconfigured, "spec.inputs[0] names no source"))?;
+    let object =
+        object.as_ref().ok_or_else(|| TaskError::new(Failure::Misconfigured, "spec.inputs[0] names no source"))?;
     let store = Arc::new(s3(task, &object.store, &object.bucket, "")?);
     Ok(Arc::new(StoreSource::open(store, &object.key).await.map_err(TaskError::of_source)?))
 }

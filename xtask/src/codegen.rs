@@ -33,9 +33,7 @@ enum Drift {
 
 /// Writes the generated files, or with `check` says which of them differ.
 pub fn run(check: bool) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("xtask lies in no repository")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in no repository")?;
     let mut files = Files::new();
     for generator in GENERATORS {
         files.append(&mut generator()?);
@@ -51,10 +49,7 @@ pub fn run(check: bool) -> Result<()> {
                 println!("removed {}", path.display());
             }
             Drift::Missing(path) | Drift::Differs(path, ..) => {
-                write(
-                    &root.join(path),
-                    files.get(path).map(String::as_str).unwrap_or_default(),
-                )?;
+                write(&root.join(path), files.get(path).map(String::as_str).unwrap_or_default())?;
                 println!("wrote   {}", path.display());
             }
         }
@@ -74,10 +69,7 @@ fn report(drift: &[Drift]) -> Result<()> {
         }
     }
     if !drift.is_empty() {
-        bail!(
-            "{} generated files are not up to date: run `cargo xtask codegen` and commit the result",
-            drift.len()
-        );
+        bail!("{} generated files are not up to date: run `cargo xtask codegen` and commit the result", drift.len());
     }
     Ok(())
 }

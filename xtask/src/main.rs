@@ -27,9 +27,7 @@ enum Chore {
 }
 
 fn main() -> ExitCode {
-    let Arguments {
-        chore: Chore::Codegen { check },
-    } = Arguments::parse();
+    let Arguments { chore: Chore::Codegen { check } } = Arguments::parse();
     match codegen::run(check) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

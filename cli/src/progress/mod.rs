@@ -8,10 +8,11 @@ mod plain;
 use std::{collections::BTreeMap, io::IsTerminal, path::Path, time::Duration};
 
 use tokio::sync::mpsc;
-use transcode_contract::RunnerEvent;
 use transcode_api::TranscodeJobStatus;
+use transcode_contract::RunnerEvent;
 use transcode_engine::{
-    BatchId, Outcome, Progress, ResolvedSpec, StageId, StageKind, bundle::Bundle, observe::TaskFailure, status::permille,
+    BatchId, Outcome, Progress, ResolvedSpec, StageId, StageKind, bundle::Bundle, observe::TaskFailure,
+    status::permille,
 };
 use transcode_local::{Ended, Event};
 use transcode_media::time::{MediaTime, human};
@@ -28,7 +29,13 @@ pub async fn show(output: RunOutput, spec: ResolvedSpec, events: mpsc::Receiver<
 }
 
 /// Shows how a run ended.
-pub fn end(output: RunOutput, spec: &ResolvedSpec, work_dir: &Path, wall: Duration, ended: &Ended) -> anyhow::Result<()> {
+pub fn end(
+    output: RunOutput,
+    spec: &ResolvedSpec,
+    work_dir: &Path,
+    wall: Duration,
+    ended: &Ended,
+) -> anyhow::Result<()> {
     match output {
         RunOutput::Json => json::end(spec, ended),
         RunOutput::Text => {
@@ -100,7 +107,8 @@ fn summary(spec: &ResolvedSpec, work_dir: &Path, wall: Duration, ended: &Ended) 
         Ended::Job(outcome, state) => {
             let (bundle, status) = state.as_ref();
             for warning in &status.warnings {
-                let attempts = if warning.attempts > 0 { format!(" ({} attempts)", warning.attempts) } else { String::new() };
+                let attempts =
+                    if warning.attempts > 0 { format!(" ({} attempts)", warning.attempts) } else { String::new() };
                 eprintln!("warning: {}: {}{attempts}", warning.stage, warning.message);
             }
             match outcome {
@@ -131,7 +139,12 @@ fn published(spec: &ResolvedSpec, bundle: &Bundle, status: &TranscodeJobStatus, 
         println!("  {:<12} {}", output.kind, output.uri);
     }
     if let Some(usage) = &status.usage {
-        println!("  in all {} CPU-seconds, {:.1} MiB read from the source, {:.1} MiB published", usage.cpu_seconds, mib(usage.bytes_read), mib(usage.bytes_written));
+        println!(
+            "  in all {} CPU-seconds, {:.1} MiB read from the source, {:.1} MiB published",
+            usage.cpu_seconds,
+            mib(usage.bytes_read),
+            mib(usage.bytes_written)
+        );
     }
 }
 

@@ -18,7 +18,9 @@ pub async fn show(spec: &ResolvedSpec, mut events: mpsc::Receiver<Event>) {
                 eprintln!("{}: {} started{again}", spec.name, task_name(&batch, index));
             }
             Event::TaskEnded { batch, index, failure } => match failure {
-                Some(failure) => eprintln!("{}: {} failed, {}", spec.name, task_name(&batch, index), failure_words(&failure)),
+                Some(failure) => {
+                    eprintln!("{}: {} failed, {}", spec.name, task_name(&batch, index), failure_words(&failure))
+                }
                 None => eprintln!("{}: {} done", spec.name, task_name(&batch, index)),
             },
             Event::Status(_) | Event::TaskEvent { .. } if running.permille() / 100 > told => {

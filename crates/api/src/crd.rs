@@ -38,23 +38,13 @@ pub fn crds() -> &'static [CustomResourceDefinition] {
 /// The schema of a kind, or none when this group has no such kind.
 pub fn schema(kind: &str) -> Option<&'static JSONSchemaProps> {
     let crd = CRDS.iter().find(|crd| crd.spec.names.kind == kind)?;
-    crd.spec
-        .versions
-        .first()?
-        .schema
-        .as_ref()?
-        .open_api_v3_schema
-        .as_ref()
+    crd.spec.versions.first()?.schema.as_ref()?.open_api_v3_schema.as_ref()
 }
 
 fn build() -> Vec<CustomResourceDefinition> {
     let mut job = definition::<TranscodeJob>();
     schema_mut(&mut job).into_iter().for_each(add_immutability);
-    vec![
-        job,
-        definition::<TranscodeProfile>(),
-        definition::<ClusterTranscodeProfile>(),
-    ]
+    vec![job, definition::<TranscodeProfile>(), definition::<ClusterTranscodeProfile>()]
 }
 
 fn definition<K: CustomResourceExt + JsonSchema>() -> CustomResourceDefinition {
@@ -73,13 +63,7 @@ fn definition<K: CustomResourceExt + JsonSchema>() -> CustomResourceDefinition {
 }
 
 fn schema_mut(crd: &mut CustomResourceDefinition) -> Option<&mut JSONSchemaProps> {
-    crd.spec
-        .versions
-        .first_mut()?
-        .schema
-        .as_mut()?
-        .open_api_v3_schema
-        .as_mut()
+    crd.spec.versions.first_mut()?.schema.as_mut()?.open_api_v3_schema.as_mut()
 }
 
 /// The schema as kube derives it, but with the words of fields and of enum values kept.
@@ -95,40 +79,27 @@ fn derived<K: JsonSchema>() -> Option<JSONSchemaProps> {
         .with_transform(OptionalEnum)
         .with_transform(OptionalIntOrString)
         .into_generator();
-    serde_json::to_value(generator.into_root_schema_for::<K>())
-        .and_then(serde_json::from_value)
-        .ok()
+    serde_json::to_value(generator.into_root_schema_for::<K>()).and_then(serde_json::from_value).ok()
 }
 
 /// The words of an enum's values join the description of the field that has them, and a field's
 /// own description stays before its type's. Both are lost in the rewriting otherwise.
 fn keep_words(schema: &mut Schema) {
     let mut words = value_words(schema.get_mut("oneOf"));
-    for member in schema
-        .get_mut("anyOf")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-    {
+    for member in schema.get_mut("anyOf").and_then(Value::as_array_mut).into_iter().flatten() {
         words.push_str(&value_words(member.get_mut("oneOf")));
         if let Some(member) = member.as_object_mut() {
             member.remove("description");
         }
     }
-    if let (Some(Value::String(description)), false) =
-        (schema.get_mut("description"), words.is_empty())
-    {
+    if let (Some(Value::String(description)), false) = (schema.get_mut("description"), words.is_empty()) {
         description.push_str(&words);
     }
     transform_subschemas(&mut keep_words, schema);
 }
 
 fn value_words(values: Option<&mut Value>) -> String {
-    let values = values
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut);
+    let values = values.and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut);
     let sentence = |value: &mut serde_json::Map<String, Value>| {
         let description = value.remove("description")?;
         let name = value.get("enum")?.get(0)?.as_str()?;
@@ -143,21 +114,14 @@ fn children(schema: &mut JSONSchemaProps) -> impl Iterator<Item = &mut JSONSchem
         Some(JSONSchemaPropsOrArray::Schema(items)) => Some(&mut **items),
         _ => None,
     };
-    schema
-        .properties
-        .iter_mut()
-        .flat_map(|p| p.values_mut())
-        .chain(items)
+    schema.properties.iter_mut().flat_map(|p| p.values_mut()).chain(items)
 }
 
 /// Nothing is nullable: then the API server drops a null field before it looks at anything else,
 /// so that null is the same as absent, here and for the command line alike. Formats such as `uint8` are Rust's: an API server warns of them and ignores them.
 fn tidy(schema: &mut JSONSchemaProps) {
     schema.nullable = None;
-    if !matches!(
-        schema.format.as_deref(),
-        Some("int32" | "int64" | "date-time")
-    ) {
+    if !matches!(schema.format.as_deref(), Some("int32" | "int64" | "date-time")) {
         schema.format = None;
     }
     children(schema).for_each(tidy);
@@ -172,14 +136,11 @@ fn add_rules(schema: &mut JSONSchemaProps, kind: &str) {
 }
 
 fn push(place: &mut JSONSchemaProps, cel: &str, message: &str) {
-    place
-        .x_kubernetes_validations
-        .get_or_insert_default()
-        .push(ValidationRule {
-            rule: cel.into(),
-            message: Some(message.into()),
-            ..ValidationRule::default()
-        });
+    place.x_kubernetes_validations.get_or_insert_default().push(ValidationRule {
+        rule: cel.into(),
+        message: Some(message.into()),
+        ..ValidationRule::default()
+    });
 }
 
 /// The schema at a dotted path; `[]` steps into the items of a list.
@@ -210,26 +171,14 @@ fn add_immutability(schema: &mut JSONSchemaProps) {
     let mut rules = Vec::new();
     immutable_fields(spec, "", &mut rules);
     for (field, cel) in rules {
-        push(
-            spec,
-            &cel,
-            &format!("{field} cannot be changed: make a new job instead"),
-        );
+        push(spec, &cel, &format!("{field} cannot be changed: make a new job instead"));
     }
 }
 
 fn immutable_fields(schema: &mut JSONSchemaProps, parent: &str, rules: &mut Vec<(String, String)>) {
-    let names: Vec<String> = schema
-        .properties
-        .iter()
-        .flat_map(|p| p.keys().cloned())
-        .collect();
+    let names: Vec<String> = schema.properties.iter().flat_map(|p| p.keys().cloned()).collect();
     for name in names {
-        let field = if parent.is_empty() {
-            name.clone()
-        } else {
-            format!("{parent}.{name}")
-        };
+        let field = if parent.is_empty() { name.clone() } else { format!("{parent}.{name}") };
         let inside = format!("{field}.");
         if MUTABLE.contains(&field.as_str()) {
             continue;
@@ -247,14 +196,8 @@ fn immutable_fields(schema: &mut JSONSchemaProps, parent: &str, rules: &mut Vec<
 /// CEL: `field` is absent in both, or present in both and equal.
 fn unchanged(field: &str) -> String {
     let present = |root: &str| {
-        let steps = field
-            .match_indices('.')
-            .map(|(at, _)| &field[..at])
-            .chain([field]);
-        steps
-            .map(|path| format!("has({root}.{path})"))
-            .collect::<Vec<_>>()
-            .join(" && ")
+        let steps = field.match_indices('.').map(|(at, _)| &field[..at]).chain([field]);
+        steps.map(|path| format!("has({root}.{path})")).collect::<Vec<_>>().join(" && ")
     };
     let (new, old) = (present("self"), present("oldSelf"));
     format!("({new}) == ({old}) && (!({new}) || self.{field} == oldSelf.{field})")
@@ -292,11 +235,7 @@ mod tests {
                 let place = descend(&mut schema, rule.path);
                 let place = place.unwrap_or_else(|| panic!("{kind} has no {}", rule.path));
                 let rules = place.x_kubernetes_validations.clone().unwrap();
-                assert!(
-                    rules.iter().any(|r| r.rule == rule.cel),
-                    "{kind} {}",
-                    rule.path
-                );
+                assert!(rules.iter().any(|r| r.rule == rule.cel), "{kind} {}", rule.path);
             }
         }
     }
@@ -305,10 +244,7 @@ mod tests {
     fn mutable_fields_exist() {
         let mut schema = schema("TranscodeJob").unwrap().clone();
         for path in MUTABLE {
-            assert!(
-                descend(&mut schema, &format!("spec.{path}")).is_some(),
-                "{path}"
-            );
+            assert!(descend(&mut schema, &format!("spec.{path}")).is_some(), "{path}");
         }
     }
 
@@ -325,9 +261,7 @@ mod tests {
             );
             match schema.type_.as_deref() {
                 Some("string") => assert!(
-                    schema.enum_.is_some()
-                        || schema.max_length.is_some()
-                        || schema.format.is_some(),
+                    schema.enum_.is_some() || schema.max_length.is_some() || schema.format.is_some(),
                     "{path}: no maxLength"
                 ),
                 Some("array") => assert!(schema.max_items.is_some(), "{path}: no maxItems"),
@@ -346,10 +280,7 @@ mod tests {
     #[test]
     fn every_pattern_is_said_in_words() {
         for (path, schema) in every_schema() {
-            assert!(
-                schema.pattern.is_none() || schema.title.is_some(),
-                "{path}: no title"
-            );
+            assert!(schema.pattern.is_none() || schema.title.is_some(), "{path}: no title");
         }
     }
 
@@ -368,20 +299,10 @@ mod tests {
             "(has(self.a) && has(self.a.b)) == (has(oldSelf.a) && has(oldSelf.a.b)) \
              && (!(has(self.a) && has(self.a.b)) || self.a.b == oldSelf.a.b)"
         );
-        let spec = schema("TranscodeJob")
-            .unwrap()
-            .properties
-            .clone()
-            .unwrap()
-            .remove("spec")
-            .unwrap();
+        let spec = schema("TranscodeJob").unwrap().properties.clone().unwrap().remove("spec").unwrap();
         let rules = spec.x_kubernetes_validations.unwrap();
         let message = |r: &ValidationRule| r.message.clone().unwrap();
-        assert!(
-            rules
-                .iter()
-                .any(|r| message(r) == "inputs cannot be changed: make a new job instead")
-        );
+        assert!(rules.iter().any(|r| message(r) == "inputs cannot be changed: make a new job instead"));
         assert!(!rules.iter().any(|r| message(r).starts_with("scheduling")));
     }
 }

@@ -26,22 +26,19 @@ pub mod video;
 
 pub use audio::{AacEncode, AudioEncode, AudioOptions, OpusEncode};
 pub use job::{
-    Attempts, ProcessingOptions, Retry, Scheduling, TranscodeJob, TranscodeJobSpec, WorkData,
-    WorkDataDeletion,
+    Attempts, ProcessingOptions, Retry, Scheduling, TranscodeJob, TranscodeJobSpec, WorkData, WorkDataDeletion,
 };
-pub use profile::{
-    ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, TranscodeProfile,
-};
+pub use profile::{ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, TranscodeProfile};
 pub use status::TranscodeJobStatus;
 pub use storage::{
-    Addressing, CredentialsSpec, FileInput, FileOutput, Format, HttpInput, Input, Output, S3Input,
-    S3Output, S3Store, SecretRef, StoreSpec,
+    Addressing, CredentialsSpec, FileInput, FileOutput, Format, HttpInput, Input, Output, S3Input, S3Output, S3Store,
+    SecretRef, StoreSpec,
 };
 pub use thumbnail::{ImageFormat, Thumbnail};
 pub use value::{Bitrate, MediaTime, Position, Rational, ValueError};
 pub use video::{
-    Av1Encode, Box2, CrfRate, FanOut, H264Encode, HevcEncode, Integrity, Mode, Rendition,
-    VideoEncode, VideoOptions, X26xPreset,
+    Av1Encode, Box2, CrfRate, FanOut, H264Encode, HevcEncode, Integrity, Mode, Rendition, VideoEncode, VideoOptions,
+    X26xPreset,
 };
 
 /// The API group of every kind in this crate.

@@ -29,25 +29,10 @@ pub struct Rule {
 pub const MUTABLE: &[&str] = &["scheduling.maxParallel"];
 
 const JOB: &[&str] = &["TranscodeJob"];
-const EVERY: &[&str] = &[
-    "TranscodeJob",
-    "TranscodeProfile",
-    "ClusterTranscodeProfile",
-];
+const EVERY: &[&str] = &["TranscodeJob", "TranscodeProfile", "ClusterTranscodeProfile"];
 
-const fn rule(
-    kinds: &'static [&'static str],
-    path: &'static str,
-    cel: &'static str,
-    message: &'static str,
-) -> Rule {
-    Rule {
-        kinds,
-        path,
-        cel,
-        message,
-        scope: Scope::All,
-    }
+const fn rule(kinds: &'static [&'static str], path: &'static str, cel: &'static str, message: &'static str) -> Rule {
+    Rule { kinds, path, cel, message, scope: Scope::All }
 }
 
 const ONE_CODEC: &str = "[has(self.h264), has(self.hevc), has(self.av1)].filter(x, x).size() == 1";
@@ -85,61 +70,16 @@ pub const RULES: &[Rule] = &[
         message: "a file is written by the local engine only (kubectl transcode run); use s3 on a cluster",
         scope: Scope::Cluster,
     },
-    rule(
-        EVERY,
-        "spec.options.video.encode",
-        ONE_CODEC,
-        ONE_CODEC_MESSAGE,
-    ),
-    rule(
-        EVERY,
-        "spec.options.renditions[].encode",
-        ONE_CODEC,
-        ONE_CODEC_MESSAGE,
-    ),
-    rule(
-        EVERY,
-        "spec.options.video.encode.h264",
-        CRF_RANGE,
-        CRF_RANGE_MESSAGE,
-    ),
-    rule(
-        EVERY,
-        "spec.options.renditions[].encode.h264",
-        CRF_RANGE,
-        CRF_RANGE_MESSAGE,
-    ),
-    rule(
-        EVERY,
-        "spec.options.video.encode.hevc",
-        CRF_RANGE,
-        CRF_RANGE_MESSAGE,
-    ),
-    rule(
-        EVERY,
-        "spec.options.renditions[].encode.hevc",
-        CRF_RANGE,
-        CRF_RANGE_MESSAGE,
-    ),
-    rule(
-        EVERY,
-        "spec.options.video.encode.hevc",
-        DEPTH,
-        DEPTH_MESSAGE,
-    ),
-    rule(
-        EVERY,
-        "spec.options.renditions[].encode.hevc",
-        DEPTH,
-        DEPTH_MESSAGE,
-    ),
+    rule(EVERY, "spec.options.video.encode", ONE_CODEC, ONE_CODEC_MESSAGE),
+    rule(EVERY, "spec.options.renditions[].encode", ONE_CODEC, ONE_CODEC_MESSAGE),
+    rule(EVERY, "spec.options.video.encode.h264", CRF_RANGE, CRF_RANGE_MESSAGE),
+    rule(EVERY, "spec.options.renditions[].encode.h264", CRF_RANGE, CRF_RANGE_MESSAGE),
+    rule(EVERY, "spec.options.video.encode.hevc", CRF_RANGE, CRF_RANGE_MESSAGE),
+    rule(EVERY, "spec.options.renditions[].encode.hevc", CRF_RANGE, CRF_RANGE_MESSAGE),
+    rule(EVERY, "spec.options.video.encode.hevc", DEPTH, DEPTH_MESSAGE),
+    rule(EVERY, "spec.options.renditions[].encode.hevc", DEPTH, DEPTH_MESSAGE),
     rule(EVERY, "spec.options.video.encode.av1", DEPTH, DEPTH_MESSAGE),
-    rule(
-        EVERY,
-        "spec.options.renditions[].encode.av1",
-        DEPTH,
-        DEPTH_MESSAGE,
-    ),
+    rule(EVERY, "spec.options.renditions[].encode.av1", DEPTH, DEPTH_MESSAGE),
     rule(
         EVERY,
         "spec.options.renditions[]",

@@ -157,8 +157,13 @@ fn parse_clock(text: &str) -> Option<Rational> {
     let hours = parts.next().map_or(Some(Ratio::from_integer(0)), parse_decimal)?;
     let in_range = |v: Rational| v >= Ratio::from_integer(0) && v < Ratio::from_integer(60);
     let in_bounds = hours < Ratio::from_integer(10_000);
-    (parts.next().is_none() && in_bounds && in_range(seconds) && in_range(minutes) && minutes.is_integer() && hours.is_integer())
-        .then(|| hours * 3600 + minutes * 60 + seconds)
+    (parts.next().is_none()
+        && in_bounds
+        && in_range(seconds)
+        && in_range(minutes)
+        && minutes.is_integer()
+        && hours.is_integer())
+    .then(|| hours * 3600 + minutes * 60 + seconds)
 }
 
 /// A bit rate in bit/s: an integer, or a text with `k` (1,000) or `M` (1,000,000).

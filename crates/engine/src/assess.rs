@@ -42,6 +42,8 @@ pub struct StageProgress {
     pub failed_attempts: u32,
     /// The last failure.
     pub last_failure: Option<TaskFailure>,
+    /// The task that failed last.
+    pub last_failed: Option<u32>,
     /// Needs that are not met.
     pub waits_for: Vec<StageId>,
 }
@@ -129,10 +131,20 @@ fn judge(stage: &Stage, observation: &Observation, before: &Progress) -> StagePr
             Verdict::Again(_) => {}
         }
     }
-    let last_failure = attempts.values().max_by_key(|a| a.at).map(|a| a.last.clone());
+    let last = attempts.iter().max_by_key(|(_, a)| a.at);
+    let (last_failed, last_failure) = last.map(|(task, a)| (*task, a.last.clone())).unzip();
     let waits_for = unmet(stage, before);
     let state = state(stage, before, &done, &over, &running, &waits_for);
-    StageProgress { state, done, running, due, failed_attempts: attempts.values().map(|a| a.failed).sum(), last_failure, waits_for }
+    StageProgress {
+        state,
+        done,
+        running,
+        due,
+        failed_attempts: attempts.values().map(|a| a.failed).sum(),
+        last_failure,
+        last_failed,
+        waits_for,
+    }
 }
 
 fn verdict(stage: &Stage, attempts: &Attempts) -> Verdict {
@@ -187,7 +199,9 @@ fn state(
 fn unmet(stage: &Stage, before: &Progress) -> Vec<StageId> {
     let unmet = |need: &Need| match need {
         Need::Done(id) => (!before.stages.get(id).is_some_and(StageProgress::satisfied)).then(|| id.clone()),
-        Need::Settled { stage, .. } => before.stages.get(stage).is_none_or(|s| s.end().is_none()).then(|| stage.clone()),
+        Need::Settled { stage, .. } => {
+            before.stages.get(stage).is_none_or(|s| s.end().is_none()).then(|| stage.clone())
+        }
         Need::JobEnded => before.ended.is_none().then(|| stage.id.clone()),
     };
     stage.needs.iter().filter_map(unmet).collect()

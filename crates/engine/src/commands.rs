@@ -46,7 +46,8 @@ pub fn thumbnail_time(spec: &ResolvedSpec, media: &MediaSummary) -> Option<Media
             MediaTime::new(*duration.numer() * i64::from(share), *duration.denom() * 10_000)
         }
     };
-    let frame = media.video.as_ref().map_or(MediaTime::ZERO, |v| MediaTime::new(*v.frame_rate.denom(), *v.frame_rate.numer()));
+    let frame =
+        media.video.as_ref().map_or(MediaTime::ZERO, |v| MediaTime::new(*v.frame_rate.denom(), *v.frame_rate.numer()));
     let last = (media.duration - frame - frame).max(MediaTime::ZERO);
     Some(media.origin + place.min(last))
 }
@@ -57,13 +58,24 @@ pub fn choose_thumbnail(media: &MediaSummary, source: &SourceUrl) -> Option<Comm
 }
 
 /// Draws the thumbnail at a source time.
-pub fn draw_thumbnail(spec: &ResolvedSpec, media: &MediaSummary, source: &SourceUrl, at: MediaTime, path: &Path) -> Option<Command> {
+pub fn draw_thumbnail(
+    spec: &ResolvedSpec,
+    media: &MediaSummary,
+    source: &SourceUrl,
+    at: MediaTime,
+    path: &Path,
+) -> Option<Command> {
     let (wanted, stream) = (spec.thumbnail.as_ref()?, media.info.video.as_ref()?);
     Some(argv::thumbnail::draw(source, &media.info.container, stream, at, wanted.within, wanted.format, path))
 }
 
 /// Encodes every audio track; `path` names the file of each. `None` without audio.
-pub fn audio(spec: &ResolvedSpec, media: &MediaSummary, source: &SourceUrl, path: impl Fn(usize) -> PathBuf) -> Option<Command> {
+pub fn audio(
+    spec: &ResolvedSpec,
+    media: &MediaSummary,
+    source: &SourceUrl,
+    path: impl Fn(usize) -> PathBuf,
+) -> Option<Command> {
     let codec = spec.audio.as_ref()?;
     let paths: Vec<PathBuf> = (0..media.info.audio.len()).map(path).collect();
     let tracks: Vec<AudioTrack<'_>> = media

@@ -114,7 +114,10 @@ fn note(decision: &mut Decision, observation: &Observation, now: Timestamp) {
             news.subtract(done);
         }
         if let Some(summary) = batch.summary.as_ref().filter(|s| record.facts.0.get(&id.stage) != Some(s)) {
-            decision.act(Action::Note(RecordEntry::Told { stage: id.stage.clone(), summary: summary.clone() }), format!("{id} told what it found"));
+            decision.act(
+                Action::Note(RecordEntry::Told { stage: id.stage.clone(), summary: summary.clone() }),
+                format!("{id} told what it found"),
+            );
         }
         if !news.is_empty() {
             let why = format!("{} of {} tasks of {id} succeeded", batch.succeeded.len(), batch.tasks.len());
@@ -166,7 +169,14 @@ fn outcome(plan: &Plan, observation: &Observation, progress: &Progress) -> Optio
                 0 | 1 => String::new(),
                 n => format!(" after {n} failed attempts"),
             };
-            return Some(Outcome::Failed { reason: failure.reason().into(), message: format!("{id} failed{tries}: {words}") });
+            let chunk = standing
+                .last_failed
+                .filter(|_| id.kind == StageKind::Encode)
+                .map_or(String::new(), |n| format!(" of chunk {n}"));
+            return Some(Outcome::Failed {
+                reason: failure.reason().into(),
+                message: format!("{id}{chunk} failed{tries}: {words}"),
+            });
         }
     }
     let facts = &observation.record.facts;
@@ -255,7 +265,8 @@ fn start(
     }
     let number = observation.record.batches.get(&stage.id).copied().unwrap_or(0);
     let id = BatchId { stage: stage.id.clone(), number };
-    let again = tasks.iter().filter(|t| observation.record.attempts.get(&stage.id).is_some_and(|a| a.contains_key(t))).count();
+    let again =
+        tasks.iter().filter(|t| observation.record.attempts.get(&stage.id).is_some_and(|a| a.contains_key(t))).count();
     let why = match (stage.needs.is_empty(), again) {
         (true, 0) => "it needs nothing".to_string(),
         (false, 0) => "what it needs is there".to_string(),
@@ -272,7 +283,13 @@ fn wants_cleanup(spec: &ResolvedSpec, observation: &Observation) -> bool {
 }
 
 /// Whether only enhancements are missing and their time is up; they are stopped then.
-fn out_of_patience(decision: &mut Decision, stage: &Stage, standing: &StageProgress, observation: &Observation, now: Timestamp) -> bool {
+fn out_of_patience(
+    decision: &mut Decision,
+    stage: &Stage,
+    standing: &StageProgress,
+    observation: &Observation,
+    now: Timestamp,
+) -> bool {
     let patience = |id: &StageId| {
         stage.needs.iter().find_map(|need| match need {
             Need::Settled { stage, within_seconds } if stage == id => Some(*within_seconds),
@@ -285,7 +302,9 @@ fn out_of_patience(decision: &mut Decision, stage: &Stage, standing: &StageProgr
         _ => None,
     });
     let Some(ready) = ready.max() else { return false };
-    let Some(longest) = standing.waits_for.iter().map(patience).collect::<Option<Vec<_>>>().and_then(|p| p.into_iter().max()) else {
+    let Some(longest) =
+        standing.waits_for.iter().map(patience).collect::<Option<Vec<_>>>().and_then(|p| p.into_iter().max())
+    else {
         return false;
     };
     let Ok(limit) = ready.checked_add(SignedDuration::from_secs(i64::from(longest))) else { return true };

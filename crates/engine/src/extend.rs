@@ -87,7 +87,10 @@ pub fn fan_out(spec: &ResolvedSpec, split: &SplitSummary, renditions: usize) -> 
         FanOut::Auto if split.chunks < workers => {
             (FanOut::ChunkRendition, format!("{} chunks are fewer than {workers} workers", split.chunks))
         }
-        FanOut::Auto => (FanOut::Chunk, format!("{} chunks keep {workers} workers busy, and one decode serves all renditions", split.chunks)),
+        FanOut::Auto => (
+            FanOut::Chunk,
+            format!("{} chunks keep {workers} workers busy, and one decode serves all renditions", split.chunks),
+        ),
         asked => (asked, "the spec says so".into()),
     }
 }
@@ -97,13 +100,19 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
     let no = |reason: &str| Err(Refusal(reason.into()));
     if let Some(video) = &media.info.video {
         if video.colour.is_hdr() {
-            return no("the source is HDR (PQ or HLG transfer); HDR is neither kept nor tone-mapped yet, so it is refused rather than shown wrong");
+            return no(
+                "the source is HDR (PQ or HLG transfer); HDR is neither kept nor tone-mapped yet, so it is refused rather than shown wrong",
+            );
         }
         if video.interlaced {
-            return no("the source is interlaced; there is no deinterlacing yet, so it is refused rather than encoded with combing");
+            return no(
+                "the source is interlaced; there is no deinterlacing yet, so it is refused rather than encoded with combing",
+            );
         }
         if video.closed_captions {
-            return no("the source has CEA-608/708 captions in its video; they are neither kept nor extracted yet, so it is refused rather than stripped of them");
+            return no(
+                "the source has CEA-608/708 captions in its video; they are neither kept nor extracted yet, so it is refused rather than stripped of them",
+            );
         }
     }
     if media.info.audio.len() > MAX_AUDIO_TRACKS {
@@ -119,7 +128,16 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
 }
 
 fn critical(spec: &ResolvedSpec, id: StageId, needs: Vec<Need>, tasks: u32, weight: MediaTime) -> Stage {
-    Stage { id, needs, domain: Domain::Critical, retry: spec.critical, tasks, gaps_allowed: false, memory_mib: 128, weight }
+    Stage {
+        id,
+        needs,
+        domain: Domain::Critical,
+        retry: spec.critical,
+        tasks,
+        gaps_allowed: false,
+        memory_mib: 128,
+        weight,
+    }
 }
 
 struct Made<'a> {
@@ -162,7 +180,9 @@ impl<'a> Made<'a> {
             }
             _ => renditions
                 .iter()
-                .map(|r| stage(StageId::rendition(StageKind::Encode, &r.name), self.media.duration, self.memory(u64::max)))
+                .map(|r| {
+                    stage(StageId::rendition(StageKind::Encode, &r.name), self.media.duration, self.memory(u64::max))
+                })
                 .collect(),
         };
         if has_audio(self.spec, self.media) {
@@ -175,7 +195,13 @@ impl<'a> Made<'a> {
         (self.spec.thumbnail.is_some() && self.media.info.video.is_some()).then(|| Stage {
             domain: Domain::Enhancement,
             retry: self.spec.enhancement,
-            ..critical(self.spec, StageId::job(StageKind::Thumbnail), vec![Need::Done(StageId::job(StageKind::Probe))], 1, MediaTime::ZERO)
+            ..critical(
+                self.spec,
+                StageId::job(StageKind::Thumbnail),
+                vec![Need::Done(StageId::job(StageKind::Probe))],
+                1,
+                MediaTime::ZERO,
+            )
         })
     }
 
@@ -190,7 +216,9 @@ impl<'a> Made<'a> {
             renditions => renditions.iter().map(|r| r.name.as_str()).collect(),
         };
         let concerns = |need: &&Need, name: &str| match need {
-            Need::Done(id) => id.kind != StageKind::Encode || id.subject.is_empty() || id.subject == name || self.split.chunks == 0,
+            Need::Done(id) => {
+                id.kind != StageKind::Encode || id.subject.is_empty() || id.subject == name || self.split.chunks == 0
+            }
             _ => true,
         };
         // In permissive mode a gap of one rendition is a gap of all: wait for all.

@@ -70,7 +70,12 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
         stores: merged.stores,
         input: input.clone(),
         output: output.clone(),
-        formats: output.formats.clone().unwrap_or_else(|| vec![Format::Hls, Format::Dash, Format::Mp4]).into_iter().collect(),
+        formats: output
+            .formats
+            .clone()
+            .unwrap_or_else(|| vec![Format::Hls, Format::Dash, Format::Mp4])
+            .into_iter()
+            .collect(),
         video: codec,
         segment_duration,
         fan_out: video.fan_out.unwrap_or(FanOut::Auto),
@@ -240,7 +245,9 @@ mod tests {
 
     #[test]
     fn later_layers_win_field_by_field_and_unions_whole() {
-        let web = profile(json!({"options": {"video": {"encode": {"h264": {"preset": "slow", "rate": {"crf": 20}}}, "segmentDuration": "6s"}}}));
+        let web = profile(
+            json!({"options": {"video": {"encode": {"h264": {"preset": "slow", "rate": {"crf": 20}}}, "segmentDuration": "6s"}}}),
+        );
         let team = profile(json!({"options": {"video": {"encode": {"h264": {"rate": {"crf": 21}}}}}}));
         let both = resolve(&job(json!({})), &[web.clone(), team]).unwrap();
         assert_eq!(both.video, VideoCodec::H264 { crf: 21, preset: X26xPreset::Slow });
@@ -251,18 +258,28 @@ mod tests {
 
     #[test]
     fn stores_merge_whole_by_name() {
-        let shared = profile(json!({"stores": [{"name": "a", "s3": {"endpoint": "http://shared"}, "credentials": {"secretRef": {"name": "k"}}}]}));
-        let spec = resolve(&job(json!({"stores": [{"name": "a", "s3": {"endpoint": "http://mine"}}]})), &[shared]).unwrap();
+        let shared = profile(
+            json!({"stores": [{"name": "a", "s3": {"endpoint": "http://shared"}, "credentials": {"secretRef": {"name": "k"}}}]}),
+        );
+        let spec =
+            resolve(&job(json!({"stores": [{"name": "a", "s3": {"endpoint": "http://mine"}}]})), &[shared]).unwrap();
         assert_eq!(spec.stores.len(), 1);
         assert_eq!(spec.stores[0].credentials, None);
     }
 
     #[test]
     fn all_problems_come_at_once() {
-        let mut bad = job(json!({"options": {"video": {"segmentDuration": "500ms"}, "audio": {"encode": {"aac": {"bitrate": "1k"}}}}}));
-        bad.spec.inputs = serde_json::from_value(json!([{"name": "main", "s3": {"store": "nope", "bucket": "abc", "key": "k"}}])).unwrap();
+        let mut bad = job(
+            json!({"options": {"video": {"segmentDuration": "500ms"}, "audio": {"encode": {"aac": {"bitrate": "1k"}}}}}),
+        );
+        bad.spec.inputs =
+            serde_json::from_value(json!([{"name": "main", "s3": {"store": "nope", "bucket": "abc", "key": "k"}}]))
+                .unwrap();
         let problems = resolve(&bad, &[]).unwrap_err();
         let paths: Vec<_> = problems.iter().map(|p| p.path.as_str()).collect();
-        assert_eq!(paths, ["spec.inputs[0].s3.store", "spec.options.video.segmentDuration", "spec.options.audio.encode.aac.bitrate"]);
+        assert_eq!(
+            paths,
+            ["spec.inputs[0].s3.store", "spec.options.video.segmentDuration", "spec.options.audio.encode.aac.bitrate"]
+        );
     }
 }

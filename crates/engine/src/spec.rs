@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use transcode_api::{Box2, FanOut, Format, ImageFormat, Input, Integrity, Output, Position, StoreSpec, WorkDataDeletion};
+use transcode_api::{
+    Box2, FanOut, Format, ImageFormat, Input, Integrity, Output, Position, StoreSpec, WorkDataDeletion,
+};
 use transcode_media::{
     codec::{AudioCodec, VideoCodec},
     ladder::Rung,

@@ -2,8 +2,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use transcode_api::status::{
-    Condition, MediaStatus, OutputStatus, Phase, ProgressStatus, RenditionStatus, StageStatus, TranscodeJobStatus, Usage,
-    Warning,
+    Condition, MediaStatus, OutputStatus, Phase, ProgressStatus, RenditionStatus, StageStatus, TranscodeJobStatus,
+    Usage, Warning,
 };
 use transcode_media::{
     probe::{AudioStream, VideoStream},
@@ -37,7 +37,12 @@ pub fn status(
         message: Some(message),
         media: facts.media().map(media),
         progress: Some(overall(spec, plan, observation, progress, now)),
-        stages: rows.iter().map(|(id, standing)| row(id.to_string(), standing, plan.stages.get(id).map_or(0, |s| s.tasks), observation, id)).collect(),
+        stages: rows
+            .iter()
+            .map(|(id, standing)| {
+                row(id.to_string(), standing, plan.stages.get(id).map_or(0, |s| s.tasks), observation, id)
+            })
+            .collect(),
         renditions: rendition_rows(spec, facts),
         outputs: facts.publish().map_or(vec![], |p| {
             p.outputs.iter().map(|(kind, uri)| OutputStatus { kind: kind.clone(), uri: uri.clone() }).collect()
@@ -58,9 +63,16 @@ fn phase(progress: &Progress) -> (Phase, String) {
         }
         Some(Outcome::Complete { .. }) => (Phase::Succeeded, "published and verified".into()),
         Some(Outcome::Failed { message, .. }) => (Phase::Failed, message.clone()),
-        None if progress.stages.values().all(|s| s.done.is_empty() && s.running.is_empty()) => (Phase::Pending, "nothing runs yet".into()),
+        None if progress.stages.values().all(|s| s.done.is_empty() && s.running.is_empty()) => {
+            (Phase::Pending, "nothing runs yet".into())
+        }
         None => {
-            let open: Vec<_> = progress.stages.iter().filter(|(_, s)| s.state == StageState::Open).map(|(id, _)| id.to_string()).collect();
+            let open: Vec<_> = progress
+                .stages
+                .iter()
+                .filter(|(_, s)| s.state == StageState::Open)
+                .map(|(id, _)| id.to_string())
+                .collect();
             (Phase::Running, open.join(", "))
         }
     }
@@ -75,9 +87,15 @@ fn conditions(phase: Phase, ended: &Option<Outcome>, message: &str) -> Vec<Condi
         message: message.into(),
     };
     match ended {
-        Some(Outcome::Complete { reason }) => vec![condition("Ready", true, reason), condition("Complete", true, reason)],
+        Some(Outcome::Complete { reason }) => {
+            vec![condition("Ready", true, reason), condition("Complete", true, reason)]
+        }
         Some(Outcome::Failed { reason, .. }) => {
-            vec![condition("Ready", false, reason), condition("Stalled", true, reason), condition("Failed", true, reason)]
+            vec![
+                condition("Ready", false, reason),
+                condition("Stalled", true, reason),
+                condition("Failed", true, reason),
+            ]
         }
         None => {
             let reason = if phase == Phase::Pending { "Pending" } else { "Running" };
@@ -132,12 +150,20 @@ pub fn permille(plan: &Plan, progress: &Progress, running: impl Fn(&crate::plan:
     }
 }
 
-fn overall(spec: &ResolvedSpec, plan: &Plan, observation: &Observation, progress: &Progress, now: Timestamp) -> ProgressStatus {
+fn overall(
+    spec: &ResolvedSpec,
+    plan: &Plan,
+    observation: &Observation,
+    progress: &Progress,
+    now: Timestamp,
+) -> ProgressStatus {
     let permille = permille(plan, progress, |_| 0);
     let started = observation.record.times.values().map(|t| t.started).min();
     let names = observation.record.facts.media().map_or(vec![], |m| renditions(spec, m).renditions);
     let is_done = |name: &str| {
-        progress.stages.iter().any(|(id, s)| id.kind == StageKind::Encode && (id.subject.is_empty() || id.subject == name) && s.end().is_some())
+        progress.stages.iter().any(|(id, s)| {
+            id.kind == StageKind::Encode && (id.subject.is_empty() || id.subject == name) && s.end().is_some()
+        })
     };
     let done = names.iter().filter(|r| is_done(&r.name)).count();
     // Below a twentieth the start-up time dominates and the estimate misleads.
@@ -152,7 +178,13 @@ fn overall(spec: &ResolvedSpec, plan: &Plan, observation: &Observation, progress
     }
 }
 
-fn row(name: String, standing: &StageProgress, total: u32, observation: &Observation, id: &crate::plan::StageId) -> StageStatus {
+fn row(
+    name: String,
+    standing: &StageProgress,
+    total: u32,
+    observation: &Observation,
+    id: &crate::plan::StageId,
+) -> StageStatus {
     let times = observation.record.times.get(id);
     let waits_to_retry = standing.running.is_empty() && standing.due.values().any(Option::is_some);
     let state = match &standing.state {
@@ -173,7 +205,11 @@ fn row(name: String, standing: &StageProgress, total: u32, observation: &Observa
         failed_attempts: standing.failed_attempts,
         started_at: times.map(|t| t.started.to_string()),
         finished_at: times.and_then(|t| t.finished).map(|t| t.to_string()),
-        message: standing.last_failure.as_ref().filter(|_| standing.end() != Some(&StageEnd::Done)).map(|f| f.message.chars().take(500).collect()),
+        message: standing
+            .last_failure
+            .as_ref()
+            .filter(|_| standing.end() != Some(&StageEnd::Done))
+            .map(|f| f.message.chars().take(500).collect()),
     }
 }
 
@@ -191,7 +227,8 @@ fn rendition_rows(spec: &ResolvedSpec, facts: &Facts) -> Vec<RenditionStatus> {
     let audio = (0..tracks).map(|n| {
         let name = format!("audio-{n}");
         RenditionStatus {
-            codec: measured(&name).map_or_else(|| spec.audio.as_ref().map_or("", |a| a.encoder()).into(), |t| t.codec.clone()),
+            codec: measured(&name)
+                .map_or_else(|| spec.audio.as_ref().map_or("", |a| a.encoder()).into(), |t| t.codec.clone()),
             bitrate: measured(&name).map(|t| t.bitrate),
             bytes: measured(&name).map(|t| t.bytes),
             resolution: None,
@@ -203,35 +240,70 @@ fn rendition_rows(spec: &ResolvedSpec, facts: &Facts) -> Vec<RenditionStatus> {
 
 /// Soft failures, and everything about the source that is changed or left out.
 fn warnings(spec: &ResolvedSpec, facts: &Facts, progress: &Progress) -> Vec<Warning> {
-    let note = |stage: StageKind, reason: &str, message: String| Warning { stage: stage.name().into(), reason: reason.into(), message, attempts: 0 };
+    let note = |stage: StageKind, reason: &str, message: String| Warning {
+        stage: stage.name().into(),
+        reason: reason.into(),
+        message,
+        attempts: 0,
+    };
     let mut list = vec![];
     for (id, standing) in &progress.stages {
         if let Some(StageEnd::SoftFailed(failure)) = standing.end() {
             list.push(Warning {
                 stage: id.to_string(),
                 reason: failure.reason().into(),
-                message: standing.last_failure.as_ref().map_or(String::new(), |f| f.message.chars().take(500).collect()),
+                message: standing
+                    .last_failure
+                    .as_ref()
+                    .map_or(String::new(), |f| f.message.chars().take(500).collect()),
                 attempts: standing.failed_attempts,
             });
         }
         if let Some(StageEnd::DoneWithGaps(gaps)) = standing.end() {
-            list.push(Warning { stage: id.to_string(), reason: "Gaps".into(), message: format!("chunks {gaps} could not be made; they are gaps in every rendition"), attempts: standing.failed_attempts });
+            list.push(Warning {
+                stage: id.to_string(),
+                reason: "Gaps".into(),
+                message: format!("chunks {gaps} could not be made; they are gaps in every rendition"),
+                attempts: standing.failed_attempts,
+            });
         }
     }
     if let Some(media) = facts.media() {
         for left in &media.info.left_out {
-            list.push(note(StageKind::Probe, "TrackLeftOut", format!("stream {} is left out: {}", left.index, left.what)));
+            list.push(note(
+                StageKind::Probe,
+                "TrackLeftOut",
+                format!("stream {} is left out: {}", left.index, left.what),
+            ));
         }
         if let Some(video) = &media.video {
             if video.equal_times > 0 {
-                list.push(note(StageKind::Probe, "EqualTimes", format!("{} frames have the time of the frame before them and are shown one tick later", video.equal_times)));
+                list.push(note(
+                    StageKind::Probe,
+                    "EqualTimes",
+                    format!(
+                        "{} frames have the time of the frame before them and are shown one tick later",
+                        video.equal_times
+                    ),
+                ));
             }
             if video.undecodable_head > 0 {
-                list.push(note(StageKind::Probe, "NoKeyframeAtStart", format!("the first {} packets come before any keyframe and can't be decoded", video.undecodable_head)));
+                list.push(note(
+                    StageKind::Probe,
+                    "NoKeyframeAtStart",
+                    format!(
+                        "the first {} packets come before any keyframe and can't be decoded",
+                        video.undecodable_head
+                    ),
+                ));
             }
         }
         for (n, audio) in media.audio.iter().enumerate().filter(|(_, a)| a.holes > 0) {
-            list.push(note(StageKind::Audio, "HolesFilled", format!("{} holes in the timestamps of audio track {n} are filled with silence", audio.holes)));
+            list.push(note(
+                StageKind::Audio,
+                "HolesFilled",
+                format!("{} holes in the timestamps of audio track {n} are filled with silence", audio.holes),
+            ));
         }
         list.extend(renditions(spec, media).notes.into_iter().map(|n| note(StageKind::Split, "RungLeftOut", n)));
     }

@@ -47,12 +47,16 @@ fn a_task_that_never_works_fails_after_its_attempts() {
         fails.then_some(Failure::Transient)
     });
     assert_eq!(tries, 5);
-    assert!(matches!(end, Outcome::Failed { reason, message } if reason == "Transient" && message.contains("after 5 failed attempts")));
+    assert!(
+        matches!(end, Outcome::Failed { reason, message } if reason == "Transient" && message.contains("after 5 failed attempts"))
+    );
 }
 
 #[test]
 fn permissive_mode_goes_on_with_a_gap() {
-    let bad = |stage: &transcode_engine::StageId, task, _| (stage.kind == StageKind::Encode && task == 1).then_some(Failure::BadChunk);
+    let bad = |stage: &transcode_engine::StageId, task, _| {
+        (stage.kind == StageKind::Encode && task == 1).then_some(Failure::BadChunk)
+    };
     let mut job = Memory::new(json!({"integrity": "Permissive"}), 3);
     assert_eq!(job.run_to_end(&mut { bad }), published());
     let progress = assess(&job.plan, &job.observation);
@@ -86,7 +90,11 @@ fn a_crash_redoes_nothing_that_is_in_storage() {
     }
     job.crash();
     assert_eq!(job.run_to_end(never), published());
-    let double: Vec<_> = job.runs.iter().filter(|((s, _), n)| matches!(s.kind, StageKind::Encode | StageKind::Audio) && **n > 1).collect();
+    let double: Vec<_> = job
+        .runs
+        .iter()
+        .filter(|((s, _), n)| matches!(s.kind, StageKind::Encode | StageKind::Audio) && **n > 1)
+        .collect();
     assert!(double.is_empty(), "{double:?}");
 }
 
@@ -131,5 +139,17 @@ proptest! {
             prop_assert!(!encodes || *runs == 1, "{} task {} ran {} times", stage, task, runs);
         }
         prop_assert!(job.observation.live.is_empty());
+    }
+}
+
+#[test]
+fn the_plan_of_each_fan_out() {
+    for (name, options) in [
+        ("plan_chunk", json!({"video": {"fanOut": "Chunk"}, "thumbnail": {}})),
+        ("plan_chunk_rendition", json!({"video": {"fanOut": "ChunkRendition"}, "integrity": "Permissive"})),
+    ] {
+        let mut job = Memory::new(options, 3);
+        job.run_to_end(&mut |_, _, _| None);
+        insta::assert_yaml_snapshot!(name, job.plan);
     }
 }

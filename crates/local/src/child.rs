@@ -50,12 +50,20 @@ pub struct TaskEnded {
 }
 
 /// Runs a task to its end. When `stop` is cancelled the runner gets SIGTERM and some grace.
-pub async fn run(runner: &Path, task: Task, events: mpsc::Sender<(BatchId, u32, RunnerEvent)>, stop: CancellationToken) -> TaskEnded {
+pub async fn run(
+    runner: &Path,
+    task: Task,
+    events: mpsc::Sender<(BatchId, u32, RunnerEvent)>,
+    stop: CancellationToken,
+) -> TaskEnded {
     let result = match spawn(runner, &task) {
         Ok(child) => watch(child, &task, events, stop).await,
         Err(error) => Err(TaskFailure {
             failure: Failure::Misconfigured,
-            message: format!("{} can't be started: {error}; it has to lie beside kubectl-transcode or on PATH", runner.display()),
+            message: format!(
+                "{} can't be started: {error}; it has to lie beside kubectl-transcode or on PATH",
+                runner.display()
+            ),
         }),
     };
     // The runner removes it; after a kill -9 the driver does.
@@ -66,11 +74,16 @@ pub async fn run(runner: &Path, task: Task, events: mpsc::Sender<(BatchId, u32, 
 fn spawn(runner: &Path, task: &Task) -> std::io::Result<Child> {
     let log = std::fs::File::create(&task.log)?;
     Command::new(runner)
-        .arg("--task").arg(&task.file)
-        .arg("--index").arg(task.index.to_string())
-        .arg("--attempt").arg(task.attempt.to_string())
-        .arg("--scratch").arg(&task.scratch)
-        .arg("--report").arg(report_path(task))
+        .arg("--task")
+        .arg(&task.file)
+        .arg("--index")
+        .arg(task.index.to_string())
+        .arg("--attempt")
+        .arg(task.attempt.to_string())
+        .arg("--scratch")
+        .arg(&task.scratch)
+        .arg("--report")
+        .arg(report_path(task))
         // The runner stops when this pipe closes: it does not outlive a driver that was killed.
         .arg("--watch-stdin")
         .stdin(Stdio::piped())
@@ -139,7 +152,9 @@ async fn judge(code: Option<i32>, task: &Task) -> Result<Option<Summary>, TaskFa
         (code, _) => Err(TaskFailure {
             failure: ExitCode::failure(code.filter(|c| *c != 0)),
             message: match code {
-                Some(code) => format!("the runner exited with {code} and left no report; its log is {}", task.log.display()),
+                Some(code) => {
+                    format!("the runner exited with {code} and left no report; its log is {}", task.log.display())
+                }
                 None => format!("the runner was killed; its log is {}", task.log.display()),
             },
         }),

@@ -114,7 +114,13 @@ pub enum Error {
 
 impl LocalEngine {
     /// Runs one job. Cancelling `stop` stops every task cleanly.
-    pub async fn run(&self, spec: &ResolvedSpec, until: Until, events: mpsc::Sender<Event>, stop: CancellationToken) -> Result<Ended, Error> {
+    pub async fn run(
+        &self,
+        spec: &ResolvedSpec,
+        until: Until,
+        events: mpsc::Sender<Event>,
+        stop: CancellationToken,
+    ) -> Result<Ended, Error> {
         for folder in ["tasks", "logs", "scratch"] {
             let path = self.work_dir.join(folder);
             tokio::fs::create_dir_all(&path).await.map_err(|source| Error::WorkDir { path, source })?;
@@ -244,7 +250,13 @@ impl Run<'_> {
         };
         write_atomic(&self.task_file(stage), &serde_json::to_vec(&file).unwrap_or_default()).await?;
         self.queue.add(&batch.id, &batch.tasks, batch.memory_mib);
-        let state = BatchState { tasks: batch.tasks, succeeded: TaskSet::default(), failed: BTreeMap::new(), summary: None, ended: false };
+        let state = BatchState {
+            tasks: batch.tasks,
+            succeeded: TaskSet::default(),
+            failed: BTreeMap::new(),
+            summary: None,
+            ended: false,
+        };
         self.observation.live.insert(batch.id, state);
         Ok(())
     }
@@ -262,7 +274,8 @@ impl Run<'_> {
             }
         }
         for task in waiting.iter() {
-            let failure = TaskFailure { failure: Failure::Disrupted, message: "it was stopped before it started".into() };
+            let failure =
+                TaskFailure { failure: Failure::Disrupted, message: "it was stopped before it started".into() };
             self.note_end(id, task, Err(failure));
         }
     }

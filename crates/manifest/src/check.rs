@@ -24,21 +24,12 @@ pub(crate) struct Place {
 
 impl Place {
     fn field(&self, name: &str, at: Span) -> Self {
-        Place {
-            path: join(&self.path, name),
-            at,
-        }
+        Place { path: join(&self.path, name), at }
     }
 
     fn item(&self, index: usize, node: &Node) -> Self {
-        let at = node
-            .entries()
-            .first()
-            .map_or(node.span, |entry| entry.key_span);
-        Place {
-            path: format!("{}[{index}]", self.path),
-            at,
-        }
+        let at = node.entries().first().map_or(node.span, |entry| entry.key_span);
+        Place { path: format!("{}[{index}]", self.path), at }
     }
 }
 
@@ -59,16 +50,10 @@ impl Check<'_> {
         match (schema.type_.as_deref(), &node.value) {
             (Some("object"), Value::Map(_)) => self.object(node, schema, place),
             (Some("array"), Value::List(items)) => self.list(items, schema, place),
-            (Some("string"), Value::Scalar(Scalar::Text(text))) => {
-                self.text(text, node, schema, place)
-            }
-            (Some("integer"), Value::Scalar(Scalar::Int(int))) => {
-                self.integer(*int as f64, node, schema, place)
-            }
+            (Some("string"), Value::Scalar(Scalar::Text(text))) => self.text(text, node, schema, place),
+            (Some("integer"), Value::Scalar(Scalar::Int(int))) => self.integer(*int as f64, node, schema, place),
             (Some("boolean"), Value::Scalar(Scalar::Bool(_))) => {}
-            (None, Value::Scalar(Scalar::Int(int))) => {
-                self.integer(*int as f64, node, schema, place)
-            }
+            (None, Value::Scalar(Scalar::Int(int))) => self.integer(*int as f64, node, schema, place),
             (None, Value::Scalar(Scalar::Text(text))) => self.text(text, node, schema, place),
             _ => self.wrong_type(node, schema, place),
         }
@@ -85,9 +70,7 @@ impl Check<'_> {
                 // The API server drops a null field before it checks anything else.
                 (Some(_), _) | (None, Some(_)) if entry.node.is_null() => {}
                 (Some(property), _) => self.value(&entry.node, property, &field),
-                (None, Some(JSONSchemaPropsOrBool::Schema(schema))) => {
-                    self.value(&entry.node, schema, &field)
-                }
+                (None, Some(JSONSchemaPropsOrBool::Schema(schema))) => self.value(&entry.node, schema, &field),
                 (None, _) => self.unknown(&entry.key, schema, &field),
             }
         }
@@ -95,40 +78,21 @@ impl Check<'_> {
             let entry = node.entry(name);
             if entry.is_none_or(|entry| entry.node.is_null()) {
                 let property = schema.properties.as_ref().and_then(|p| p.get(name));
-                let help = property
-                    .and_then(|p| p.description.as_deref())
-                    .map(words::first_sentence);
+                let help = property.and_then(|p| p.description.as_deref()).map(words::first_sentence);
                 let field = place.field(name, entry.map_or(place.at, |entry| entry.key_span));
-                let problem = Problem::new(
-                    self.source,
-                    field.at,
-                    field.path,
-                    "this field is required and missing",
-                );
+                let problem = Problem::new(self.source, field.at, field.path, "this field is required and missing");
                 self.push(problem.help(help.unwrap_or_default()));
             }
         }
     }
 
     fn unknown(&mut self, name: &str, schema: &JSONSchemaProps, field: &Place) {
-        let known = || {
-            schema
-                .properties
-                .iter()
-                .flat_map(|p| p.keys())
-                .map(String::as_str)
-        };
+        let known = || schema.properties.iter().flat_map(|p| p.keys()).map(String::as_str);
         let help = match words::nearest(name, known()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the fields here are {}", words::list(known())),
         };
-        let mut problem = Problem::new(
-            self.source,
-            field.at,
-            &*field.path,
-            "there is no such field",
-        )
-        .help(help);
+        let mut problem = Problem::new(self.source, field.at, &*field.path, "there is no such field").help(help);
         problem.kind = Kind::Unknown;
         self.push(problem);
     }
@@ -156,10 +120,7 @@ impl Check<'_> {
 
     /// Items of a set, and the keys of a list-map, must differ.
     fn unique(&mut self, items: &[Rc<Node>], schema: &JSONSchemaProps, place: &Place) {
-        let key = schema
-            .x_kubernetes_list_map_keys
-            .as_ref()
-            .and_then(|keys| keys.first());
+        let key = schema.x_kubernetes_list_map_keys.as_ref().and_then(|keys| keys.first());
         let names: Vec<Option<&Node>> = match (schema.x_kubernetes_list_type.as_deref(), key) {
             (Some("map"), Some(key)) => items.iter().map(|item| item.get(key)).collect(),
             (Some("set"), _) => items.iter().map(|item| Some(&**item)).collect(),
@@ -170,23 +131,12 @@ impl Check<'_> {
                 continue;
             };
             let Some(node) = node else { continue };
-            let first = names
-                .iter()
-                .take(index)
-                .flatten()
-                .find(|other| other.text() == Some(text));
+            let first = names.iter().take(index).flatten().find(|other| other.text() == Some(text));
             if let Some(first) = first {
                 let path = place.item(index, node).path;
                 let path = key.map_or(path.clone(), |key| join(&path, key));
-                let message = format!(
-                    "{} is used twice, first in line {}",
-                    words::quoted(text),
-                    first.span.at.line
-                );
-                self.push(
-                    Problem::new(self.source, node.span, path, message)
-                        .help("every item needs one of its own"),
-                );
+                let message = format!("{} is used twice, first in line {}", words::quoted(text), first.span.at.line);
+                self.push(Problem::new(self.source, node.span, path, message).help("every item needs one of its own"));
             }
         }
     }

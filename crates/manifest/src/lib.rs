@@ -76,32 +76,26 @@ pub enum Object {
 impl Manifests {
     /// The jobs, each with its document.
     pub fn jobs(&self) -> impl Iterator<Item = (&Document, &TranscodeJob)> {
-        self.documents
-            .iter()
-            .filter_map(|document| match &document.object {
-                Object::Job(job) => Some((document, &**job)),
-                _ => None,
-            })
+        self.documents.iter().filter_map(|document| match &document.object {
+            Object::Job(job) => Some((document, &**job)),
+            _ => None,
+        })
     }
 
     /// The profiles of namespaces.
     pub fn profiles(&self) -> impl Iterator<Item = (&Document, &TranscodeProfile)> {
-        self.documents
-            .iter()
-            .filter_map(|document| match &document.object {
-                Object::Profile(profile) => Some((document, &**profile)),
-                _ => None,
-            })
+        self.documents.iter().filter_map(|document| match &document.object {
+            Object::Profile(profile) => Some((document, &**profile)),
+            _ => None,
+        })
     }
 
     /// The profiles of the cluster.
     pub fn cluster_profiles(&self) -> impl Iterator<Item = (&Document, &ClusterTranscodeProfile)> {
-        self.documents
-            .iter()
-            .filter_map(|document| match &document.object {
-                Object::ClusterProfile(profile) => Some((document, &**profile)),
-                _ => None,
-            })
+        self.documents.iter().filter_map(|document| match &document.object {
+            Object::ClusterProfile(profile) => Some((document, &**profile)),
+            _ => None,
+        })
     }
 }
 
@@ -123,11 +117,9 @@ impl Document {
         let (mut node, mut found) = (&*self.root, None);
         for step in path.split(['.', '[']).filter(|step| !step.is_empty()) {
             let next = match (step.strip_suffix(']'), &node.value) {
-                (Some(index), Value::List(items)) => index
-                    .parse::<usize>()
-                    .ok()
-                    .and_then(|i| items.get(i))
-                    .map(|item| (first_key(item), &**item)),
+                (Some(index), Value::List(items)) => {
+                    index.parse::<usize>().ok().and_then(|i| items.get(i)).map(|item| (first_key(item), &**item))
+                }
                 (None, _) => node.entry(step).map(|entry| (entry.key_span, &*entry.node)),
                 _ => None,
             };
@@ -139,9 +131,7 @@ impl Document {
 }
 
 fn first_key(node: &Node) -> Span {
-    node.entries()
-        .first()
-        .map_or(node.span, |entry| entry.key_span)
+    node.entries().first().map_or(node.span, |entry| entry.key_span)
 }
 
 /// Reads a text for the local engine: every rule but those of a cluster. `name` is what problems
@@ -160,32 +150,17 @@ pub fn read_for(name: &str, text: &str, scope: Scope) -> Result<Manifests, Vec<P
     let mut problems_of_values = Vec::new();
     let mut documents = Vec::new();
     for root in roots.into_iter().filter(|root| !root.is_null()) {
-        let mut check = Check {
-            source: &source,
-            rules: &rules,
-            problems: &mut problems_of_values,
-        };
+        let mut check = Check { source: &source, rules: &rules, problems: &mut problems_of_values };
         if let Some(object) = object(&mut check, &root) {
-            documents.push(Document {
-                object,
-                source: source.clone(),
-                root,
-            });
+            documents.push(Document { object, source: source.clone(), root });
         }
     }
     // One problem a place: what is no value has no right type either.
     problems_of_values.retain(|problem| !of_the_text.contains(&problem.offset()));
     problems.append(&mut problems_of_values);
     if documents.is_empty() && problems.is_empty() {
-        let span = Span {
-            at: Location { line: 1, column: 1 },
-            start: 0,
-            end: 0,
-        };
-        problems.push(
-            Problem::new(&source, span, "", "there is no object in here")
-                .help("write a TranscodeJob"),
-        );
+        let span = Span { at: Location { line: 1, column: 1 }, start: 0, end: 0 };
+        problems.push(Problem::new(&source, span, "", "there is no object in here").help("write a TranscodeJob"));
     }
     if problems.is_empty() {
         return Ok(Manifests { documents });
@@ -197,10 +172,7 @@ pub fn read_for(name: &str, text: &str, scope: Scope) -> Result<Manifests, Vec<P
 /// Checks one document. None when something is wrong with it.
 fn object(check: &mut Check<'_>, root: &Node) -> Option<Object> {
     let before = check.problems.len();
-    let place = Place {
-        path: String::new(),
-        at: first_key(root),
-    };
+    let place = Place { path: String::new(), at: first_key(root) };
     if !matches!(root.value, Value::Map(_)) {
         let problem = Problem::new(check.source, root.span, "", "a document is a mapping");
         check.push(problem.help("it starts with `apiVersion:` and `kind:`"));
@@ -222,9 +194,7 @@ fn object(check: &mut Check<'_>, root: &Node) -> Option<Object> {
         "TranscodeProfile" => serde_json::from_value(json).map(Object::Profile),
         _ => serde_json::from_value(json).map(Object::ClusterProfile),
     };
-    object
-        .map_err(|error| check.push(Problem::new(check.source, place.at, "", error.to_string())))
-        .ok()
+    object.map_err(|error| check.push(Problem::new(check.source, place.at, "", error.to_string()))).ok()
 }
 
 /// Everything but `apiVersion`, `kind` and `metadata` against the kind's schema.
@@ -235,35 +205,15 @@ fn fields(check: &mut Check<'_>, root: &Node, kind: &str, place: &Place) {
     let properties = schema.properties.get_or_insert_default();
     let status = properties.get("status").cloned();
     for name in ["apiVersion", "kind", "metadata", "status"] {
-        let open = JSONSchemaProps {
-            x_kubernetes_preserve_unknown_fields: Some(true),
-            ..Default::default()
-        };
+        let open = JSONSchemaProps { x_kubernetes_preserve_unknown_fields: Some(true), ..Default::default() };
         properties.insert(name.into(), open);
     }
     check.value(root, &schema, place);
     // The API server drops the status of a new object, but not before it looked at the names.
-    if let Some((status, entry)) =
-        status.zip(root.entry("status").filter(|entry| !entry.node.is_null()))
-    {
+    if let Some((status, entry)) = status.zip(root.entry("status").filter(|entry| !entry.node.is_null())) {
         let mut problems = Vec::new();
-        let mut inner = Check {
-            source: check.source,
-            rules: check.rules,
-            problems: &mut problems,
-        };
-        inner.value(
-            &entry.node,
-            &status,
-            &Place {
-                path: "status".into(),
-                at: entry.key_span,
-            },
-        );
-        check.problems.extend(
-            problems
-                .into_iter()
-                .filter(|problem| problem.kind == Kind::Unknown),
-        );
+        let mut inner = Check { source: check.source, rules: check.rules, problems: &mut problems };
+        inner.value(&entry.node, &status, &Place { path: "status".into(), at: entry.key_span });
+        check.problems.extend(problems.into_iter().filter(|problem| problem.kind == Kind::Unknown));
     }
 }

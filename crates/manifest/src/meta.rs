@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps, JSONSchemaPropsOrBool,
-};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{JSONSchemaProps, JSONSchemaPropsOrBool};
 use transcode_api::{GROUP, VERSION};
 
 use crate::{
@@ -15,21 +13,12 @@ use crate::{
 };
 
 /// The kinds that can be read.
-pub(crate) const KINDS: [&str; 3] = [
-    "TranscodeJob",
-    "TranscodeProfile",
-    "ClusterTranscodeProfile",
-];
+pub(crate) const KINDS: [&str; 3] = ["TranscodeJob", "TranscodeProfile", "ClusterTranscodeProfile"];
 
 /// `TranscodeJob` and so on, when the document says so; else a problem.
 pub(crate) fn kind(check: &mut Check<'_>, root: &Node, place: &Place) -> Option<&'static str> {
     let Some(entry) = root.entry("kind") else {
-        let problem = Problem::new(
-            check.source,
-            place.at,
-            "kind",
-            "this field is required and missing",
-        );
+        let problem = Problem::new(check.source, place.at, "kind", "this field is required and missing");
         check.push(problem.help(format!("it is one of {}", words::list(KINDS))));
         return None;
     };
@@ -37,15 +26,8 @@ pub(crate) fn kind(check: &mut Check<'_>, root: &Node, place: &Place) -> Option<
     let known = KINDS.into_iter().find(|kind| *kind == found);
     if known.is_none() {
         let near = words::nearest(found, KINDS).map(|near| format!("did you mean `{near}`? "));
-        let message = format!(
-            "{} is not a kind of {GROUP}",
-            words::quoted(check.source.slice(entry.node.span))
-        );
-        let help = format!(
-            "{}it is one of {}",
-            near.unwrap_or_default(),
-            words::list(KINDS)
-        );
+        let message = format!("{} is not a kind of {GROUP}", words::quoted(check.source.slice(entry.node.span)));
+        let help = format!("{}it is one of {}", near.unwrap_or_default(), words::list(KINDS));
         check.push(Problem::new(check.source, entry.node.span, "kind", message).help(help));
     }
     known
@@ -59,15 +41,10 @@ pub(crate) fn api_version(check: &mut Check<'_>, root: &Node, place: &Place) {
         Some(entry) if entry.node.text() == Some(&wanted) => return,
         Some(entry) => {
             let found = words::quoted(check.source.slice(entry.node.span));
-            (
-                entry.node.span,
-                format!("{found} is not a version that is served"),
-            )
+            (entry.node.span, format!("{found} is not a version that is served"))
         }
     };
-    check.push(
-        Problem::new(check.source, span, "apiVersion", message).help(format!("write `{wanted}`")),
-    );
+    check.push(Problem::new(check.source, span, "apiVersion", message).help(format!("write `{wanted}`")));
 }
 
 /// The object's name and labels by the rules of Kubernetes.
@@ -76,19 +53,14 @@ pub(crate) fn metadata(check: &mut Check<'_>, root: &Node, kind: &str, place: &P
         missing_name(check, place);
         return;
     };
-    let place = Place {
-        path: "metadata".into(),
-        at: entry.key_span,
-    };
+    let place = Place { path: "metadata".into(), at: entry.key_span };
     check.value(&entry.node, &schema(), &place);
     match entry.node.entry("name") {
         Some(name) => {
             if let Some(text) = name.node.text().filter(|text| !is_subdomain(text)) {
                 let message = format!("{} is not a name for an object", words::quoted(text));
                 let help = "a name is lower-case letters, digits, `-` and `.`, at most 253, with a letter or digit at both ends";
-                check.push(
-                    Problem::new(check.source, name.node.span, "metadata.name", message).help(help),
-                );
+                check.push(Problem::new(check.source, name.node.span, "metadata.name", message).help(help));
             } else if name.node.is_null() {
                 missing_name(check, &place);
             }
@@ -106,12 +78,7 @@ pub(crate) fn metadata(check: &mut Check<'_>, root: &Node, kind: &str, place: &P
 }
 
 fn missing_name(check: &mut Check<'_>, place: &Place) {
-    let problem = Problem::new(
-        check.source,
-        place.at,
-        "metadata.name",
-        "this field is required and missing",
-    );
+    let problem = Problem::new(check.source, place.at, "metadata.name", "this field is required and missing");
     check.push(problem.help("give the object a name, such as `name: movie-42` below `metadata:`"));
 }
 
@@ -120,28 +87,19 @@ fn namespace(check: &mut Check<'_>, entry: &Entry, kind: &str) {
         return;
     };
     let (message, help) = match kind {
-        "ClusterTranscodeProfile" => (
-            "a profile of the cluster is in no namespace".to_owned(),
-            "leave the field out",
-        ),
+        "ClusterTranscodeProfile" => ("a profile of the cluster is in no namespace".to_owned(), "leave the field out"),
         _ if is_label(text) => return,
         _ => (
             format!("{} is not the name of a namespace", words::quoted(text)),
             "a namespace is lower-case letters, digits and `-`, at most 63",
         ),
     };
-    check.push(
-        Problem::new(check.source, entry.node.span, "metadata.namespace", message).help(help),
-    );
+    check.push(Problem::new(check.source, entry.node.span, "metadata.namespace", message).help(help));
 }
 
 fn label(check: &mut Check<'_>, field: &str, entry: &Entry) {
     let path = format!("metadata.{field}.{}", entry.key);
-    let key = if field == "annotations" {
-        entry.key.to_lowercase()
-    } else {
-        entry.key.clone()
-    };
+    let key = if field == "annotations" { entry.key.to_lowercase() } else { entry.key.clone() };
     if !is_qualified(&key) {
         let help = "a key is letters, digits, `-`, `_` and `.`, at most 63, behind an optional `dns.prefix/`";
         let message = format!("{} is not a key here", words::quoted(&entry.key));
@@ -149,7 +107,8 @@ fn label(check: &mut Check<'_>, field: &str, entry: &Entry) {
     }
     let value = entry.node.text().unwrap_or_default();
     if field == "labels" && !value.is_empty() && !is_word(value) {
-        let help = "a label's value is letters, digits, `-`, `_` and `.`, at most 63, with a letter or digit at both ends";
+        let help =
+            "a label's value is letters, digits, `-`, `_` and `.`, at most 63, with a letter or digit at both ends";
         let message = format!("{} is not a label's value", words::quoted(value));
         check.push(Problem::new(check.source, entry.node.span, path, message).help(help));
     }
@@ -157,18 +116,12 @@ fn label(check: &mut Check<'_>, field: &str, entry: &Entry) {
 
 /// `ObjectMeta`.
 fn schema() -> JSONSchemaProps {
-    let typed = |kind: &str| JSONSchemaProps {
-        type_: Some(kind.into()),
-        ..JSONSchemaProps::default()
-    };
+    let typed = |kind: &str| JSONSchemaProps { type_: Some(kind.into()), ..JSONSchemaProps::default() };
     let texts = || JSONSchemaProps {
         additional_properties: Some(JSONSchemaPropsOrBool::Schema(Box::new(typed("string")))),
         ..typed("object")
     };
-    let anything = || JSONSchemaProps {
-        x_kubernetes_preserve_unknown_fields: Some(true),
-        ..typed("array")
-    };
+    let anything = || JSONSchemaProps { x_kubernetes_preserve_unknown_fields: Some(true), ..typed("array") };
     let mut properties = BTreeMap::from([
         ("labels".to_owned(), texts()),
         ("annotations".to_owned(), texts()),
@@ -178,36 +131,19 @@ fn schema() -> JSONSchemaProps {
         ("generation".to_owned(), typed("integer")),
         ("deletionGracePeriodSeconds".to_owned(), typed("integer")),
     ]);
-    for name in [
-        "name",
-        "generateName",
-        "namespace",
-        "uid",
-        "resourceVersion",
-        "selfLink",
-    ] {
+    for name in ["name", "generateName", "namespace", "uid", "resourceVersion", "selfLink"] {
         properties.insert(name.into(), typed("string"));
     }
     for name in ["creationTimestamp", "deletionTimestamp"] {
         properties.insert(name.into(), typed("string"));
     }
-    JSONSchemaProps {
-        type_: Some("object".into()),
-        properties: Some(properties),
-        ..JSONSchemaProps::default()
-    }
+    JSONSchemaProps { type_: Some("object".into()), properties: Some(properties), ..JSONSchemaProps::default() }
 }
 
 /// A DNS-1123 subdomain.
 fn is_subdomain(text: &str) -> bool {
     text.len() <= 253
-        && text.split('.').all(|label| {
-            is_edged(
-                label,
-                |b| b.is_ascii_lowercase() || b.is_ascii_digit(),
-                b"-",
-            )
-        })
+        && text.split('.').all(|label| is_edged(label, |b| b.is_ascii_lowercase() || b.is_ascii_digit(), b"-"))
 }
 
 /// A DNS-1123 label.

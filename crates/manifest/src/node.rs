@@ -38,12 +38,7 @@ impl Node {
             Value::List(items) => extent(items.iter()),
             Value::Map(entries) => extent(entries.iter().map(|entry| &entry.node)),
         };
-        Node {
-            span,
-            value,
-            size: size + 1,
-            depth: depth + 1,
-        }
+        Node { span, value, size: size + 1, depth: depth + 1 }
     }
 
     /// The fields, empty when it is no mapping.
@@ -88,25 +83,17 @@ impl Node {
             Value::List(items) => items.iter().map(|item| item.json()).collect(),
             Value::Map(entries) => {
                 let written = entries.iter().filter(|entry| !entry.node.is_null());
-                written
-                    .map(|entry| (entry.key.clone(), entry.node.json()))
-                    .collect()
+                written.map(|entry| (entry.key.clone(), entry.node.json())).collect()
             }
         }
     }
 }
 
 fn extent<'a>(nodes: impl Iterator<Item = &'a Rc<Node>>) -> (usize, usize) {
-    nodes.fold((0, 0), |(size, depth), node| {
-        (size.saturating_add(node.size), depth.max(node.depth))
-    })
+    nodes.fold((0, 0), |(size, depth), node| (size.saturating_add(node.size), depth.max(node.depth)))
 }
 
 /// `spec` and `inputs` make `spec.inputs`.
 pub(crate) fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }

@@ -17,10 +17,7 @@ pub(crate) struct Open {
 /// What it has so far.
 pub(crate) enum Content {
     List(Vec<Rc<Node>>),
-    Map {
-        entries: Vec<Entry>,
-        key: Option<Key>,
-    },
+    Map { entries: Vec<Entry>, key: Option<Key> },
 }
 
 /// A key whose value has not come yet.
@@ -33,12 +30,11 @@ pub(crate) struct Key {
 
 /// The path of what is being read: of the innermost field or item.
 pub(crate) fn path(open: &[Open]) -> String {
-    open.iter()
-        .fold(String::new(), |path, open| match &open.content {
-            Content::List(items) => format!("{path}[{}]", items.len()),
-            Content::Map { key, .. } => match key.as_ref().and_then(|key| key.name.as_ref()) {
-                Some(name) => join(&path, name),
-                None => path,
-            },
-        })
+    open.iter().fold(String::new(), |path, open| match &open.content {
+        Content::List(items) => format!("{path}[{}]", items.len()),
+        Content::Map { key, .. } => match key.as_ref().and_then(|key| key.name.as_ref()) {
+            Some(name) => join(&path, name),
+            None => path,
+        },
+    })
 }

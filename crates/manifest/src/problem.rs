@@ -34,12 +34,7 @@ pub(crate) enum Kind {
 }
 
 impl Problem {
-    pub(crate) fn new(
-        source: &Source,
-        span: Span,
-        path: impl Into<String>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub(crate) fn new(source: &Source, span: Span, path: impl Into<String>, message: impl Into<String>) -> Self {
         Problem {
             path: path.into(),
             message: message.into(),
@@ -56,16 +51,8 @@ impl Problem {
         let span = source.span(mark, mark);
         let line = source.line(span.at);
         let indent = &line[..line.len() - line.trim_start().len()];
-        let tab = indent
-            .contains('\t')
-            .then_some("the line is indented with a tab; YAML wants spaces");
-        Self::new(
-            source,
-            span,
-            "",
-            format!("this is not YAML: {}", error.info()),
-        )
-        .help(tab.unwrap_or_default())
+        let tab = indent.contains('\t').then_some("the line is indented with a tab; YAML wants spaces");
+        Self::new(source, span, "", format!("this is not YAML: {}", error.info())).help(tab.unwrap_or_default())
     }
 
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
@@ -100,9 +87,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Location { line, column } = self.location();
         write!(f, "{}:{line}:{column}: {}", self.file(), self.headline())?;
-        self.help
-            .as_ref()
-            .map_or(Ok(()), |help| write!(f, "; {help}"))
+        self.help.as_ref().map_or(Ok(()), |help| write!(f, "; {help}"))
     }
 }
 
@@ -110,9 +95,7 @@ impl std::error::Error for Problem {}
 
 impl Diagnostic for Problem {
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help
-            .as_ref()
-            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -121,23 +104,15 @@ impl Diagnostic for Problem {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let length = (self.span.end - self.span.start).max(1);
-        Some(Box::new(
-            [LabeledSpan::new(None, self.span.start, length)].into_iter(),
-        ))
+        Some(Box::new([LabeledSpan::new(None, self.span.start, length)].into_iter()))
     }
 }
 
 /// Renders every problem with the lines of the manifest that it is about.
 /// `colour`: whether whoever reads it is a terminal.
 pub fn render(problems: &[Problem], colour: bool) -> String {
-    let theme = if colour {
-        GraphicalTheme::unicode()
-    } else {
-        GraphicalTheme::unicode_nocolor()
-    };
-    let handler = GraphicalReportHandler::new_themed(theme)
-        .with_links(false)
-        .with_width(100);
+    let theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
     let mut text = String::new();
     for (index, problem) in problems.iter().enumerate() {
         if index > 0 {

@@ -12,12 +12,8 @@ use crate::{
 };
 
 /// Every rule, compiled once: that takes longer than everything else.
-static PROGRAMS: LazyLock<HashMap<&'static str, Program>> = LazyLock::new(|| {
-    RULES
-        .iter()
-        .filter_map(|rule| Some((rule.cel, Program::compile(rule.cel).ok()?)))
-        .collect()
-});
+static PROGRAMS: LazyLock<HashMap<&'static str, Program>> =
+    LazyLock::new(|| RULES.iter().filter_map(|rule| Some((rule.cel, Program::compile(rule.cel).ok()?))).collect());
 
 /// The rules that hold in a scope.
 pub(crate) struct Rules {
@@ -33,9 +29,7 @@ impl Rules {
     /// The rule's message when the value breaks it. Rules about a change (`oldSelf`) have nothing
     /// to say of a manifest. A rule that cannot be evaluated is broken, as on the API server.
     pub fn broken(&self, rule: &ValidationRule, node: &Node) -> Option<String> {
-        let cluster_only = RULES
-            .iter()
-            .any(|known| known.cel == rule.rule && known.scope == Scope::Cluster);
+        let cluster_only = RULES.iter().any(|known| known.cel == rule.rule && known.scope == Scope::Cluster);
         if rule.rule.contains("oldSelf") || (cluster_only && self.scope == Scope::All) {
             return None;
         }
@@ -55,11 +49,7 @@ fn value(node: &Node) -> cel::Value {
         Value::Scalar(Scalar::Int(value)) => cel::Value::Int(*value),
         Value::Scalar(Scalar::Float(value)) => cel::Value::Float(*value),
         Value::Scalar(Scalar::Text(value)) => value.as_str().into(),
-        Value::List(items) => items
-            .iter()
-            .map(|item| value(item))
-            .collect::<Vec<_>>()
-            .into(),
+        Value::List(items) => items.iter().map(|item| value(item)).collect::<Vec<_>>().into(),
         Value::Map(entries) => {
             let fields = entries.iter().filter(|entry| !entry.node.is_null());
             let fields = fields.map(|entry| (Key::from(entry.key.as_str()), value(&entry.node)));
@@ -76,15 +66,8 @@ mod tests {
     fn every_rule_compiles() {
         for rule in RULES {
             assert!(PROGRAMS.contains_key(rule.cel), "{}", rule.cel);
-            let scopes = RULES
-                .iter()
-                .filter(|other| other.cel == rule.cel)
-                .map(|other| other.scope);
-            assert!(
-                scopes.into_iter().all(|scope| scope == rule.scope),
-                "{}: two scopes",
-                rule.cel
-            );
+            let scopes = RULES.iter().filter(|other| other.cel == rule.cel).map(|other| other.scope);
+            assert!(scopes.into_iter().all(|scope| scope == rule.scope), "{}: two scopes", rule.cel);
         }
     }
 }

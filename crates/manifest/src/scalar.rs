@@ -82,27 +82,16 @@ fn integer(digits: &str) -> Option<Scalar> {
     let value = if negative { -magnitude } else { magnitude };
     match i64::try_from(value) {
         Ok(int) => Some(Scalar::Int(int)),
-        Err(_) => u64::try_from(value)
-            .ok()
-            .map(|large| Scalar::Float(large as f64)),
+        Err(_) => u64::try_from(value).ok().map(|large| Scalar::Float(large as f64)),
     }
 }
 
 /// `^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?$`
 fn decimal(digits: &str) -> Option<Scalar> {
-    let number_like = digits
-        .bytes()
-        .all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
-    let value = digits
-        .parse::<f64>()
-        .ok()
-        .filter(|v| number_like && v.is_finite())?;
+    let number_like = digits.bytes().all(|b| b.is_ascii_digit() || b"+-.eE".contains(&b));
+    let value = digits.parse::<f64>().ok().filter(|v| number_like && v.is_finite())?;
     let whole = value.fract() == 0.0 && value.abs() < 9.2e18;
-    Some(if whole {
-        Scalar::Int(value as i64)
-    } else {
-        Scalar::Float(value)
-    })
+    Some(if whole { Scalar::Int(value as i64) } else { Scalar::Float(value) })
 }
 
 #[cfg(test)]
@@ -133,10 +122,7 @@ mod tests {
             ("5.", Scalar::Int(5)),
             (".5", Scalar::Float(0.5)),
             ("-1.5", Scalar::Float(-1.5)),
-            (
-                "18446744073709551615",
-                Scalar::Float(18446744073709551615.0),
-            ),
+            ("18446744073709551615", Scalar::Float(18446744073709551615.0)),
             ("1e999", text("1e999")),
             ("0x", text("0x")),
             ("-", text("-")),

@@ -34,15 +34,8 @@ pub(crate) struct Source {
 
 impl Source {
     pub fn new(name: &str, text: &str) -> Self {
-        let offsets = text
-            .char_indices()
-            .map(|(at, _)| at)
-            .chain([text.len()])
-            .collect();
-        Source {
-            named: Arc::new(NamedSource::new(name, text.to_owned())),
-            offsets,
-        }
+        let offsets = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        Source { named: Arc::new(NamedSource::new(name, text.to_owned())), offsets }
     }
 
     pub fn name(&self) -> &str {
@@ -61,18 +54,8 @@ impl Source {
     pub fn span(&self, from: &Marker, to: &Marker) -> Span {
         let start = self.offset(from.index());
         let end = self.offset(to.index()).max(start);
-        let used = self
-            .text()
-            .get(start..end)
-            .map_or(0, |s| s.trim_end().len());
-        Span {
-            at: Location {
-                line: from.line(),
-                column: from.col() + 1,
-            },
-            start,
-            end: start + used,
-        }
+        let used = self.text().get(start..end).map_or(0, |s| s.trim_end().len());
+        Span { at: Location { line: from.line(), column: from.col() + 1 }, start, end: start + used }
     }
 
     /// The source's own writing of a span.
@@ -82,16 +65,10 @@ impl Source {
 
     /// The whole line that a location is in.
     pub fn line(&self, at: Location) -> &str {
-        self.text()
-            .lines()
-            .nth(at.line.saturating_sub(1))
-            .unwrap_or_default()
+        self.text().lines().nth(at.line.saturating_sub(1)).unwrap_or_default()
     }
 
     fn offset(&self, character: usize) -> usize {
-        self.offsets
-            .get(character)
-            .copied()
-            .unwrap_or(self.text().len())
+        self.offsets.get(character).copied().unwrap_or(self.text().len())
     }
 }

@@ -24,13 +24,7 @@ const MAX_NODES: usize = 100_000;
 
 /// Reads every document of a text. A syntax error ends the reading.
 pub(crate) fn load(source: &Source, problems: &mut Vec<Problem>) -> Vec<Rc<Node>> {
-    let mut loader = Loader {
-        source,
-        problems,
-        open: Vec::new(),
-        anchors: BTreeMap::new(),
-        documents: Vec::new(),
-    };
+    let mut loader = Loader { source, problems, open: Vec::new(), anchors: BTreeMap::new(), documents: Vec::new() };
     for event in Parser::new_from_str(source.text()) {
         match event {
             Ok((event, marks)) => {
@@ -62,13 +56,8 @@ impl Loader<'_> {
         match event {
             Event::DocumentStart(_) => self.anchors.clear(),
             Event::Scalar(word, style, anchor, tag) => {
-                if style == ScalarStyle::Plain && self.wants_key() && word == "<<" && tag.is_none()
-                {
-                    self.set_key(Key {
-                        name: None,
-                        span,
-                        merge: true,
-                    });
+                if style == ScalarStyle::Plain && self.wants_key() && word == "<<" && tag.is_none() {
+                    self.set_key(Key { name: None, span, merge: true });
                     return Some(());
                 }
                 let value = self.scalar(&word, style, tag.as_deref(), span);
@@ -81,19 +70,9 @@ impl Loader<'_> {
                     return None;
                 }
             },
-            Event::SequenceStart(anchor, tag) => {
-                self.begin(anchor, tag.as_deref(), span, Content::List(Vec::new()))?
-            }
+            Event::SequenceStart(anchor, tag) => self.begin(anchor, tag.as_deref(), span, Content::List(Vec::new()))?,
             Event::MappingStart(anchor, tag) => {
-                self.begin(
-                    anchor,
-                    tag.as_deref(),
-                    span,
-                    Content::Map {
-                        entries: Vec::new(),
-                        key: None,
-                    },
-                )?;
+                self.begin(anchor, tag.as_deref(), span, Content::Map { entries: Vec::new(), key: None })?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(span)?,
             Event::DocumentEnd | Event::StreamStart | Event::StreamEnd | Event::Nothing => {}
@@ -110,21 +89,12 @@ impl Loader<'_> {
         };
         value.unwrap_or_else(|| {
             let written = words::quoted(self.source.slice(span));
-            self.problem(
-                span,
-                &format!("{written} is not of that type: leave the tag out"),
-            );
+            self.problem(span, &format!("{written} is not of that type: leave the tag out"));
             Scalar::Text(word.to_owned())
         })
     }
 
-    fn begin(
-        &mut self,
-        anchor: usize,
-        tag: Option<&Tag>,
-        span: Span,
-        content: Content,
-    ) -> Option<()> {
+    fn begin(&mut self, anchor: usize, tag: Option<&Tag>, span: Span, content: Content) -> Option<()> {
         if tag.is_some_and(|tag| !tag.is_yaml_core_schema()) {
             self.problem(span, "a tag has no meaning here: leave it out");
         }
@@ -132,20 +102,12 @@ impl Loader<'_> {
             self.problem(span, &format!("nested more than {MAX_DEPTH} levels deep"));
             return None;
         }
-        self.open.push(Open {
-            span,
-            anchor,
-            content,
-        });
+        self.open.push(Open { span, anchor, content });
         Some(())
     }
 
     fn end(&mut self, end: Span) -> Option<()> {
-        let Open {
-            mut span,
-            anchor,
-            content,
-        } = self.open.pop()?;
+        let Open { mut span, anchor, content } = self.open.pop()?;
         span.end = end.end.max(span.start);
         let value = match content {
             Content::List(items) => Value::List(items),
@@ -166,37 +128,20 @@ impl Loader<'_> {
     fn place(&mut self, node: Rc<Node>, alias: Option<Span>) -> Option<()> {
         let at = alias.unwrap_or(node.span);
         if node.size > MAX_NODES || self.open.len() + node.depth > MAX_DEPTH {
-            self.problem(
-                at,
-                &format!("aliases make this larger than {MAX_NODES} values or {MAX_DEPTH} levels"),
-            );
+            self.problem(at, &format!("aliases make this larger than {MAX_NODES} values or {MAX_DEPTH} levels"));
             return None;
         }
         if self.wants_key() {
             let name = self.key_name(&node, at);
-            self.set_key(Key {
-                name,
-                span: at,
-                merge: false,
-            });
+            self.set_key(Key { name, span: at, merge: false });
             return Some(());
         }
         match self.open.last_mut().map(|open| &mut open.content) {
             None => self.documents.push(node),
             Some(Content::List(items)) => items.push(node),
             Some(Content::Map { key, .. }) => match key.take() {
-                Some(Key {
-                    merge: true, span, ..
-                }) => self.merge(&node, span),
-                Some(Key {
-                    name: Some(name),
-                    span,
-                    ..
-                }) => self.insert(Entry {
-                    key: name,
-                    key_span: span,
-                    node,
-                }),
+                Some(Key { merge: true, span, .. }) => self.merge(&node, span),
+                Some(Key { name: Some(name), span, .. }) => self.insert(Entry { key: name, key_span: span, node }),
                 _ => {}
             },
         }
@@ -204,21 +149,11 @@ impl Loader<'_> {
     }
 
     fn wants_key(&self) -> bool {
-        matches!(
-            self.open.last(),
-            Some(Open {
-                content: Content::Map { key: None, .. },
-                ..
-            })
-        )
+        matches!(self.open.last(), Some(Open { content: Content::Map { key: None, .. }, .. }))
     }
 
     fn set_key(&mut self, new: Key) {
-        if let Some(Open {
-            content: Content::Map { key, .. },
-            ..
-        }) = self.open.last_mut()
-        {
+        if let Some(Open { content: Content::Map { key, .. }, .. }) = self.open.last_mut() {
             *key = Some(new);
         }
     }
@@ -239,26 +174,15 @@ impl Loader<'_> {
 
     /// Adds a field; a name that is there already is a problem and its first value stays.
     fn insert(&mut self, entry: Entry) {
-        let Some(Open {
-            content: Content::Map { entries, .. },
-            ..
-        }) = self.open.last_mut()
-        else {
+        let Some(Open { content: Content::Map { entries, .. }, .. }) = self.open.last_mut() else {
             return;
         };
-        match entries
-            .iter()
-            .find(|other| other.key == entry.key)
-            .map(|other| other.key_span.at)
-        {
+        match entries.iter().find(|other| other.key == entry.key).map(|other| other.key_span.at) {
             None => entries.push(entry),
             Some(Location { line, .. }) => {
                 let message = format!("`{}` is written twice, first in line {line}", entry.key);
                 let path = join(&open::path(&self.open), &entry.key);
-                self.problems.push(
-                    Problem::new(self.source, entry.key_span, path, message)
-                        .help("keep one of them"),
-                );
+                self.problems.push(Problem::new(self.source, entry.key_span, path, message).help("keep one of them"));
             }
         }
     }
@@ -276,20 +200,12 @@ impl Loader<'_> {
                 return;
             };
             for entry in entries {
-                self.insert(Entry {
-                    key_span: at,
-                    ..entry.clone()
-                });
+                self.insert(Entry { key_span: at, ..entry.clone() });
             }
         }
     }
 
     fn problem(&mut self, span: Span, message: &str) {
-        self.problems.push(Problem::new(
-            self.source,
-            span,
-            open::path(&self.open),
-            message,
-        ));
+        self.problems.push(Problem::new(self.source, span, open::path(&self.open), message));
     }
 }

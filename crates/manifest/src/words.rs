@@ -1,20 +1,13 @@
 //! Small pieces of sentences.
 
 /// The one of `known` that `found` most likely was meant to be.
-pub(crate) fn nearest<'a>(
-    found: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = found.to_lowercase();
     let near = |name: &str| {
         let distance = strsim::damerau_levenshtein(&lower, &name.to_lowercase());
         (distance <= 1 + found.chars().count() / 4).then_some(distance)
     };
-    known
-        .into_iter()
-        .filter_map(|name| Some((near(name)?, name)))
-        .min()
-        .map(|(_, name)| name)
+    known.into_iter().filter_map(|name| Some((near(name)?, name))).min().map(|(_, name)| name)
 }
 
 /// `` `a`, `b` and `c` ``
@@ -40,11 +33,7 @@ pub(crate) fn quoted(text: &str) -> String {
 /// The first sentence of a description, on one line, without its full stop.
 pub(crate) fn first_sentence(text: &str) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.split(". ")
-        .next()
-        .unwrap_or_default()
-        .trim_end_matches('.')
-        .to_owned()
+    text.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

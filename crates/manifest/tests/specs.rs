@@ -9,18 +9,11 @@ use transcode_api::rules::Scope;
 use transcode_manifest::{Problem, read, read_for, render};
 
 fn files(folder: &str) -> Vec<(String, String)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests")
-        .join(folder);
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
     let mut files: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            (
-                path.file_name().unwrap().to_str().unwrap().to_owned(),
-                fs::read_to_string(path).unwrap(),
-            )
-        })
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(path).unwrap()))
         .collect();
     files.sort();
     files
@@ -29,26 +22,15 @@ fn files(folder: &str) -> Vec<(String, String)> {
 /// The texts of the head's comments of one sort.
 fn head<'a>(text: &'a str, sort: &str) -> Vec<&'a str> {
     let prefix = format!("# {sort}: ");
-    text.lines()
-        .filter_map(|line| line.strip_prefix(&prefix))
-        .collect()
+    text.lines().filter_map(|line| line.strip_prefix(&prefix)).collect()
 }
 
 /// `path: message; help`, without the place.
 fn said(problem: &Problem) -> String {
     let line = problem.to_string();
-    let place = format!(
-        "{}:{}:{}: ",
-        problem.file(),
-        problem.location().line,
-        problem.location().column
-    );
+    let place = format!("{}:{}:{}: ", problem.file(), problem.location().line, problem.location().column);
     let said = line.strip_prefix(&place).unwrap().to_owned();
-    if problem.path.is_empty() {
-        format!(": {said}")
-    } else {
-        said
-    }
+    if problem.path.is_empty() { format!(": {said}") } else { said }
 }
 
 #[test]
@@ -57,29 +39,18 @@ fn refusals_name_the_field_and_what_would_be_right() {
     for (name, text) in files("refusals") {
         let mut expected = head(&text, "expect");
         assert!(!expected.is_empty(), "{name} does not say what to expect");
-        let scope = if head(&text, "scope") == ["cluster"] {
-            Scope::Cluster
-        } else {
-            Scope::All
-        };
+        let scope = if head(&text, "scope") == ["cluster"] { Scope::Cluster } else { Scope::All };
         let Err(problems) = read_for(&name, &text, scope) else {
             wrong.push(format!("{name}: was read"));
             continue;
         };
         for problem in &problems {
-            match expected
-                .iter()
-                .position(|words| said(problem).contains(words))
-            {
+            match expected.iter().position(|words| said(problem).contains(words)) {
                 Some(found) => drop(expected.remove(found)),
                 None => wrong.push(format!("{name}: not expected: {problem}")),
             }
         }
-        wrong.extend(
-            expected
-                .iter()
-                .map(|words| format!("{name}: not said: {words}")),
-        );
+        wrong.extend(expected.iter().map(|words| format!("{name}: not said: {words}")));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -97,11 +68,7 @@ fn what_a_cluster_alone_refuses_is_read_locally() {
 fn accepted_specs_are_read() {
     let mut wrong = Vec::new();
     for (name, text) in files("accepted") {
-        let scope = if head(&text, "scope") == ["local"] {
-            Scope::All
-        } else {
-            Scope::Cluster
-        };
+        let scope = if head(&text, "scope") == ["local"] { Scope::All } else { Scope::Cluster };
         if let Err(problems) = read_for(&name, &text, scope) {
             wrong.extend(problems.iter().map(ToString::to_string));
         }
@@ -111,18 +78,9 @@ fn accepted_specs_are_read() {
 
 #[test]
 fn problems_are_rendered_with_their_lines() {
-    for name in [
-        "several",
-        "key-twice",
-        "tab",
-        "unknown-field",
-        "rule-two-sources",
-    ] {
+    for name in ["several", "key-twice", "tab", "unknown-field", "rule-two-sources"] {
         let file = format!("{name}.yaml");
-        let (_, text) = files("refusals")
-            .into_iter()
-            .find(|(found, _)| *found == file)
-            .unwrap();
+        let (_, text) = files("refusals").into_iter().find(|(found, _)| *found == file).unwrap();
         let problems = read(&file, &text).unwrap_err();
         insta::assert_snapshot!(name, render(&problems, false));
     }
@@ -144,10 +102,7 @@ fn later_problems_find_their_lines() {
     for (path, place) in [
         ("spec.options.renditions[1].encode", Some((14, 7))),
         ("spec.options.renditions[1]", Some((13, 7))),
-        (
-            "spec.options.renditions[1].encode.h264.rate.crf",
-            Some((14, 16)),
-        ),
+        ("spec.options.renditions[1].encode.h264.rate.crf", Some((14, 16))),
         ("spec.options.video", Some((10, 3))),
         ("spec.inputs[0].http.url", Some((7, 12))),
         ("nowhere", None),
@@ -156,8 +111,5 @@ fn later_problems_find_their_lines() {
         assert_eq!(found, place, "{path}");
     }
     let problem = document.problem("spec.outputs[0].s3.store", "there is no store `s`");
-    assert_eq!(
-        problem.to_string(),
-        "job.yaml:9:23: spec.outputs[0].s3.store: there is no store `s`"
-    );
+    assert_eq!(problem.to_string(), "job.yaml:9:23: spec.outputs[0].s3.store: there is no store `s`");
 }

@@ -188,7 +188,15 @@ mod tests {
         let mut builder = IndexBuilder::new(Some((0, base)), []);
         for n in 0..frames {
             let pts = Some(i64::from(n));
-            builder.push(&PacketRow { stream: 0, pts, dts: pts, duration: Some(1), position: None, key: n % gop == 0, discard: false });
+            builder.push(&PacketRow {
+                stream: 0,
+                pts,
+                dts: pts,
+                duration: Some(1),
+                position: None,
+                key: n % gop == 0,
+                discard: false,
+            });
         }
         let video = builder.finish().unwrap().video.unwrap();
         let timeline = Timeline::new(&video, MediaTime::ZERO, Ratio::from_integer(25)).unwrap();

@@ -54,11 +54,8 @@ pub fn codes(colour: &Colour) -> Option<init::Colour> {
         let name = name.as_deref()?;
         table.iter().find(|(known, _)| *known == name).map(|(_, code)| *code)
     };
-    let found = [
-        code(&PRIMARIES, &colour.primaries),
-        code(&TRANSFERS, &colour.transfer),
-        code(&MATRICES, &colour.matrix),
-    ];
+    let found =
+        [code(&PRIMARIES, &colour.primaries), code(&TRANSFERS, &colour.transfer), code(&MATRICES, &colour.matrix)];
     let known = found.iter().any(Option::is_some) || colour.full_range;
     let [primaries, transfer, matrix] = found.map(|c| c.unwrap_or(UNSPECIFIED));
     known.then_some(init::Colour { primaries, transfer, matrix, full_range: colour.full_range })

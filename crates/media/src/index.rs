@@ -27,7 +27,15 @@ pub struct PacketRow {
 impl PacketRow {
     /// Reads a line of `-of compact=p=0`: `stream_index=0|pts=0|dts=-2002|…|flags=K_`.
     pub fn parse(line: &str) -> Option<Self> {
-        let mut row = PacketRow { stream: u32::MAX, pts: None, dts: None, duration: None, position: None, key: false, discard: false };
+        let mut row = PacketRow {
+            stream: u32::MAX,
+            pts: None,
+            dts: None,
+            duration: None,
+            position: None,
+            key: false,
+            discard: false,
+        };
         for (name, value) in line.split('|').filter_map(|field| field.split_once('=')) {
             match name {
                 "stream_index" => row.stream = value.parse().ok()?,
@@ -97,7 +105,9 @@ pub const MAX_HOLES: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
     /// The container gives no times.
-    #[error("{count} video packets have no presentation time, the first at byte {position}: this container can't be cut exactly yet; remux it to MP4 or MKV first")]
+    #[error(
+        "{count} video packets have no presentation time, the first at byte {position}: this container can't be cut exactly yet; remux it to MP4 or MKV first"
+    )]
     NoTimestamps {
         /// How many.
         count: u64,
@@ -142,7 +152,10 @@ impl IndexBuilder {
         };
         IndexBuilder {
             video: video.map(|(stream, timebase)| (stream, empty(timebase))),
-            audio: audio.into_iter().map(|(stream, timebase)| (stream, AudioBuilder { span: None, timebase })).collect(),
+            audio: audio
+                .into_iter()
+                .map(|(stream, timebase)| (stream, AudioBuilder { span: None, timebase }))
+                .collect(),
             last_position: 0,
             last_pts: i64::MIN,
             without_pts: (0, 0),
@@ -204,7 +217,9 @@ impl IndexBuilder {
         let audio = self
             .audio
             .into_iter()
-            .map(|(_, a)| a.span.unwrap_or(AudioSpan { start: 0, end: 0, timebase: a.timebase, holes: vec![], hole_count: 0 }))
+            .map(|(_, a)| {
+                a.span.unwrap_or(AudioSpan { start: 0, end: 0, timebase: a.timebase, holes: vec![], hole_count: 0 })
+            })
             .collect();
         Ok(PacketIndex { video, audio })
     }
@@ -215,7 +230,10 @@ impl AudioBuilder {
         let Some(pts) = row.pts.filter(|_| !row.discard) else { return };
         let end = pts + row.duration.unwrap_or(0).max(0);
         let Some(span) = &mut self.span else {
-            self.span = Some(AudioSpan { start: pts, end, timebase: self.timebase, holes: vec![], hole_count: 0 });
+            // Sound before 0 is an encoder's priming, or lies before the container's edit list:
+            // decoders throw it away (ffprobe tells it as skip_samples, if at all).
+            self.span =
+                Some(AudioSpan { start: pts.max(0), end, timebase: self.timebase, holes: vec![], hole_count: 0 });
             return;
         };
         if self.timebase.time(pts - span.end) > MediaTime::millis(50) {
@@ -306,6 +324,12 @@ mod tests {
         .unwrap();
         assert_eq!(index.audio[0].holes, [(50, 500)]);
         assert_eq!((index.audio[0].start, index.audio[0].end), (10, 520));
+    }
+
+    #[test]
+    fn priming_is_not_the_start_of_the_sound() {
+        let index = build(&["stream_index=0|pts=0|flags=K_", "stream_index=1|pts=-11|duration=20|flags=K_"]).unwrap();
+        assert_eq!((index.audio[0].start, index.audio[0].end), (0, 9));
     }
 
     #[test]

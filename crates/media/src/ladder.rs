@@ -155,12 +155,16 @@ fn listed(picture: Picture, portrait: bool, rungs: &[Rung]) -> Ladder {
         let named = RUNGS.iter().find(|(name, _)| *name == rung.name).map(|(_, within)| turned(*within, portrait));
         let fitted = rung.within.or(named).and_then(|within| picture.fitted(within));
         let made = rendition(&rung.name, fitted.unwrap_or(picture.even()), &rung.codec);
-        let same = ladder.renditions.iter().find(|r: &&Rendition| {
-            (r.width, r.height, &r.codec) == (made.width, made.height, &made.codec)
-        });
+        let same = ladder
+            .renditions
+            .iter()
+            .find(|r: &&Rendition| (r.width, r.height, &r.codec) == (made.width, made.height, &made.codec));
         if let Some(same) = same {
             let (first, w, h) = (same.name.clone(), made.width, made.height);
-            ladder.notes.push(format!("{} is left out: it would be the same {w}x{h} picture as {first}, because nothing is upscaled", rung.name));
+            ladder.notes.push(format!(
+                "{} is left out: it would be the same {w}x{h} picture as {first}, because nothing is upscaled",
+                rung.name
+            ));
             continue;
         }
         ladder.renditions.push(made);
@@ -169,7 +173,13 @@ fn listed(picture: Picture, portrait: bool, rungs: &[Rung]) -> Ladder {
 }
 
 fn rendition(name: &str, picture: Picture, codec: &VideoCodec) -> Rendition {
-    Rendition { name: name.into(), width: picture.width, height: picture.height, sar: picture.sar, codec: codec.clone() }
+    Rendition {
+        name: name.into(),
+        width: picture.width,
+        height: picture.height,
+        sar: picture.sar,
+        codec: codec.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -208,7 +218,16 @@ mod tests {
     #[test]
     fn derived_ladders() {
         let table: [(VideoStream, &[&str]); 9] = [
-            (source(3840, 2160, (1, 1), 0), &["2160p 3840x2160 1", "1440p 2560x1440 1", "1080p 1920x1080 1", "720p 1280x720 1", "480p 854x480 1280/1281"]),
+            (
+                source(3840, 2160, (1, 1), 0),
+                &[
+                    "2160p 3840x2160 1",
+                    "1440p 2560x1440 1",
+                    "1080p 1920x1080 1",
+                    "720p 1280x720 1",
+                    "480p 854x480 1280/1281",
+                ],
+            ),
             (source(1920, 1080, (1, 1), 0), &["1080p 1920x1080 1", "720p 1280x720 1", "480p 854x480 1280/1281"]),
             (source(1920, 800, (1, 1), 0), &["1080p 1920x800 1", "720p 1280x534 801/800", "480p 854x356 2136/2135"]),
             (source(1080, 1920, (1, 1), 0), &["1080p 1080x1920 1", "720p 720x1280 1", "480p 480x854 1281/1280"]),
@@ -227,11 +246,7 @@ mod tests {
     #[test]
     fn a_listed_rung_is_never_upscaled_and_doubles_are_named() {
         let rung = |name: &str, within| Rung { name: name.into(), within, codec: CODEC };
-        let rungs = [
-            rung("1080p", None),
-            rung("720p", None),
-            rung("square", Some(Box2 { width: 300, height: 300 })),
-        ];
+        let rungs = [rung("1080p", None), rung("720p", None), rung("square", Some(Box2 { width: 300, height: 300 }))];
         let made = ladder(&source(1280, 720, (1, 1), 0), Some(&rungs), &CODEC);
         let names: Vec<_> = made.renditions.iter().map(|r| (r.name.as_str(), r.width, r.height)).collect();
         assert_eq!(names, [("1080p", 1280, 720), ("square", 300, 168)]);

@@ -140,7 +140,8 @@ pub enum ProbeError {
 pub fn read(json: &str) -> Result<MediaInfo, ProbeError> {
     let raw: RawProbe = serde_json::from_str(json).map_err(|e| ProbeError::Unreadable(e.to_string()))?;
     let chosen = raw.video_choice();
-    let mut info = MediaInfo { container: raw.format.format_name.clone(), video: None, audio: vec![], left_out: vec![] };
+    let mut info =
+        MediaInfo { container: raw.format.format_name.clone(), video: None, audio: vec![], left_out: vec![] };
     for stream in &raw.streams {
         match stream.codec_type.as_deref() {
             Some("video") if chosen == Some(stream.index) => info.video = Some(stream.video()?),
@@ -215,9 +216,10 @@ struct RawSideData {
 
 impl RawProbe {
     fn video_choice(&self) -> Option<u32> {
-        let mut candidates = self.streams.iter().filter(|s| {
-            s.codec_type.as_deref() == Some("video") && s.disposition.attached_pic == 0 && s.decodable()
-        });
+        let mut candidates = self
+            .streams
+            .iter()
+            .filter(|s| s.codec_type.as_deref() == Some("video") && s.disposition.attached_pic == 0 && s.decodable());
         let first = candidates.clone().next()?;
         Some(candidates.find(|s| s.disposition.default == 1).unwrap_or(first).index)
     }
@@ -301,9 +303,16 @@ impl RawStream {
         Ok(AudioStream {
             index: self.index,
             codec: self.codec_name.clone().unwrap_or_default(),
-            channels: u32::try_from(channels).ok().filter(|c| (1..=64).contains(c)).ok_or_else(|| self.absurd("channel count", channels))?,
+            channels: u32::try_from(channels)
+                .ok()
+                .filter(|c| (1..=64).contains(c))
+                .ok_or_else(|| self.absurd("channel count", channels))?,
             layout: self.channel_layout.clone().filter(|l| l != "unknown"),
-            sample_rate: rate.parse().ok().filter(|r| (1..=768_000).contains(r)).ok_or_else(|| self.absurd("sample rate", rate))?,
+            sample_rate: rate
+                .parse()
+                .ok()
+                .filter(|r| (1..=768_000).contains(r))
+                .ok_or_else(|| self.absurd("sample rate", rate))?,
             timebase: self.timebase()?,
             language: self.tags.get("language").cloned().unwrap_or_else(|| "und".into()),
             title: self.tags.get("title").cloned().map(|t| t.chars().take(80).collect()),

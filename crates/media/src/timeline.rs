@@ -174,14 +174,27 @@ fn constant_rate(output: &[i64], timescale: Timescale, nominal: Rational, per_ti
     let first = *output.first()?;
     let candidates = [standard_rate(nominal), Some(nominal)];
     candidates.into_iter().flatten().find(|rate| {
-        output.iter().enumerate().all(|(n, time)| (time - nth_frame(first, n as i64, *rate, timescale)).abs() <= per_tick)
+        output
+            .iter()
+            .enumerate()
+            .all(|(n, time)| (time - nth_frame(first, n as i64, *rate, timescale)).abs() <= per_tick)
     })
 }
 
 /// The broadcast rate that an average measured over few or rounded frames stands for.
 fn standard_rate(average: Rational) -> Option<Rational> {
     const RATES: [(i64, i64); 11] = [
-        (24000, 1001), (24, 1), (25, 1), (30000, 1001), (30, 1), (48, 1), (50, 1), (60000, 1001), (60, 1), (120, 1), (15, 1),
+        (24000, 1001),
+        (24, 1),
+        (25, 1),
+        (30000, 1001),
+        (30, 1),
+        (48, 1),
+        (50, 1),
+        (60000, 1001),
+        (60, 1),
+        (120, 1),
+        (15, 1),
     ];
     RATES.into_iter().map(|(n, d)| Ratio::new(n, d)).find(|rate| {
         let off = if *rate > average { rate - average } else { average - rate };
@@ -200,7 +213,15 @@ mod tests {
         let base = Timebase { num: 1, den };
         let mut builder = IndexBuilder::new(Some((0, base)), []);
         for (n, pts) in pts.iter().enumerate() {
-            builder.push(&PacketRow { stream: 0, pts: Some(*pts), dts: None, duration: Some(40), position: None, key: n == 0, discard: false });
+            builder.push(&PacketRow {
+                stream: 0,
+                pts: Some(*pts),
+                dts: None,
+                duration: Some(40),
+                position: None,
+                key: n == 0,
+                discard: false,
+            });
         }
         let index = builder.finish().unwrap();
         let origin = origin(&index);
@@ -229,7 +250,10 @@ mod tests {
         let line = timeline(&[0, 200, 400, 12_500, 12_700, 16_100], 1000, (5, 1));
         assert_eq!(line.constant_rate, None);
         let segments = line.segments(MediaTime::seconds(4));
-        assert_eq!(segments, [Span { first: 0, frames: 3 }, Span { first: 3, frames: 2 }, Span { first: 5, frames: 1 }]);
+        assert_eq!(
+            segments,
+            [Span { first: 0, frames: 3 }, Span { first: 3, frames: 2 }, Span { first: 5, frames: 1 }]
+        );
         assert_eq!(line.end, 16_140);
     }
 

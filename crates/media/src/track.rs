@@ -118,8 +118,8 @@ impl FinishedTrack {
 
     /// From the start of the first segment to the end of the last one.
     pub fn duration(&self) -> MediaTime {
-        let ticks: u64 = self.segments.iter().map(|s| s.duration).sum::<u64>()
-            + self.gaps.iter().map(|g| g.duration).sum::<u64>();
+        let ticks: u64 =
+            self.segments.iter().map(|s| s.duration).sum::<u64>() + self.gaps.iter().map(|g| g.duration).sum::<u64>();
         self.track.timescale.time(ticks as i64)
     }
 
@@ -131,11 +131,7 @@ impl FinishedTrack {
     /// Measured bit rate of the worst segment, bit/s, rounded up (`BANDWIDTH`, the peak segment
     /// bit rate of RFC 8216bis 4.4.6.2).
     pub fn peak_bandwidth(&self) -> u64 {
-        self.segments
-            .iter()
-            .map(|s| bandwidth(s.file.bytes, s.duration, self.track.timescale))
-            .max()
-            .unwrap_or(0)
+        self.segments.iter().map(|s| bandwidth(s.file.bytes, s.duration, self.track.timescale)).max().unwrap_or(0)
     }
 }
 

@@ -5,6 +5,10 @@ mod cmaf_fixtures;
 
 use std::fs::File;
 
+use cmaf_fixtures::{
+    CHUNK, FRAMES, OnDisk, SEGMENT, Source, TONE, Track, encode_tone, open, progressive, tone, tone_by_ffmpeg,
+};
+use proptest::prelude::*;
 use transcode_media::cmaf::{
     SampleEntry,
     audio::{AudioError, AudioPlan, AudioSegment, audio_segments},
@@ -13,10 +17,6 @@ use transcode_media::cmaf::{
     init::{TrackInit, init_segment},
     rewrite::{ChunkPlan, RewriteError, SegmentFrames, video_segments},
 };
-use cmaf_fixtures::{
-    CHUNK, FRAMES, OnDisk, SEGMENT, Source, TONE, Track, encode_tone, open, progressive, tone, tone_by_ffmpeg,
-};
-use proptest::prelude::*;
 use transcode_media::{
     inspect::{continuity, inspect_init, inspect_progressive, inspect_segment},
     time,

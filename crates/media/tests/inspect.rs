@@ -10,8 +10,8 @@ use inspect_fixtures::*;
 use proptest::prelude::*;
 use transcode_media::{
     inspect::{
-        Finding, InitFacts, InspectError, MediaKind, SegmentFacts, continuity, inspect_init,
-        inspect_progressive, inspect_segment,
+        Finding, InitFacts, InspectError, MediaKind, SegmentFacts, continuity, inspect_init, inspect_progressive,
+        inspect_segment,
     },
     time::{Rational, Timescale},
     track::Gap,
@@ -19,11 +19,7 @@ use transcode_media::{
 
 fn facts(stream: &Fragments) -> (InitFacts, Vec<SegmentFacts>) {
     let init = inspect_init(&stream.init).unwrap();
-    let segments = stream
-        .segments
-        .iter()
-        .map(|s| inspect_segment(s, &init).unwrap())
-        .collect();
+    let segments = stream.segments.iter().map(|s| inspect_segment(s, &init).unwrap()).collect();
     (init, segments)
 }
 
@@ -39,13 +35,7 @@ fn assert_as_ffprobe(stream: &Fragments) {
         assert_eq!(u64::from(sample.size), packet.size);
         assert_eq!(sample.sync, packet.key);
     }
-    assert_eq!(
-        continuity(&segments, &[])
-            .iter()
-            .filter(|f| !is_banner(f))
-            .count(),
-        0
-    );
+    assert_eq!(continuity(&segments, &[]).iter().filter(|f| !is_banner(f)).count(), 0);
 }
 
 fn is_banner(finding: &Finding) -> bool {
@@ -60,22 +50,14 @@ fn h264_with_b_frames() {
     assert_eq!(init.timescale, Timescale(12_800));
     assert_eq!(init.codec, stream.codec_of_hls());
     assert_eq!(init.nal_length_size, Some(4));
-    let MediaKind::Video {
-        width, height, sar, ..
-    } = init.kind
-    else {
-        panic!("video")
-    };
+    let MediaKind::Video { width, height, sar, .. } = init.kind else { panic!("video") };
     assert_eq!((width, height, sar), (320, 180, Rational::new(4, 3)));
     assert_eq!(segments.len(), 3);
     assert!(segments.iter().all(|s| s.starts_with_random_access));
     assert!(segments[0].has_encoder_banner && !segments[1].has_encoder_banner);
     assert_eq!(segments[1].decode_time, 25_600);
     assert_eq!(segments[0].decode_end(), 25_600);
-    assert_eq!(
-        segments[0].samples[0].offset + u64::from(segments[0].samples[0].size),
-        segments[0].key_bytes()
-    );
+    assert_eq!(segments[0].samples[0].offset + u64::from(segments[0].samples[0].size), segments[0].key_bytes());
 }
 
 #[test]
@@ -91,14 +73,9 @@ fn open_gops_are_seen_in_the_bitstream() {
     let stream = Fragments::video("libx264", &["-x264-params", "open-gop=1:bframes=3"]);
     let (_, segments) = facts(&stream);
     assert!(segments[0].starts_with_random_access);
-    assert!(
-        !segments[1].starts_with_random_access,
-        "a recovery point is no IDR"
-    );
+    assert!(!segments[1].starts_with_random_access, "a recovery point is no IDR");
     let findings = continuity(&segments, &[]);
-    assert!(findings.contains(&Finding::NoRandomAccess {
-        segment: segments[1].sequence
-    }));
+    assert!(findings.contains(&Finding::NoRandomAccess { segment: segments[1].sequence }));
 }
 
 #[test]
@@ -137,22 +114,9 @@ fn av1() {
     let (init, segments) = facts(&stream);
     assert_eq!(init.codec, "av01.0.00M.08");
     assert_eq!(init.nal_length_size, None);
-    assert!(
-        segments
-            .iter()
-            .all(|s| s.starts_with_random_access && !s.has_encoder_banner)
-    );
-    let MediaKind::Video {
-        colour: Some(colour),
-        ..
-    } = init.kind
-    else {
-        panic!("colour")
-    };
-    assert_eq!(
-        (colour.primaries, colour.transfer, colour.matrix),
-        (1, 1, 1)
-    );
+    assert!(segments.iter().all(|s| s.starts_with_random_access && !s.has_encoder_banner));
+    let MediaKind::Video { colour: Some(colour), .. } = init.kind else { panic!("colour") };
+    assert_eq!((colour.primaries, colour.transfer, colour.matrix), (1, 1, 1));
 }
 
 #[test]
@@ -161,23 +125,11 @@ fn aac_has_its_priming_in_an_edit_list() {
     assert_as_ffprobe(&stream);
     let (init, segments) = facts(&stream);
     assert_eq!(init.codec, "mp4a.40.2");
-    assert_eq!(
-        (init.timescale, init.edit_media_time),
-        (Timescale(48_000), 1024)
-    );
-    assert_eq!(
-        init.kind,
-        MediaKind::Audio {
-            channels: 2,
-            sample_rate: 48_000
-        }
-    );
+    assert_eq!((init.timescale, init.edit_media_time), (Timescale(48_000), 1024));
+    assert_eq!(init.kind, MediaKind::Audio { channels: 2, sample_rate: 48_000 });
     assert_eq!(init.language, "fra");
     assert_eq!(segments[0].samples[0].pts, -1024);
-    assert!(
-        segments[0].has_encoder_banner,
-        "Lavc in the first access unit"
-    );
+    assert!(segments[0].has_encoder_banner, "Lavc in the first access unit");
 }
 
 #[test]
@@ -186,19 +138,9 @@ fn opus() {
     assert_as_ffprobe(&stream);
     let (init, segments) = facts(&stream);
     assert_eq!(init.codec, "opus");
-    assert_eq!(
-        init.kind,
-        MediaKind::Audio {
-            channels: 2,
-            sample_rate: 48_000
-        }
-    );
+    assert_eq!(init.kind, MediaKind::Audio { channels: 2, sample_rate: 48_000 });
     assert_eq!(init.edit_media_time, 312);
-    assert!(
-        segments
-            .iter()
-            .all(|s| !s.has_encoder_banner && s.starts_with_random_access)
-    );
+    assert!(segments.iter().all(|s| !s.has_encoder_banner && s.starts_with_random_access));
 }
 
 #[test]
@@ -213,10 +155,7 @@ fn progressive_files() {
             assert_eq!(track.samples.len(), packets.len());
             for (sample, packet) in track.samples.iter().zip(&packets) {
                 assert_eq!((sample.pts, sample.sync), (packet.pts, packet.key));
-                assert_eq!(
-                    (u64::from(sample.size), sample.offset),
-                    (packet.size, packet.offset)
-                );
+                assert_eq!((u64::from(sample.size), sample.offset), (packet.size, packet.offset));
             }
             assert!(!track.wide_offsets);
             assert!(track.presentation_times().is_sorted());
@@ -230,69 +169,35 @@ fn progressive_files() {
 
 #[test]
 fn continuity_tells_what_is_wrong_and_where() {
-    let stream = Fragments::video(
-        "libx264",
-        &["-bf", "2", "-bsf:v", "filter_units=remove_types=6"],
-    );
+    let stream = Fragments::video("libx264", &["-bf", "2", "-bsf:v", "filter_units=remove_types=6"]);
     let (_, segments) = facts(&stream);
     let number = segments[1].sequence;
-    let gap = |duration| Gap {
-        number,
-        start: 25_600,
-        duration,
-    };
+    let gap = |duration| Gap { number, start: 25_600, duration };
     let missing = [segments[0].clone(), segments[2].clone()];
     assert_eq!(continuity(&missing, &[gap(25_600)]), []);
     let findings = continuity(&missing, &[]);
     assert_eq!(
         findings,
         [
-            Finding::Number {
-                expected: number,
-                found: number + 1
-            },
-            Finding::DecodeTime {
-                segment: number + 1,
-                expected: 25_600,
-                found: 51_200
-            },
+            Finding::Number { expected: number, found: number + 1 },
+            Finding::DecodeTime { segment: number + 1, expected: 25_600, found: 51_200 },
         ]
     );
-    assert_eq!(
-        findings[0].to_string(),
-        "segment 2 should come next, but 3 does"
-    );
+    assert_eq!(findings[0].to_string(), "segment 2 should come next, but 3 does");
     assert_eq!(continuity(&missing, &[gap(25_599)]).len(), 1);
 
     let mut broken = segments.clone();
     broken[1].samples[3].pts = broken[1].samples[4].pts;
     let pts = broken[1].samples[4].pts;
-    assert!(continuity(&broken, &[]).contains(&Finding::SamePts {
-        segment: number,
-        pts
-    }));
+    assert!(continuity(&broken, &[]).contains(&Finding::SamePts { segment: number, pts }));
     let mut broken = segments.clone();
     broken[1].samples[3].pts = 0;
     let findings = continuity(&broken, &[]);
-    assert!(
-        findings
-            .iter()
-            .any(|f| matches!(f, Finding::Overlap { found: 0, .. })),
-        "{findings:?}"
-    );
-    assert!(
-        findings
-            .iter()
-            .any(|f| matches!(f, Finding::NegativeOffset { .. }))
-    );
+    assert!(findings.iter().any(|f| matches!(f, Finding::Overlap { found: 0, .. })), "{findings:?}");
+    assert!(findings.iter().any(|f| matches!(f, Finding::NegativeOffset { .. })));
     let mut broken = segments;
     broken[2].samples[0].sync = false;
-    assert_eq!(
-        continuity(&broken, &[]),
-        [Finding::NotSync {
-            segment: number + 1
-        }]
-    );
+    assert_eq!(continuity(&broken, &[]), [Finding::NotSync { segment: number + 1 }]);
 }
 
 #[test]
@@ -307,14 +212,8 @@ fn a_segment_holds_one_fragment_and_nothing_else() {
     assert!(matches!(of(&two), Err(InspectError::Unexpected { kind, .. }) if kind == "moof"));
     let mfra = [segment.as_slice(), b"\0\0\0\x08mfra"].concat();
     assert!(matches!(of(&mfra), Err(InspectError::Unexpected { kind, .. }) if kind == "mfra"));
-    assert!(matches!(
-        of(&segment[..mdat]),
-        Err(InspectError::Missing("mdat"))
-    ));
-    assert!(matches!(
-        of(&segment[mdat..]),
-        Err(InspectError::Unexpected { .. })
-    ));
+    assert!(matches!(of(&segment[..mdat]), Err(InspectError::Missing("mdat"))));
+    assert!(matches!(of(&segment[mdat..]), Err(InspectError::Unexpected { .. })));
     assert!(matches!(of(&[]), Err(InspectError::Missing("moof"))));
 
     let mut longer = segment.clone();
@@ -344,10 +243,7 @@ fn corpus() -> &'static [Sample] {
             Fragments::audio("libopus", &[]),
         ];
         let file = progressive("+faststart").0;
-        streams
-            .into_iter()
-            .map(|mut s| (s.init, s.segments.swap_remove(1), file.clone()))
-            .collect()
+        streams.into_iter().map(|mut s| (s.init, s.segments.swap_remove(1), file.clone())).collect()
     })
 }
 
@@ -368,10 +264,7 @@ fn truncated_files_are_errors() {
             assert!(inspect_init(&init[..cut]).is_err(), "init cut at {cut}");
         }
         for cut in (0..segment.len()).filter(|cut| *cut < 3000 || cut % 97 == 0) {
-            assert!(
-                inspect_segment(&segment[..cut], &facts).is_err(),
-                "segment cut at {cut}"
-            );
+            assert!(inspect_segment(&segment[..cut], &facts).is_err(), "segment cut at {cut}");
         }
         for cut in (0..file.len()).filter(|cut| cut % 211 == 0) {
             assert!(inspect_progressive(&mut Cursor::new(&file[..cut])).is_err());

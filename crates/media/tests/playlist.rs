@@ -20,36 +20,20 @@ const MPD: &str = "manifest.mpd";
 
 /// Compares with `tests/golden/<name>`; `UPDATE_GOLDEN=1` writes it.
 fn golden(name: &str, text: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/golden")
-        .join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, text).unwrap();
     }
     let wanted = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        text,
-        wanted,
-        "{}: UPDATE_GOLDEN=1 accepts this",
-        path.display()
-    );
+    assert_eq!(text, wanted, "{}: UPDATE_GOLDEN=1 accepts this", path.display());
 }
 
 fn all_golden(case: &str, presentation: &Presentation) {
     for (path, text) in hls::files(presentation, MASTER).unwrap() {
         let name = path.rsplit('/').take(2).collect::<Vec<_>>();
-        golden(
-            &format!(
-                "{case}.{}",
-                name.into_iter().rev().collect::<Vec<_>>().join(".")
-            ),
-            &text,
-        );
+        golden(&format!("{case}.{}", name.into_iter().rev().collect::<Vec<_>>().join(".")), &text);
     }
-    golden(
-        &format!("{case}.{MPD}"),
-        &dash::mpd(presentation, MPD).unwrap(),
-    );
+    golden(&format!("{case}.{MPD}"), &dash::mpd(presentation, MPD).unwrap());
 }
 
 fn m3u8_master(text: &str) -> MasterPlaylist {
@@ -78,13 +62,7 @@ fn own_master(text: &str) -> MasterFacts {
 fn golden_files() {
     all_golden("film", &film());
     all_golden("gaps", &with_gaps(film(), &[2, 3]));
-    all_golden(
-        "audio-only",
-        &Presentation {
-            video: vec![],
-            ..film()
-        },
-    );
+    all_golden("audio-only", &Presentation { video: vec![], ..film() });
     all_golden("vfr", &vfr());
 }
 
@@ -100,36 +78,20 @@ fn m3u8_rs_reads_the_multivariant_playlist() {
     for ((variant, iframe), listed) in variants.iter().zip(iframes).zip(&film.video) {
         let track = &listed.track;
         let (width, height, rate) = picture(listed);
-        let loudest = film
-            .audio
-            .iter()
-            .map(|a| a.track.average_bandwidth())
-            .max()
-            .unwrap();
+        let loudest = film.audio.iter().map(|a| a.track.average_bandwidth()).max().unwrap();
         assert!(!variant.is_i_frame && iframe.is_i_frame);
         assert_eq!(variant.uri, listed.playlist);
-        assert_eq!(
-            variant.average_bandwidth,
-            Some(track.average_bandwidth() + loudest)
-        );
+        assert_eq!(variant.average_bandwidth, Some(track.average_bandwidth() + loudest));
         assert!(variant.bandwidth >= variant.average_bandwidth.unwrap());
         assert!(iframe.bandwidth < variant.bandwidth);
-        assert_eq!(
-            variant.codecs,
-            Some(format!("{},mp4a.40.2", track.track.codec))
-        );
+        assert_eq!(variant.codecs, Some(format!("{},mp4a.40.2", track.track.codec)));
         let resolution = variant.resolution.unwrap();
-        assert_eq!(
-            (resolution.width, resolution.height),
-            (u64::from(width), u64::from(height))
-        );
+        assert_eq!((resolution.width, resolution.height), (u64::from(width), u64::from(height)));
         let exact = *rate.numer() as f64 / *rate.denom() as f64;
         assert!((variant.frame_rate.unwrap() - exact).abs() < 0.0005);
         assert_eq!(variant.audio.as_deref(), Some("mp4a-2ch"));
     }
-    let [english, french] = master.alternatives.as_slice() else {
-        panic!("two audio tracks")
-    };
+    let [english, french] = master.alternatives.as_slice() else { panic!("two audio tracks") };
     assert!(english.media_type == AlternativeMediaType::Audio && english.default);
     assert!(!french.default && french.autoselect);
     assert_eq!(french.language.as_deref(), Some("fr"));
@@ -139,21 +101,13 @@ fn m3u8_rs_reads_the_multivariant_playlist() {
 
 #[test]
 fn m3u8_rs_and_the_own_reader_agree_on_media_playlists() {
-    for listed in with_gaps(film(), &[2])
-        .video
-        .iter()
-        .chain(&film().audio)
-        .chain(&vfr().video)
-    {
+    for listed in with_gaps(film(), &[2]).video.iter().chain(&film().audio).chain(&vfr().video) {
         let text = hls::media(listed).unwrap();
         let (theirs, ours) = (m3u8_media(&text), own_media(&text));
         assert!(theirs.end_list && ours.ended);
         assert_eq!(theirs.target_duration, ours.target_duration);
         assert_eq!(theirs.media_sequence, ours.media_sequence);
-        assert_eq!(
-            theirs.segments[0].map.as_ref().map(|m| &m.uri),
-            ours.map.as_ref()
-        );
+        assert_eq!(theirs.segments[0].map.as_ref().map(|m| &m.uri), ours.map.as_ref());
         assert_eq!(theirs.segments.len(), ours.segments.len());
         for (a, b) in theirs.segments.iter().zip(&ours.segments) {
             assert_eq!(a.uri, b.uri);
@@ -168,19 +122,10 @@ fn extinf_sums_to_the_exact_duration_and_never_drifts() {
     for listed in film().video.iter().chain(&film().audio).chain(&vfr().video) {
         let media = own_media(&hls::media(listed).unwrap());
         let exact = listed.track.duration();
-        assert_eq!(
-            decimal_seconds(media.duration()),
-            decimal_seconds(exact),
-            "{}",
-            listed.playlist
-        );
+        assert_eq!(decimal_seconds(media.duration()), decimal_seconds(exact), "{}", listed.playlist);
         let mut at = MediaTime::ZERO;
         for (segment, fact) in listed.track.segments.iter().zip(&media.segments) {
-            let start = listed
-                .track
-                .track
-                .timescale
-                .time(segment.start - listed.track.segments[0].start);
+            let start = listed.track.track.timescale.time(segment.start - listed.track.segments[0].start);
             let off = (at - start).ratio();
             assert!(off <= Rational::new(1, 1_000_000) && -off <= Rational::new(1, 1_000_000));
             at = at + fact.duration;
@@ -201,13 +146,7 @@ fn iframe_playlists_name_the_first_sample_of_each_segment() {
     for (fact, segment) in segments.zip(&listed.track.segments) {
         assert_eq!(fact.range, Some((0, segment.key_bytes)));
     }
-    assert_eq!(
-        theirs.segments[0]
-            .byte_range
-            .as_ref()
-            .map(|r| (r.length, r.offset)),
-        Some((50_000, Some(0)))
-    );
+    assert_eq!(theirs.segments[0].byte_range.as_ref().map(|r| (r.length, r.offset)), Some((50_000, Some(0))));
     assert!(ours.segments[1].gap && ours.segments[1].range.is_none());
     assert_eq!(ours.version, 8);
 }
@@ -219,56 +158,26 @@ fn dash_mpd_reads_the_mpd() {
     let mpd = dash_mpd_core::parse(&text).unwrap();
     assert_eq!(mpd.mpdtype.as_deref(), Some("static"));
     assert_eq!(mpd.mediaPresentationDuration.unwrap().as_secs_f64(), 16.064);
-    let [period] = mpd.periods.as_slice() else {
-        panic!("one period")
-    };
-    let [video, english, french] = period.adaptations.as_slice() else {
-        panic!("three sets")
-    };
+    let [period] = mpd.periods.as_slice() else { panic!("one period") };
+    let [video, english, french] = period.adaptations.as_slice() else { panic!("three sets") };
     assert_eq!((video.maxWidth, video.maxHeight), (Some(1920), Some(1080)));
     assert_eq!(video.par.as_deref(), Some("16:9"));
-    assert_eq!(
-        (english.lang.as_deref(), french.lang.as_deref()),
-        (Some("en"), Some("fr"))
-    );
+    assert_eq!((english.lang.as_deref(), french.lang.as_deref()), (Some("en"), Some("fr")));
     let roles = [english, french].map(|set| set.Role[0].value.clone().unwrap());
     assert_eq!(roles, ["main", "alternate"]);
 
     for (representation, listed) in video.representations.iter().zip(&film.video) {
         let (width, height, rate) = picture(listed);
-        assert_eq!(
-            representation.id.as_deref(),
-            Some(listed.track.track.name.as_str())
-        );
-        assert_eq!(
-            representation.codecs.as_deref(),
-            Some(listed.track.track.codec.as_str())
-        );
-        assert_eq!(
-            (representation.width, representation.height),
-            (Some(width.into()), Some(height.into()))
-        );
-        assert_eq!(
-            representation.frameRate.as_deref(),
-            Some(rate.to_string().as_str())
-        );
+        assert_eq!(representation.id.as_deref(), Some(listed.track.track.name.as_str()));
+        assert_eq!(representation.codecs.as_deref(), Some(listed.track.track.codec.as_str()));
+        assert_eq!((representation.width, representation.height), (Some(width.into()), Some(height.into())));
+        assert_eq!(representation.frameRate.as_deref(), Some(rate.to_string().as_str()));
         let template = representation.SegmentTemplate.as_ref().unwrap();
         let timeline = &template.SegmentTimeline.as_ref().unwrap().segments;
         let count: i64 = timeline.iter().map(|s| 1 + s.r.unwrap_or(0)).sum();
         assert_eq!(count as usize, listed.track.segments.len());
-        let ticks: u64 = timeline
-            .iter()
-            .map(|s| s.d * (1 + s.r.unwrap_or(0) as u64))
-            .sum();
-        assert_eq!(
-            ticks,
-            listed
-                .track
-                .segments
-                .iter()
-                .map(|s| s.duration)
-                .sum::<u64>()
-        );
+        let ticks: u64 = timeline.iter().map(|s| s.d * (1 + s.r.unwrap_or(0) as u64)).sum();
+        assert_eq!(ticks, listed.track.segments.iter().map(|s| s.duration).sum::<u64>());
     }
 }
 
@@ -278,108 +187,61 @@ fn assert_mpd_names_all(presentation: &Presentation) {
     for listed in presentation.video.iter().chain(&presentation.audio) {
         let track = &listed.track;
         let mut found = Vec::new();
-        for part in facts
-            .representations
-            .iter()
-            .filter(|r| r.id == track.track.name)
-        {
+        for part in facts.representations.iter().filter(|r| r.id == track.track.name) {
             assert_eq!(part.timescale, track.track.timescale);
             assert_eq!(part.initialization, track.track.init.path);
             let offset = part.timescale.time(part.presentation_time_offset as i64);
             // Up to the microsecond of the one and half a tick of the other.
             let off = (offset - part.period_start).ratio();
             let half = Rational::new(1, 1_000_000) + part.timescale.time(1).ratio() / 2;
-            assert!(
-                -half <= off && off <= half,
-                "times and periods share the output timeline"
-            );
-            found.extend(
-                part.segments
-                    .iter()
-                    .map(|s| (s.number, s.start, s.duration, s.uri.clone())),
-            );
+            assert!(-half <= off && off <= half, "times and periods share the output timeline");
+            found.extend(part.segments.iter().map(|s| (s.number, s.start, s.duration, s.uri.clone())));
         }
         found.dedup();
-        let wanted = track.segments.iter().map(|s| {
-            (
-                u64::from(s.number),
-                s.start as u64,
-                s.duration,
-                s.file.path.clone(),
-            )
-        });
+        let wanted =
+            track.segments.iter().map(|s| (u64::from(s.number), s.start as u64, s.duration, s.file.path.clone()));
         assert_eq!(found, wanted.collect::<Vec<_>>(), "{}", track.track.name);
     }
 }
 
 #[test]
 fn numbers_and_times_stay_true_over_gaps() {
-    for gaps in [
-        &[][..],
-        &[1],
-        &[2],
-        &[2, 3],
-        &[4],
-        &[1, 3],
-        &[1, 4],
-        &[2, 4],
-        &[1, 2, 4],
-    ] {
+    for gaps in [&[][..], &[1], &[2], &[2, 3], &[4], &[1, 3], &[1, 4], &[2, 4], &[1, 2, 4]] {
         assert_mpd_names_all(&with_gaps(film(), gaps));
     }
     assert_mpd_names_all(&vfr());
-    assert_mpd_names_all(&Presentation {
-        video: vec![],
-        ..film()
-    });
+    assert_mpd_names_all(&Presentation { video: vec![], ..film() });
 }
 
 #[test]
 fn gaps_are_said_in_hls_and_cut_dash_into_periods() {
     let film = with_gaps(film(), &[2, 3]);
     let media = own_media(&hls::media(&film.video[0]).unwrap());
-    assert_eq!(
-        media.segments.iter().map(|s| s.gap).collect::<Vec<_>>(),
-        [false, true, true, false]
-    );
+    assert_eq!(media.segments.iter().map(|s| s.gap).collect::<Vec<_>>(), [false, true, true, false]);
     assert_eq!(media.segments[1].uri, "segments/000002.m4s");
     assert_eq!(decimal_seconds(media.duration()), "16.016000");
     let mpd = dash_mpd_core::parse(&dash::mpd(&film, MPD).unwrap()).unwrap();
-    let starts: Vec<_> = mpd
-        .periods
-        .iter()
-        .map(|p| p.start.unwrap().as_secs_f64())
-        .collect();
+    let starts: Vec<_> = mpd.periods.iter().map(|p| p.start.unwrap().as_secs_f64()).collect();
     assert_eq!(starts, [0.0, 12.012]);
 }
 
 #[test]
 fn hdr_is_said_in_both() {
-    let film = Presentation {
-        video_range: VideoRange::Pq,
-        ..film()
-    };
-    assert_eq!(
-        hls::master(&film, MASTER)
-            .unwrap()
-            .matches("VIDEO-RANGE=PQ")
-            .count(),
-        6
-    );
+    let film = Presentation { video_range: VideoRange::Pq, ..film() };
+    assert_eq!(hls::master(&film, MASTER).unwrap().matches("VIDEO-RANGE=PQ").count(), 6);
     let mpd = dash::mpd(&film, MPD).unwrap();
-    assert!(mpd.contains("<SupplementalProperty schemeIdUri=\"urn:mpeg:mpegB:cicp:TransferCharacteristics\" value=\"16\"/>"));
+    assert!(
+        mpd.contains(
+            "<SupplementalProperty schemeIdUri=\"urn:mpeg:mpegB:cicp:TransferCharacteristics\" value=\"16\"/>"
+        )
+    );
 }
 
 #[test]
 fn audio_groups_have_corresponding_members() {
     // Each language in stereo and in 5.1: two groups, and each rendition once per group.
     let mut both = film();
-    both.audio.extend(
-        film()
-            .audio
-            .into_iter()
-            .map(|listed| with_channels(listed, 6)),
-    );
+    both.audio.extend(film().audio.into_iter().map(|listed| with_channels(listed, 6)));
     let master = own_master(&hls::master(&both, MASTER).unwrap());
     assert_eq!(master.variants.len(), 6);
     let groups = |name: &str| master.renditions.iter().filter(|r| r.group == name).count();
@@ -390,12 +252,7 @@ fn audio_groups_have_corresponding_members() {
     mixed.audio[0] = with_channels(mixed.audio[0].clone(), 6);
     let text = hls::master(&mixed, MASTER).unwrap();
     let master = own_master(&text);
-    assert!(
-        master
-            .variants
-            .iter()
-            .all(|v| v.audio.as_deref() == Some("audio"))
-    );
+    assert!(master.variants.iter().all(|v| v.audio.as_deref() == Some("audio")));
     assert_eq!(text.matches("DEFAULT=YES").count(), 1);
 }
 
@@ -404,77 +261,38 @@ fn contradictions_are_refused() {
     let change = |edit: fn(&mut ListedTrack)| {
         let mut film = film();
         edit(&mut film.video[1]);
-        (
-            hls::master(&film, MASTER).err(),
-            dash::mpd(&film, MPD).err(),
-        )
+        (hls::master(&film, MASTER).err(), dash::mpd(&film, MPD).err())
     };
     let (hls, dash) = change(|t| drop(t.track.segments.remove(1)));
-    assert!(matches!(
-        hls,
-        Some(PlaylistError::Number {
-            expected: 2,
-            found: 3,
-            ..
-        })
-    ));
+    assert!(matches!(hls, Some(PlaylistError::Number { expected: 2, found: 3, .. })));
     assert_eq!(hls, dash);
     let (hls, _) = change(|t| t.track.segments[2].start += 1);
     assert!(matches!(hls, Some(PlaylistError::Time { number: 3, .. })));
     let (hls, _) = change(|t| t.track.segments[0].start = -1);
-    assert!(matches!(
-        hls,
-        Some(PlaylistError::BeforeOrigin { start: -1, .. })
-    ));
+    assert!(matches!(hls, Some(PlaylistError::BeforeOrigin { start: -1, .. })));
     let (_, dash) = change(|t| t.track.segments[2].file.path.insert(0, 'x'));
     assert!(matches!(dash, Some(PlaylistError::Path { number: 3, .. })));
     let (_, dash) = change(|t| t.track.segments[0].file.path = "first.m4s".into());
-    assert!(matches!(
-        dash,
-        Some(PlaylistError::Unnumbered { number: 1, .. })
-    ));
+    assert!(matches!(dash, Some(PlaylistError::Unnumbered { number: 1, .. })));
     let (hls, _) = change(|t| t.track.segments.clear());
     assert!(matches!(hls, Some(PlaylistError::NoSegments { .. })));
 
     let mut lone = film();
     lone.video[2] = gapped(lone.video[2].clone(), &[2]);
-    assert!(matches!(
-        dash::mpd(&lone, MPD),
-        Err(PlaylistError::LoneGap { number: 3, .. })
-    ));
-    let none = Presentation {
-        video: vec![],
-        audio: vec![],
-        video_range: VideoRange::Sdr,
-    };
+    assert!(matches!(dash::mpd(&lone, MPD), Err(PlaylistError::LoneGap { number: 3, .. })));
+    let none = Presentation { video: vec![], audio: vec![], video_range: VideoRange::Sdr };
     assert_eq!(hls::master(&none, MASTER), Err(PlaylistError::NoTracks));
-    let mixed = Presentation {
-        audio: film().video,
-        ..film()
-    };
-    assert!(matches!(
-        dash::mpd(&mixed, MPD),
-        Err(PlaylistError::WrongKind {
-            listed: "audio",
-            ..
-        })
-    ));
+    let mixed = Presentation { audio: film().video, ..film() };
+    assert!(matches!(dash::mpd(&mixed, MPD), Err(PlaylistError::WrongKind { listed: "audio", .. })));
 }
 
 #[test]
 fn the_readers_survive_broken_text() {
     let film = with_gaps(film(), &[2]);
-    let mut texts: Vec<String> = hls::files(&film, MASTER)
-        .unwrap()
-        .into_iter()
-        .map(|f| f.1)
-        .collect();
+    let mut texts: Vec<String> = hls::files(&film, MASTER).unwrap().into_iter().map(|f| f.1).collect();
     texts.push(dash::mpd(&film, MPD).unwrap());
     for text in &texts {
-        for cut in (0..text.len())
-            .step_by(3)
-            .filter(|at| text.is_char_boundary(*at))
-        {
+        for cut in (0..text.len()).step_by(3).filter(|at| text.is_char_boundary(*at)) {
             let _ = inspect::playlist_hls(&text[..cut]);
             assert!(inspect::mpd(&text[..cut]).is_err() || cut + 1 >= text.len());
             for other in ["\"", "=", ",", "-1", "99999999999999999999", "$", "<", "\n"] {
@@ -483,9 +301,7 @@ fn the_readers_survive_broken_text() {
             }
         }
     }
-    let bomb = dash::mpd(&film, MPD)
-        .unwrap()
-        .replace(" d=", " r=\"4000000000\" d=");
+    let bomb = dash::mpd(&film, MPD).unwrap().replace(" d=", " r=\"4000000000\" d=");
     let why = inspect::mpd(&bomb).unwrap_err().to_string();
     assert!(why.contains("more than 250000 segments"), "{why}");
 }

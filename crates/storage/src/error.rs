@@ -18,9 +18,7 @@ pub enum StoreError {
         why: String,
     },
     /// The bucket isn't there.
-    #[error(
-        "the bucket of {uri} does not exist ({why}). Create it, or check `bucket`, `endpoint` and `region`."
-    )]
+    #[error("the bucket of {uri} does not exist ({why}). Create it, or check `bucket`, `endpoint` and `region`.")]
     NoSuchBucket {
         /// Where.
         uri: String,
@@ -28,9 +26,7 @@ pub enum StoreError {
         why: String,
     },
     /// The other side knows us and says no, or doesn't know us.
-    #[error(
-        "access to {uri} was denied ({why}). Check the credentials and what they may do there."
-    )]
+    #[error("access to {uri} was denied ({why}). Check the credentials and what they may do there.")]
     Denied {
         /// Where.
         uri: String,
@@ -154,8 +150,7 @@ mod tests {
 
     #[test]
     fn system_errors_are_sorted() {
-        let sort =
-            |number| StoreError::from_io("/out/a.mp4", &io::Error::from_raw_os_error(number));
+        let sort = |number| StoreError::from_io("/out/a.mp4", &io::Error::from_raw_os_error(number));
         let (permission, no_space, quota, read_only, broken) = (13, 28, 122, 30, 5);
         assert!(matches!(sort(permission), StoreError::Denied { .. }));
         assert!(matches!(sort(read_only), StoreError::Denied { .. }));
@@ -163,9 +158,6 @@ mod tests {
         assert!(matches!(sort(quota), StoreError::NoSpace { .. }));
         assert!(sort(broken).is_transient());
         let message = sort(no_space).to_string();
-        assert!(
-            message.contains("/out/a.mp4") && message.contains("No space left"),
-            "{message}"
-        );
+        assert!(message.contains("/out/a.mp4") && message.contains("No space left"), "{message}");
     }
 }

@@ -35,8 +35,7 @@ impl FileStore {
     /// A store in `root`, which is made when something is first written.
     pub fn new(root: impl AsRef<Path>) -> Result<Self> {
         let given = root.as_ref();
-        let root = std::path::absolute(given)
-            .map_err(|error| StoreError::from_io(given.to_string_lossy(), &error))?;
+        let root = std::path::absolute(given).map_err(|error| StoreError::from_io(given.to_string_lossy(), &error))?;
         Ok(Self { root })
     }
 
@@ -64,8 +63,7 @@ impl FileStore {
             true => work(&root, &path).map(Some),
             false => Ok(None),
         });
-        done.await?
-            .ok_or_else(|| StoreError::refused(uri, "a symbolic link leads out of the store"))
+        done.await?.ok_or_else(|| StoreError::refused(uri, "a symbolic link leads out of the store"))
     }
 }
 
@@ -82,12 +80,7 @@ impl Store for FileStore {
         .await
     }
 
-    async fn get_if(
-        &self,
-        key: &str,
-        range: Option<Range<u64>>,
-        tag: Option<&str>,
-    ) -> Result<ByteStream> {
+    async fn get_if(&self, key: &str, range: Option<Range<u64>>, tag: Option<&str>) -> Result<ByteStream> {
         let path = self.at(key, |_, path| Ok(path.to_owned())).await?;
         Ok(open(&path, tag).await?.stream(range))
     }
@@ -101,12 +94,7 @@ impl Store for FileStore {
         .await
     }
 
-    async fn put_stream(
-        &self,
-        key: &str,
-        mut content: ByteStream,
-        size: Option<u64>,
-    ) -> Result<u64> {
+    async fn put_stream(&self, key: &str, mut content: ByteStream, size: Option<u64>) -> Result<u64> {
         let uri = self.uri(key);
         let failed = |error: io::Error| StoreError::from_io(uri.clone(), &error);
         let (temp, handle) = self
@@ -155,9 +143,7 @@ impl Store for FileStore {
     }
 
     async fn copy(&self, from: &str, to: &str) -> Result<()> {
-        let source = self
-            .at(from, |_, path| fs::metadata(path).map(|_| path.to_owned()))
-            .await?;
+        let source = self.at(from, |_, path| fs::metadata(path).map(|_| path.to_owned())).await?;
         self.at(to, move |_, path| copy(&source, path)).await
     }
 
@@ -176,10 +162,7 @@ impl Store for FileStore {
 }
 
 /// Runs blocking work and names what it was about in its error.
-async fn blocking<T: Send + 'static>(
-    uri: String,
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T> {
+async fn blocking<T: Send + 'static>(uri: String, work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done.map_err(|error| StoreError::from_io(uri, &error)),
         Err(error) => Err(StoreError::unavailable(uri, error)),
@@ -193,19 +176,14 @@ fn temp_beside(path: &Path) -> io::Result<NamedTempFile> {
 
 /// Makes the folder of `path` and something in it. The folder may be removed by somebody's `delete`
 /// just after it was made, so that is tried a few times.
-fn beside<T>(
-    path: &Path,
-    make: impl Fn(&mut Builder<'_, '_>, &Path) -> io::Result<T>,
-) -> io::Result<T> {
+fn beside<T>(path: &Path, make: impl Fn(&mut Builder<'_, '_>, &Path) -> io::Result<T>) -> io::Result<T> {
     let folder = path.parent().ok_or(ErrorKind::InvalidInput)?;
     let mut tries = 0;
     loop {
         fs::create_dir_all(folder)?;
         let mut builder = Builder::new();
         // `tempfile` would make it private; a web server may have to read it. The umask applies.
-        builder
-            .prefix(TEMP_PREFIX)
-            .permissions(Permissions::from_mode(0o666));
+        builder.prefix(TEMP_PREFIX).permissions(Permissions::from_mode(0o666));
         match make(&mut builder, folder) {
             Err(error) if error.kind() == ErrorKind::NotFound && tries < 8 => tries += 1,
             made => return made,
@@ -221,18 +199,11 @@ fn finish(file: NamedTempFile, path: &Path) -> io::Result<()> {
 /// A hard link, which costs nothing, or a copy where links don't work.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let source = fs::metadata(from)?;
-    if fs::metadata(to)
-        .is_ok_and(|target| (target.dev(), target.ino()) == (source.dev(), source.ino()))
-    {
+    if fs::metadata(to).is_ok_and(|target| (target.dev(), target.ino()) == (source.dev(), source.ino())) {
         return Ok(());
     }
-    match beside(to, |builder, folder| {
-        builder.make_in(folder, |temp| fs::hard_link(from, temp))
-    }) {
-        Ok(link) => link
-            .into_temp_path()
-            .persist(to)
-            .map_err(|failed| failed.error),
+    match beside(to, |builder, folder| builder.make_in(folder, |temp| fs::hard_link(from, temp))) {
+        Ok(link) => link.into_temp_path().persist(to).map_err(|failed| failed.error),
         Err(_) => {
             let mut file = temp_beside(to)?;
             io::copy(&mut fs::File::open(from)?, &mut file)?;
@@ -262,21 +233,15 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 fn object(key: String, meta: &Metadata) -> ObjectMeta {
-    ObjectMeta {
-        key,
-        size: meta.len(),
-        tag: tag(meta),
-        modified: meta.modified().ok(),
-    }
+    ObjectMeta { key, size: meta.len(), tag: tag(meta), modified: meta.modified().ok() }
 }
 
 /// The stream's length must be the one that was promised.
 pub(crate) fn check_length(uri: &str, written: u64, size: Option<u64>) -> Result<()> {
     match size {
-        Some(size) if size != written => Err(StoreError::changed(
-            uri,
-            format!("{written} bytes came where {size} were announced"),
-        )),
+        Some(size) if size != written => {
+            Err(StoreError::changed(uri, format!("{written} bytes came where {size} were announced")))
+        }
         _ => Ok(()),
     }
 }

@@ -28,10 +28,7 @@ pub struct GuardPolicy {
 impl Default for GuardPolicy {
     /// Public addresses, and the ports 80, 443, 8080 and 8443.
     fn default() -> Self {
-        Self {
-            allow: Vec::new(),
-            ports: vec![80, 443, 8080, 8443],
-        }
+        Self { allow: Vec::new(), ports: vec![80, 443, 8080, 8443] }
     }
 }
 
@@ -39,10 +36,7 @@ impl GuardPolicy {
     /// Any address but those of metadata services, and any port: for a person's own machine, who
     /// can connect anywhere already.
     pub fn trusting() -> Self {
-        Self {
-            allow: vec![Ipv4Net::default().into(), Ipv6Net::default().into()],
-            ports: Vec::new(),
-        }
+        Self { allow: vec![Ipv4Net::default().into(), Ipv6Net::default().into()], ports: Vec::new() }
     }
 
     /// Refuses a URL by its scheme, port, credentials or literal address. Names are checked when
@@ -84,11 +78,7 @@ impl GuardPolicy {
         if let Some(kind) = never(seen) {
             return forbidden(kind, "");
         }
-        if self
-            .allow
-            .iter()
-            .any(|net| net.contains(&seen) || net.contains(&ip))
-        {
+        if self.allow.iter().any(|net| net.contains(&seen) || net.contains(&ip)) {
             return Ok(());
         }
         match not_public(seen) {
@@ -137,7 +127,7 @@ fn never(ip: IpAddr) -> Option<&'static str> {
             _ => None,
         },
         IpAddr::V6(v6) => match v6.segments() {
-            [0xfd00, 0xec2, ..] => Some(METADATA), // Amazon
+            [0xfd00, 0xec2, ..] => Some(METADATA),                  // Amazon
             [0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254] => Some(METADATA), // Google
             [first, ..] if first & 0xffc0 == 0xfe80 => Some("link-local"),
             [first, ..] if first & 0xff00 == 0xff00 => Some("a multicast address"),
@@ -154,9 +144,7 @@ fn not_public(ip: IpAddr) -> Option<&'static str> {
             [10, ..] | [172, 16..=31, ..] | [192, 168, ..] => Some("a private address"),
             [127, ..] => Some("a loopback address"),
             [100, 64..=127, ..] => Some("shared address space (carrier-grade NAT)"),
-            [192, 0, 0, _] | [192, 88, 99, _] | [198, 18..=19, ..] | [240..=255, ..] => {
-                Some("reserved")
-            }
+            [192, 0, 0, _] | [192, 88, 99, _] | [198, 18..=19, ..] | [240..=255, ..] => Some("reserved"),
             [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Some("for documentation"),
             _ => None,
         },
@@ -201,10 +189,7 @@ pub(crate) struct GuardedDns(pub(crate) GuardPolicy);
 impl GuardedDns {
     async fn lookup(&self, name: &str) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
         let found: Vec<_> = tokio::net::lookup_host((name, 0)).await?.collect();
-        let checked: Vec<_> = found
-            .into_iter()
-            .map(|a| self.0.check_ip(a.ip()).map(|()| a))
-            .collect();
+        let checked: Vec<_> = found.into_iter().map(|a| self.0.check_ip(a.ip()).map(|()| a)).collect();
         let allowed: Vec<_> = checked.iter().filter_map(|c| c.ok()).collect();
         match checked.into_iter().find_map(Result::err) {
             Some(forbidden) if allowed.is_empty() => Err(forbidden.into()),
@@ -242,14 +227,7 @@ mod tests {
 
     #[test]
     fn public_addresses_pass() {
-        for ip in [
-            "1.1.1.1",
-            "100.63.0.1",
-            "172.32.0.1",
-            "2606:4700::1111",
-            "64:ff9b::101:101",
-            "2002:101:101::1",
-        ] {
+        for ip in ["1.1.1.1", "100.63.0.1", "172.32.0.1", "2606:4700::1111", "64:ff9b::101:101", "2002:101:101::1"] {
             assert!(check(&GuardPolicy::default(), ip), "{ip}");
         }
     }
@@ -285,10 +263,7 @@ mod tests {
             assert!(!check(&GuardPolicy::default(), ip), "{ip}");
             assert!(check(&GuardPolicy::trusting(), ip), "{ip}");
         }
-        let some = GuardPolicy {
-            allow: vec!["10.1.0.0/16".parse().unwrap()],
-            ..GuardPolicy::default()
-        };
+        let some = GuardPolicy { allow: vec!["10.1.0.0/16".parse().unwrap()], ..GuardPolicy::default() };
         assert!(check(&some, "10.1.2.3") && check(&some, "::ffff:10.1.2.3"));
         assert!(!check(&some, "10.2.0.1"));
     }
@@ -342,17 +317,8 @@ mod tests {
 
     #[tokio::test]
     async fn names_are_checked_when_resolved() {
-        let error = GuardedDns(GuardPolicy::default())
-            .lookup("localhost")
-            .await
-            .unwrap_err();
+        let error = GuardedDns(GuardPolicy::default()).lookup("localhost").await.unwrap_err();
         assert!(refusal(error.as_ref()).is_some());
-        assert!(
-            !GuardedDns(GuardPolicy::trusting())
-                .lookup("localhost")
-                .await
-                .unwrap()
-                .is_empty()
-        );
+        assert!(!GuardedDns(GuardPolicy::trusting()).lookup("localhost").await.unwrap().is_empty());
     }
 }

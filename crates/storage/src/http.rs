@@ -65,41 +65,21 @@ impl HttpSource {
     /// Asks the server for size and version. Transient errors are retried.
     pub async fn open(url: &str, policy: &GuardPolicy, limits: &HttpLimits) -> Result<Self> {
         // A URL that doesn't parse isn't shown: it may hold a signature all the same.
-        let url = Url::parse(url)
-            .map_err(|why| StoreError::misconfigured("the URL of an HTTP source", why))?;
+        let url = Url::parse(url).map_err(|why| StoreError::misconfigured("the URL of an HTTP source", why))?;
         let client = client(&url, policy, limits)?;
         let idle = limits.idle_timeout;
-        let retry = Retry {
-            attempts: limits.attempts,
-            delay: limits.retry_delay,
-            idle,
-        };
+        let retry = Retry { attempts: limits.attempts, delay: limits.retry_delay, idle };
         let uri = redact(&url);
         let (policy, max_redirects) = (policy.clone(), limits.max_redirects);
-        let mut remote = Remote {
-            client,
-            url,
-            uri,
-            policy,
-            max_redirects,
-            version: Version::default(),
-        };
+        let mut remote = Remote { client, url, uri, policy, max_redirects, version: Version::default() };
         remote.version = retry.run(&remote.uri, || remote.probe()).await?;
         let Version { size, .. } = remote.version;
         if size > limits.max_size {
             let why = format!("{size} bytes, and {} are allowed", limits.max_size);
             return Err(StoreError::too_large(&remote.uri, why));
         }
-        let identity = SourceIdentity {
-            uri: remote.uri.clone(),
-            size,
-            tag: remote.version.tag(),
-        };
-        Ok(Self {
-            remote: Arc::new(remote),
-            retry,
-            identity,
-        })
+        let identity = SourceIdentity { uri: remote.uri.clone(), size, tag: remote.version.tag() };
+        Ok(Self { remote: Arc::new(remote), retry, identity })
     }
 }
 
@@ -123,11 +103,7 @@ fn client(url: &Url, policy: &GuardPolicy, limits: &HttpLimits) -> Result<Client
         .referer(false)
         .connect_timeout(limits.connect_timeout);
     if !limits.environment_proxy {
-        builder = builder
-            .no_proxy()
-            .dns_resolver(Arc::new(GuardedDns(policy.clone())));
+        builder = builder.no_proxy().dns_resolver(Arc::new(GuardedDns(policy.clone())));
     }
-    builder
-        .build()
-        .map_err(|why| StoreError::misconfigured(redact(url), chain(&why)))
+    builder.build().map_err(|why| StoreError::misconfigured(redact(url), chain(&why)))
 }

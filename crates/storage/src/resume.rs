@@ -25,11 +25,7 @@ pub(crate) struct Retry {
 
 impl Default for Retry {
     fn default() -> Self {
-        Self {
-            attempts: 8,
-            delay: Duration::from_millis(250),
-            idle: Duration::from_secs(30),
-        }
+        Self { attempts: 8, delay: Duration::from_millis(250), idle: Duration::from_secs(30) }
     }
 }
 
@@ -42,9 +38,7 @@ impl Retry {
         let mut failures = 0;
         loop {
             let done = timeout(self.idle, request()).await;
-            let error = match done
-                .unwrap_or_else(|_| Err(StoreError::unavailable(uri, "no answer came")))
-            {
+            let error = match done.unwrap_or_else(|_| Err(StoreError::unavailable(uri, "no answer came"))) {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -65,9 +59,7 @@ impl Retry {
 
     /// Half fixed, half random, so that many readers of a server that recovers don't come at once.
     async fn wait(&self, failures: u32) {
-        let full = self
-            .delay
-            .saturating_mul(1 << failures.saturating_sub(1).min(6));
+        let full = self.delay.saturating_mul(1 << failures.saturating_sub(1).min(6));
         sleep(full.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
     }
 }
@@ -92,14 +84,7 @@ pub(crate) async fn resuming(
     if range.is_empty() {
         return Ok(stream::empty().boxed());
     }
-    let mut state = State {
-        what,
-        at: range.start,
-        end: range.end,
-        retry,
-        failures: 0,
-        open,
-    };
+    let mut state = State { what, at: range.start, end: range.end, retry, failures: 0, open };
     state.connect().await?;
     Ok(stream::try_unfold(state, State::next).boxed())
 }
@@ -154,12 +139,7 @@ impl State {
     }
 
     fn broken(&self, how: &str) -> StoreError {
-        let why = format!(
-            "{how}, at byte {}, try {} of {}",
-            self.at,
-            self.failures + 1,
-            self.retry.attempts
-        );
+        let why = format!("{how}, at byte {}, try {} of {}", self.at, self.failures + 1, self.retry.attempts);
         StoreError::unavailable(self.what.uri(), why)
     }
 }

@@ -43,15 +43,10 @@ impl FileSource {
     /// Looks at the file.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let path = std::path::absolute(path)
-            .map_err(|error| StoreError::from_io(path.to_string_lossy(), &error))?;
+        let path = std::path::absolute(path).map_err(|error| StoreError::from_io(path.to_string_lossy(), &error))?;
         let file = file::open(&path, None).await?;
         let uri = path.to_string_lossy().into_owned();
-        let identity = SourceIdentity {
-            uri,
-            size: file.size,
-            tag: file.tag,
-        };
+        let identity = SourceIdentity { uri, size: file.size, tag: file.tag };
         Ok(Self { path, identity })
     }
 }
@@ -63,9 +58,7 @@ impl Source for FileSource {
     }
 
     async fn read(&self, range: Range<u64>) -> Result<ByteStream> {
-        Ok(file::open(&self.path, Some(&self.identity.tag))
-            .await?
-            .stream(Some(range)))
+        Ok(file::open(&self.path, Some(&self.identity.tag)).await?.stream(Some(range)))
     }
 }
 
@@ -85,16 +78,8 @@ impl StoreSource {
         let Some(meta) = store.head(&key).await? else {
             return Err(StoreError::not_found(uri, "no such object"));
         };
-        let identity = SourceIdentity {
-            uri,
-            size: meta.size,
-            tag: meta.tag,
-        };
-        Ok(Self {
-            store,
-            key,
-            identity,
-        })
+        let identity = SourceIdentity { uri, size: meta.size, tag: meta.tag };
+        Ok(Self { store, key, identity })
     }
 }
 
@@ -106,8 +91,6 @@ impl Source for StoreSource {
 
     async fn read(&self, range: Range<u64>) -> Result<ByteStream> {
         let range = range.start..range.end.min(self.identity.size);
-        self.store
-            .get_if(&self.key, Some(range), Some(&self.identity.tag))
-            .await
+        self.store.get_if(&self.key, Some(range), Some(&self.identity.tag)).await
     }
 }

@@ -47,12 +47,7 @@ pub trait Store: Debug + Send + Sync {
     /// Reads an object, or the part of it that lies in `range` (cut at the object's end; empty past
     /// it). With a `tag`, an object that has another one is [`StoreError::Changed`]; an object that
     /// is replaced while the stream is read is that too, never a mix.
-    async fn get_if(
-        &self,
-        key: &str,
-        range: Option<Range<u64>>,
-        tag: Option<&str>,
-    ) -> Result<ByteStream>;
+    async fn get_if(&self, key: &str, range: Option<Range<u64>>, tag: Option<&str>) -> Result<ByteStream>;
 
     /// Reads an object, or a part of it: [`Store::get_if`] with any tag.
     async fn get(&self, key: &str, range: Option<Range<u64>>) -> Result<ByteStream> {
@@ -65,10 +60,7 @@ pub trait Store: Debug + Send + Sync {
         let mut all = BytesMut::new();
         while let Some(piece) = stream.try_next().await? {
             if (all.len() + piece.len()) as u64 > limit {
-                return Err(StoreError::too_large(
-                    self.uri(key),
-                    format!("more than {limit} bytes"),
-                ));
+                return Err(StoreError::too_large(self.uri(key), format!("more than {limit} bytes")));
             }
             all.extend_from_slice(&piece);
         }
@@ -109,12 +101,7 @@ pub trait Store: Debug + Send + Sync {
 
 /// Refuses what isn't a key. `uri` names the store.
 pub(crate) fn check_key(uri: &str, key: &str) -> Result<()> {
-    let refuse = |why: &str| {
-        Err(StoreError::refused(
-            uri,
-            format!("`{}` is no key: {why}", key.escape_debug()),
-        ))
-    };
+    let refuse = |why: &str| Err(StoreError::refused(uri, format!("`{}` is no key: {why}", key.escape_debug())));
     if key.is_empty() || key.len() > 1024 {
         return refuse("a key has 1 to 1,024 bytes");
     }
@@ -190,24 +177,8 @@ mod tests {
             assert!(check_key("s", good).is_ok(), "{good}");
         }
         let long = "x".repeat(1025);
-        for bad in [
-            "",
-            "/a",
-            "a/",
-            "a//b",
-            "..",
-            "a/../b",
-            "./a",
-            "a\nb",
-            "a\0",
-            ".tmp-1",
-            "a/.tmp-x/b",
-            &long,
-        ] {
-            assert!(
-                matches!(check_key("s", bad), Err(StoreError::Refused { .. })),
-                "{bad}"
-            );
+        for bad in ["", "/a", "a/", "a//b", "..", "a/../b", "./a", "a\nb", "a\0", ".tmp-1", "a/.tmp-x/b", &long] {
+            assert!(matches!(check_key("s", bad), Err(StoreError::Refused { .. })), "{bad}");
         }
     }
 

@@ -54,10 +54,7 @@ impl S3Server {
     /// As [`S3Server::start`]; `None`, told on stderr, when `TRANSCODE_SKIP_S3=1`.
     pub async fn start_or_skip() -> Result<Option<Self>> {
         if env::var("TRANSCODE_SKIP_S3").is_ok_and(|value| value == "1") {
-            let _ = writeln!(
-                std::io::stderr(),
-                "SKIPPED: needs an S3 server, and TRANSCODE_SKIP_S3=1"
-            );
+            let _ = writeln!(std::io::stderr(), "SKIPPED: needs an S3 server, and TRANSCODE_SKIP_S3=1");
             return Ok(None);
         }
         Self::start().await.map(Some)
@@ -65,31 +62,18 @@ impl S3Server {
 
     fn spawn(binary: &Path) -> Result<Self> {
         let folder = tempfile::tempdir().map_err(broken)?;
-        let (buckets, meta, keys) = (
-            folder.path().join("buckets"),
-            folder.path().join("meta"),
-            folder.path().join("keys"),
-        );
+        let (buckets, meta, keys) =
+            (folder.path().join("buckets"), folder.path().join("meta"), folder.path().join("keys"));
         for part in [&buckets, &meta, &keys] {
             fs::create_dir(part).map_err(broken)?;
         }
-        for (name, value) in [
-            ("accessKeyId", Self::ACCESS_KEY),
-            ("secretAccessKey", Self::SECRET_KEY),
-        ] {
+        for (name, value) in [("accessKeyId", Self::ACCESS_KEY), ("secretAccessKey", Self::SECRET_KEY)] {
             fs::write(keys.join(name), value).map_err(broken)?;
         }
         let port = free_port()?;
         let log = fs::File::create(folder.path().join("log")).map_err(broken)?;
         let process = Command::new(binary)
-            .args([
-                "--port",
-                &format!("127.0.0.1:{port}"),
-                "--access",
-                Self::ACCESS_KEY,
-                "--secret",
-                Self::SECRET_KEY,
-            ])
+            .args(["--port", &format!("127.0.0.1:{port}"), "--access", Self::ACCESS_KEY, "--secret", Self::SECRET_KEY])
             .args(["--region", "us-east-1", "--quiet", "posix", "--sidecar"])
             .args([&meta, &buckets])
             .stdin(Stdio::null())
@@ -97,11 +81,7 @@ impl S3Server {
             .stderr(log)
             .spawn()
             .map_err(broken)?;
-        let mut server = Self {
-            process,
-            endpoint: format!("http://127.0.0.1:{port}"),
-            folder,
-        };
+        let mut server = Self { process, endpoint: format!("http://127.0.0.1:{port}"), folder };
         server.wait_until_ready(port)?;
         Ok(server)
     }
@@ -140,16 +120,8 @@ impl S3Server {
 
     /// What a job's spec says of this server, without its `credentials`.
     pub fn spec(&self) -> StoreSpec {
-        let s3 = S3Spec {
-            endpoint: Some(self.endpoint.clone()),
-            region: None,
-            addressing: Some(Addressing::Path),
-        };
-        StoreSpec {
-            name: "test".to_owned(),
-            s3,
-            credentials: None,
-        }
+        let s3 = S3Spec { endpoint: Some(self.endpoint.clone()), region: None, addressing: Some(Addressing::Path) };
+        StoreSpec { name: "test".to_owned(), s3, credentials: None }
     }
 
     /// Kills the server, as when its machine is lost.
@@ -161,13 +133,7 @@ impl S3Server {
 
     /// A store in [`BUCKET`] below `prefix`.
     pub fn store(&self, prefix: &str) -> Result<S3Store> {
-        S3Store::new(
-            &self.spec(),
-            BUCKET,
-            prefix,
-            Some(&self.credentials()),
-            &GuardPolicy::trusting(),
-        )
+        S3Store::new(&self.spec(), BUCKET, prefix, Some(&self.credentials()), &GuardPolicy::trusting())
     }
 }
 

@@ -28,50 +28,27 @@ async fn all(source: &HttpSource) -> Result<Vec<u8>, StoreError> {
 }
 
 fn assert_matches(error: StoreError, expected: fn(&StoreError) -> bool, words: &str) {
-    assert!(
-        expected(&error) && error.to_string().contains(words),
-        "{error:?}"
-    );
+    assert!(expected(&error) && error.to_string().contains(words), "{error:?}");
 }
 
 /// Serves `content`, but lets `other` answer the requests that it wants to.
-async fn serve(
-    content: Vec<u8>,
-    other: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static,
-) -> Server {
-    Server::start(move |request| {
-        other(request).unwrap_or_else(|| Reply::part(request, &content, "\"v1\""))
-    })
-    .await
+async fn serve(content: Vec<u8>, other: impl Fn(&Request) -> Option<Reply> + Send + Sync + 'static) -> Server {
+    Server::start(move |request| other(request).unwrap_or_else(|| Reply::part(request, &content, "\"v1\""))).await
 }
 
 #[tokio::test]
 async fn reads_ranges() {
     let content = noise(3_000_000);
     let server = serve(content.clone(), |_| None).await;
-    let source = open(&format!("{}/a/movie.mp4?signature=hush#x", server.url))
-        .await
-        .unwrap();
+    let source = open(&format!("{}/a/movie.mp4?signature=hush#x", server.url)).await.unwrap();
     assert!(!format!("{source:?}").contains("hush"));
     let identity = source.describe();
     assert_eq!(identity.uri, format!("{}/a/movie.mp4", server.url));
     assert_eq!((identity.size, identity.tag.as_str()), (3_000_000, "v1"));
     assert!(all(&source).await.unwrap() == content);
-    let part: Vec<_> = source
-        .read(1_000..2_500)
-        .await
-        .unwrap()
-        .try_collect()
-        .await
-        .unwrap();
+    let part: Vec<_> = source.read(1_000..2_500).await.unwrap().try_collect().await.unwrap();
     assert!(part.concat() == content[1_000..2_500]);
-    let empty: Vec<_> = source
-        .read(3_000_000..4_000_000)
-        .await
-        .unwrap()
-        .try_collect()
-        .await
-        .unwrap();
+    let empty: Vec<_> = source.read(3_000_000..4_000_000).await.unwrap().try_collect().await.unwrap();
     assert!(empty.is_empty());
     let requests = server.requests.lock().unwrap();
     assert_eq!(requests[0].headers["range"], "bytes=0-0");
@@ -92,27 +69,15 @@ async fn statuses_are_told_apart() {
     type Case = (u16, fn(&StoreError) -> bool, &'static str, usize);
     let cases: [Case; 6] = [
         (404, |e| matches!(e, StoreError::NotFound { .. }), "404", 1),
-        (
-            403,
-            |e| matches!(e, StoreError::Denied { .. }),
-            "expired",
-            1,
-        ),
+        (403, |e| matches!(e, StoreError::Denied { .. }), "expired", 1),
         (401, |e| matches!(e, StoreError::Denied { .. }), "401", 1),
-        (
-            418,
-            |e| matches!(e, StoreError::Misconfigured { .. }),
-            "418",
-            1,
-        ),
+        (418, |e| matches!(e, StoreError::Misconfigured { .. }), "418", 1),
         (503, StoreError::is_transient, "503", 4),
         (429, StoreError::is_transient, "429", 4),
     ];
     for (status, expected, words, tries) in cases {
         let server = Server::start(move |_| Reply::status(status)).await;
-        let error = open(&format!("{}/m?signature=hush", server.url))
-            .await
-            .unwrap_err();
+        let error = open(&format!("{}/m?signature=hush", server.url)).await.unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hush"));
         assert_matches(error, expected, words);
         assert_eq!(server.requests.lock().unwrap().len(), tries, "{status}");
@@ -121,18 +86,9 @@ async fn statuses_are_told_apart() {
 
 #[tokio::test]
 async fn a_server_without_ranges_is_named() {
-    let server = Server::start(|_| Reply {
-        status: 200,
-        body: noise(10),
-        ..Reply::default()
-    })
-    .await;
+    let server = Server::start(|_| Reply { status: 200, body: noise(10), ..Reply::default() }).await;
     let error = open(&server.url).await.unwrap_err();
-    assert_matches(
-        error,
-        |e| matches!(e, StoreError::Misconfigured { .. }),
-        "ranges",
-    );
+    assert_matches(error, |e| matches!(e, StoreError::Misconfigured { .. }), "ranges");
 }
 
 #[tokio::test]
@@ -140,10 +96,7 @@ async fn cut_connections_are_resumed() {
     let content = noise(1_000_000);
     let whole = content.clone();
     let server = serve(content.clone(), move |request| match request.number {
-        1..=6 => Some(Reply {
-            cut: Some(100_000),
-            ..Reply::part(request, &whole, "\"v1\"")
-        }),
+        1..=6 => Some(Reply { cut: Some(100_000), ..Reply::part(request, &whole, "\"v1\"") }),
         _ => None,
     })
     .await;
@@ -151,21 +104,13 @@ async fn cut_connections_are_resumed() {
     assert!(all(&source).await.unwrap() == content);
     let requests = server.requests.lock().unwrap();
     assert_eq!(requests.len(), 8);
-    assert!(
-        requests
-            .windows(2)
-            .skip(1)
-            .all(|pair| pair[0].range().unwrap().0 < pair[1].range().unwrap().0)
-    );
+    assert!(requests.windows(2).skip(1).all(|pair| pair[0].range().unwrap().0 < pair[1].range().unwrap().0));
 }
 
 #[tokio::test]
 async fn errors_between_are_retried() {
     let content = noise(100_000);
-    let server = serve(content.clone(), |request| {
-        (request.number % 3 != 0).then(|| Reply::status(502))
-    })
-    .await;
+    let server = serve(content.clone(), |request| (request.number % 3 != 0).then(|| Reply::status(502))).await;
     let source = open(&server.url).await.unwrap();
     assert!(all(&source).await.unwrap() == content);
 }
@@ -175,20 +120,14 @@ async fn stalls_are_resumed_or_given_up() {
     let content = noise(100_000);
     let whole = content.clone();
     let server = serve(content.clone(), move |request| {
-        (request.number == 1).then(|| Reply {
-            stall: Some(5_000),
-            ..Reply::part(request, &whole, "\"v1\"")
-        })
+        (request.number == 1).then(|| Reply { stall: Some(5_000), ..Reply::part(request, &whole, "\"v1\"") })
     })
     .await;
     assert!(all(&open(&server.url).await.unwrap()).await.unwrap() == content);
 
     let whole = content.clone();
     let server = serve(content, move |request| {
-        (request.number > 0).then(|| Reply {
-            stall: Some(0),
-            ..Reply::part(request, &whole, "\"v1\"")
-        })
+        (request.number > 0).then(|| Reply { stall: Some(0), ..Reply::part(request, &whole, "\"v1\"") })
     })
     .await;
     let error = all(&open(&server.url).await.unwrap()).await.unwrap_err();
@@ -201,29 +140,18 @@ async fn a_changed_file_is_an_error() {
     let changes: [Change; 4] = [
         |request| Reply::part(request, &noise(100_000), "\"v2\""),
         |request| Reply::part(request, &noise(90_000), "\"v1\""),
-        |_| Reply {
-            status: 200,
-            body: noise(100_000),
-            ..Reply::default()
-        },
+        |_| Reply { status: 200, body: noise(100_000), ..Reply::default() },
         |_| Reply::status(412),
     ];
     for change in changes {
         let server = serve(noise(100_000), move |request| match request.number {
             0 => None,
-            1 => Some(Reply {
-                cut: Some(50_000),
-                ..Reply::part(request, &noise(100_000), "\"v1\"")
-            }),
+            1 => Some(Reply { cut: Some(50_000), ..Reply::part(request, &noise(100_000), "\"v1\"") }),
             _ => Some(change(request)),
         })
         .await;
         let error = all(&open(&server.url).await.unwrap()).await.unwrap_err();
-        assert_matches(
-            error,
-            |e| matches!(e, StoreError::Changed { .. }),
-            "changed",
-        );
+        assert_matches(error, |e| matches!(e, StoreError::Changed { .. }), "changed");
     }
 }
 
@@ -235,9 +163,7 @@ async fn redirects_are_followed_and_checked() {
     let server = Server::start(move |request| match request.path.as_str() {
         "/1" => Reply::status(302).header("Location", "/2"),
         "/2" => Reply::status(307).header("Location", &there),
-        "/metadata" => {
-            Reply::status(302).header("Location", "http://169.254.169.254/latest/meta-data/")
-        }
+        "/metadata" => Reply::status(302).header("Location", "http://169.254.169.254/latest/meta-data/"),
         "/file" => Reply::status(302).header("Location", "file:///etc/passwd"),
         "/nowhere" => Reply::status(302),
         _ => Reply::status(302).header("Location", "/round"),
@@ -252,11 +178,7 @@ async fn redirects_are_followed_and_checked() {
     }
     for (path, words) in [("round", "5 redirects"), ("nowhere", "nowhere")] {
         let error = open(&format!("{}/{path}", server.url)).await.unwrap_err();
-        assert_matches(
-            error,
-            |e| matches!(e, StoreError::Misconfigured { .. }),
-            words,
-        );
+        assert_matches(error, |e| matches!(e, StoreError::Misconfigured { .. }), words);
     }
 }
 
@@ -264,47 +186,26 @@ async fn redirects_are_followed_and_checked() {
 async fn the_guard_stands_before_names_addresses_and_ports() {
     let server = serve(noise(10), |_| None).await;
     let port: u16 = server.url.rsplit(':').next().unwrap().parse().unwrap();
-    let any_port = GuardPolicy {
-        ports: Vec::new(),
-        ..GuardPolicy::default()
-    };
+    let any_port = GuardPolicy { ports: Vec::new(), ..GuardPolicy::default() };
     let refused = async |url: String, policy: &GuardPolicy, words: &str| {
         let error = HttpSource::open(&url, policy, &limits()).await.unwrap_err();
         assert_matches(error, |e| matches!(e, StoreError::Refused { .. }), words);
     };
     refused(server.url.clone(), &any_port, "loopback").await;
     refused(format!("http://localhost:{port}/"), &any_port, "loopback").await;
-    refused(
-        format!("http://[::ffff:127.0.0.1]:{port}/"),
-        &any_port,
-        "loopback",
-    )
-    .await;
-    let port_only = GuardPolicy {
-        ports: vec![80],
-        ..GuardPolicy::trusting()
-    };
+    refused(format!("http://[::ffff:127.0.0.1]:{port}/"), &any_port, "loopback").await;
+    let port_only = GuardPolicy { ports: vec![80], ..GuardPolicy::trusting() };
     refused(server.url.clone(), &port_only, "port").await;
     assert!(server.requests.lock().unwrap().is_empty());
-    let allowed = GuardPolicy {
-        allow: vec!["127.0.0.0/8".parse().unwrap()],
-        ports: vec![port],
-    };
-    HttpSource::open(&format!("http://localhost:{port}/"), &allowed, &limits())
-        .await
-        .unwrap();
+    let allowed = GuardPolicy { allow: vec!["127.0.0.0/8".parse().unwrap()], ports: vec![port] };
+    HttpSource::open(&format!("http://localhost:{port}/"), &allowed, &limits()).await.unwrap();
 }
 
 #[tokio::test]
 async fn large_files_are_refused() {
     let server = serve(noise(1_000), |_| None).await;
-    let small = HttpLimits {
-        max_size: 999,
-        ..limits()
-    };
-    let error = HttpSource::open(&server.url, &GuardPolicy::trusting(), &small)
-        .await
-        .unwrap_err();
+    let small = HttpLimits { max_size: 999, ..limits() };
+    let error = HttpSource::open(&server.url, &GuardPolicy::trusting(), &small).await.unwrap_err();
     assert_matches(error, |e| matches!(e, StoreError::TooLarge { .. }), "999");
 }
 
@@ -314,11 +215,7 @@ async fn a_closed_port_is_unavailable() {
     let url = server.url.clone();
     drop(server);
     tokio::time::sleep(Duration::from_millis(50)).await;
-    assert_matches(
-        open(&url).await.unwrap_err(),
-        StoreError::is_transient,
-        "refused",
-    );
+    assert_matches(open(&url).await.unwrap_err(), StoreError::is_transient, "refused");
     let error = open("not a URL?signature=hush").await.unwrap_err();
     assert!(!error.to_string().contains("hush"));
 }

@@ -11,8 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use transcode_storage::{
-    ByteStream, FileSource, GuardPolicy, HttpLimits, HttpSource, Loopback, Result, Source,
-    SourceIdentity, StoreError,
+    ByteStream, FileSource, GuardPolicy, HttpLimits, HttpSource, Loopback, Result, Source, SourceIdentity, StoreError,
 };
 
 mod support;
@@ -37,10 +36,7 @@ impl Source for Counted {
     async fn read(&self, range: Range<u64>) -> Result<ByteStream> {
         self.requests.fetch_add(1, Ordering::SeqCst);
         if self.broken.load(Ordering::SeqCst) {
-            return Err(StoreError::Denied {
-                uri: "the source".into(),
-                why: "on purpose".into(),
-            });
+            return Err(StoreError::Denied { uri: "the source".into(), why: "on purpose".into() });
         }
         self.inner.read(range).await
     }
@@ -50,11 +46,7 @@ async fn counted(folder: &Path, content: &[u8]) -> Arc<Counted> {
     let path = folder.join("movie.MP4");
     std::fs::write(&path, content).unwrap();
     let inner = FileSource::open(path).await.unwrap();
-    Arc::new(Counted {
-        inner,
-        requests: AtomicUsize::new(0),
-        broken: AtomicBool::new(false),
-    })
+    Arc::new(Counted { inner, requests: AtomicUsize::new(0), broken: AtomicBool::new(false) })
 }
 
 async fn get(url: &str, range: Option<&str>) -> reqwest::Response {
@@ -71,23 +63,13 @@ async fn serves_ranges() {
     let content = noise(5 * MIB + 123);
     let source = counted(folder.path(), &content).await;
     let door = Loopback::start(source).await.unwrap();
-    assert!(
-        door.url().starts_with("http://127.0.0.1:") && door.url().ends_with("/source.mp4"),
-        "{}",
-        door.url()
-    );
+    assert!(door.url().starts_with("http://127.0.0.1:") && door.url().ends_with("/source.mp4"), "{}", door.url());
     let size = content.len();
     for (header, range) in [
         (format!("bytes={}-", MIB - 5), MIB - 5..size),
         ("bytes=0-0".into(), 0..1),
-        (
-            format!("bytes={}-{}", 2 * MIB - 1, 2 * MIB),
-            2 * MIB - 1..2 * MIB + 1,
-        ),
-        (
-            format!("bytes={}-{}", size - 10, size + 10),
-            size - 10..size,
-        ),
+        (format!("bytes={}-{}", 2 * MIB - 1, 2 * MIB), 2 * MIB - 1..2 * MIB + 1),
+        (format!("bytes={}-{}", size - 10, size + 10), size - 10..size),
         ("bytes=-7".into(), size - 7..size),
         ("bytes=0-".into(), 0..size),
     ] {
@@ -100,17 +82,11 @@ async fn serves_ranges() {
         assert!(answer.bytes().await.unwrap() == content[range], "{header}");
     }
     let whole = get(door.url(), None).await;
-    assert_eq!(
-        (whole.status().as_u16(), whole.content_length()),
-        (200, Some(size as u64))
-    );
+    assert_eq!((whole.status().as_u16(), whole.content_length()), (200, Some(size as u64)));
     assert!(whole.bytes().await.unwrap() == content);
     let past = get(door.url(), Some(&format!("bytes={size}-"))).await;
     assert_eq!(past.status(), 416);
-    assert_eq!(
-        past.headers()["content-range"],
-        format!("bytes */{size}").as_str()
-    );
+    assert_eq!(past.headers()["content-range"], format!("bytes */{size}").as_str());
     assert!(door.served() > 0 && door.read() > 0 && door.error().is_none());
 }
 
@@ -134,17 +110,9 @@ async fn only_the_right_path_and_method() {
 #[tokio::test]
 async fn an_empty_source_is_served() {
     let folder = tempfile::tempdir().unwrap();
-    let door = Loopback::start(counted(folder.path(), b"").await)
-        .await
-        .unwrap();
+    let door = Loopback::start(counted(folder.path(), b"").await).await.unwrap();
     let answer = get(door.url(), None).await;
-    assert_eq!(
-        (
-            answer.status().as_u16(),
-            answer.bytes().await.unwrap().len()
-        ),
-        (200, 0)
-    );
+    assert_eq!((answer.status().as_u16(), answer.bytes().await.unwrap().len()), (200, 0));
     assert_eq!(get(door.url(), Some("bytes=0-")).await.status(), 416);
 }
 
@@ -176,10 +144,7 @@ async fn a_client_that_hangs_up_stops_the_reading() {
     body.next().await.unwrap().unwrap();
     tokio::time::sleep(Duration::from_millis(300)).await;
     let before = door.read();
-    assert!(
-        before < 16 * MIB as u64,
-        "a slow client is not outrun: {before}"
-    );
+    assert!(before < 16 * MIB as u64, "a slow client is not outrun: {before}");
     drop(body);
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(door.read() < before + 8 * MIB as u64);
@@ -196,10 +161,7 @@ async fn tells_why_the_source_failed() {
     let cut = body.try_collect::<Vec<_>>().await;
     assert!(cut.is_err(), "the end must not look like the file's");
     let why = door.error().unwrap();
-    assert!(
-        matches!(&why, StoreError::Denied { .. }) && why.to_string().contains("on purpose"),
-        "{why}"
-    );
+    assert!(matches!(&why, StoreError::Denied { .. }) && why.to_string().contains("on purpose"), "{why}");
     assert_eq!(get(door.url(), Some("bytes=8000000-")).await.status(), 502);
 }
 
@@ -222,15 +184,7 @@ async fn stops_when_dropped() {
 async fn frames(url: String) -> String {
     let run = move || {
         Command::new("ffprobe")
-            .args([
-                "-v",
-                "error",
-                "-protocol_whitelist",
-                "http,tcp",
-                "-count_packets",
-                "-select_streams",
-                "v",
-            ])
+            .args(["-v", "error", "-protocol_whitelist", "http,tcp", "-count_packets", "-select_streams", "v"])
             .args(["-show_entries", "stream=nb_read_packets", "-of", "csv=p=0"])
             .arg(url)
             .output()
@@ -245,26 +199,8 @@ async fn frames(url: String) -> String {
 fn movie(folder: &Path) -> std::path::PathBuf {
     let path = folder.join("movie.mp4");
     let made = Command::new("ffmpeg")
-        .args([
-            "-v",
-            "error",
-            "-f",
-            "lavfi",
-            "-i",
-            "testsrc2=s=640x360:r=25:d=8",
-        ])
-        .args([
-            "-f",
-            "lavfi",
-            "-i",
-            "sine=r=48000:d=8",
-            "-c:v",
-            "libx264",
-            "-preset",
-            "ultrafast",
-            "-crf",
-            "10",
-        ])
+        .args(["-v", "error", "-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=8"])
+        .args(["-f", "lavfi", "-i", "sine=r=48000:d=8", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "10"])
         .args(["-c:a", "aac"])
         .arg(&path)
         .status()
@@ -277,9 +213,7 @@ fn movie(folder: &Path) -> std::path::PathBuf {
 async fn ffprobe_reads_files_and_flaky_servers() {
     let folder = tempfile::tempdir().unwrap();
     let path = movie(folder.path());
-    let door = Loopback::start(Arc::new(FileSource::open(&path).await.unwrap()))
-        .await
-        .unwrap();
+    let door = Loopback::start(Arc::new(FileSource::open(&path).await.unwrap())).await.unwrap();
     assert_eq!(frames(door.url().to_owned()).await, "200");
     assert!(door.error().is_none());
 
@@ -287,22 +221,14 @@ async fn ffprobe_reads_files_and_flaky_servers() {
     let server = Server::start(move |request| {
         let reply = Reply::part(request, &content, "\"v1\"");
         match request.number % 3 {
-            1 => Reply {
-                cut: Some(100_000),
-                ..reply
-            },
+            1 => Reply { cut: Some(100_000), ..reply },
             2 => Reply::status(503),
             _ => reply,
         }
     })
     .await;
-    let limits = HttpLimits {
-        retry_delay: Duration::from_millis(1),
-        ..HttpLimits::default()
-    };
-    let source = HttpSource::open(&server.url, &GuardPolicy::trusting(), &limits)
-        .await
-        .unwrap();
+    let limits = HttpLimits { retry_delay: Duration::from_millis(1), ..HttpLimits::default() };
+    let source = HttpSource::open(&server.url, &GuardPolicy::trusting(), &limits).await.unwrap();
     let door = Loopback::start(Arc::new(source)).await.unwrap();
     assert_eq!(frames(door.url().to_owned()).await, "200");
     assert!(door.error().is_none());

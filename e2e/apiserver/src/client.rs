@@ -29,10 +29,7 @@ impl Response {
 
     /// What a `Status` says of a refusal.
     pub fn message(&self) -> &str {
-        self.body
-            .get("message")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.body.get("message").and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -48,46 +45,20 @@ pub(crate) struct Client {
 impl Client {
     pub fn new(folder: &Path, port: u16, token: &str) -> Result<Self> {
         let options = folder.join("curl");
-        fs::write(
-            &options,
-            format!("header = \"Authorization: Bearer {token}\"\n"),
-        )?;
+        fs::write(&options, format!("header = \"Authorization: Bearer {token}\"\n"))?;
         let certificate = folder.join("certificates/apiserver.crt");
-        Ok(Client {
-            url: format!("https://127.0.0.1:{port}"),
-            certificate,
-            options,
-        })
+        Ok(Client { url: format!("https://127.0.0.1:{port}"), certificate, options })
     }
 
     fn send(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> Result<Response> {
         let mut child = Command::new("curl")
-            .args([
-                "--silent",
-                "--show-error",
-                "--noproxy",
-                "*",
-                "--max-time",
-                "60",
-                "--request",
-                method,
-            ])
-            .args([
-                "--write-out",
-                "\n%{http_code}",
-                "--header",
-                &format!("Content-Type: {content_type}"),
-            ])
+            .args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "60", "--request", method])
+            .args(["--write-out", "\n%{http_code}", "--header", &format!("Content-Type: {content_type}")])
             .arg("--config")
             .arg(&self.options)
             .arg("--cacert")
             .arg(&self.certificate)
-            .args(
-                (!body.is_empty())
-                    .then_some(["--data-binary", "@-"])
-                    .into_iter()
-                    .flatten(),
-            )
+            .args((!body.is_empty()).then_some(["--data-binary", "@-"]).into_iter().flatten())
             .arg(format!("{}{path}", self.url))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -98,17 +69,11 @@ impl Client {
         let _ = child.stdin.take().map(|mut stdin| stdin.write_all(body));
         let output = child.wait_with_output()?;
         if !output.status.success() {
-            bail!(
-                "{method} {path}: {}",
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
+            bail!("{method} {path}: {}", String::from_utf8_lossy(&output.stderr).trim());
         }
         let text = String::from_utf8_lossy(&output.stdout);
         let (body, status) = text.rsplit_once('\n').context("curl wrote no status")?;
-        Ok(Response {
-            status: status.parse()?,
-            body: serde_json::from_str(body).unwrap_or_default(),
-        })
+        Ok(Response { status: status.parse()?, body: serde_json::from_str(body).unwrap_or_default() })
     }
 }
 
@@ -120,17 +85,11 @@ impl Server {
 
     /// Creates from YAML, which the server itself reads. `path` may have a query.
     pub fn create(&self, path: &str, yaml: &str) -> Result<Response> {
-        self.client
-            .send("POST", path, "application/yaml", yaml.as_bytes())
+        self.client.send("POST", path, "application/yaml", yaml.as_bytes())
     }
 
     /// Changes by a JSON merge patch (RFC 7396).
     pub fn patch(&self, path: &str, patch: &Value) -> Result<Response> {
-        self.client.send(
-            "PATCH",
-            path,
-            "application/merge-patch+json",
-            patch.to_string().as_bytes(),
-        )
+        self.client.send("PATCH", path, "application/merge-patch+json", patch.to_string().as_bytes())
     }
 }

@@ -49,25 +49,14 @@ impl Server {
         let folder = TempDir::with_prefix("transcode-apiserver-")?;
         let [client_port, peer_port, port] = free_ports()?;
         let store = format!("http://127.0.0.1:{client_port}");
-        let etcd = Process::start(
-            etcd,
-            etcd_arguments(folder.path(), &store, peer_port),
-            folder.path().join("etcd.log"),
-        )?;
+        let etcd =
+            Process::start(etcd, etcd_arguments(folder.path(), &store, peer_port), folder.path().join("etcd.log"))?;
         let token = random_token()?;
-        fs::write(
-            folder.path().join("tokens.csv"),
-            format!("{token},admin,admin,\"system:masters\"\n"),
-        )?;
+        fs::write(folder.path().join("tokens.csv"), format!("{token},admin,admin,\"system:masters\"\n"))?;
         let arguments = apiserver_arguments(folder.path(), &store, port);
         let apiserver = Process::start(apiserver, arguments, folder.path().join("apiserver.log"))?;
         let client = Client::new(folder.path(), port, &token)?;
-        let mut server = Server {
-            client,
-            apiserver,
-            etcd,
-            folder,
-        };
+        let mut server = Server { client, apiserver, etcd, folder };
         server.wait()?;
         Ok(server)
     }
@@ -88,19 +77,12 @@ impl Server {
                 bail!("kube-apiserver ended:\n{}", self.apiserver.last_words());
             }
             let ready = ["/readyz", "/api/v1/namespaces/default"];
-            if ready
-                .iter()
-                .all(|path| self.get(path).is_ok_and(|response| response.accepted()))
-            {
+            if ready.iter().all(|path| self.get(path).is_ok_and(|response| response.accepted())) {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(100));
         }
-        bail!(
-            "kube-apiserver is not ready after {} s:\n{}",
-            PATIENCE.as_secs(),
-            self.apiserver.last_words()
-        )
+        bail!("kube-apiserver is not ready after {} s:\n{}", PATIENCE.as_secs(), self.apiserver.last_words())
     }
 }
 
@@ -148,13 +130,8 @@ fn apiserver_arguments(folder: &Path, store: &str, port: u16) -> Vec<OsString> {
 
 /// Ports that are free now, all different: the listeners close together.
 fn free_ports<const N: usize>() -> Result<[u16; N]> {
-    let listeners = (0..N)
-        .map(|_| TcpListener::bind("127.0.0.1:0"))
-        .collect::<Result<Vec<_>, _>>()?;
-    let ports = listeners
-        .iter()
-        .map(|listener| Ok(listener.local_addr()?.port()))
-        .collect::<Result<Vec<_>>>()?;
+    let listeners = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
+    let ports = listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect::<Result<Vec<_>>>()?;
     ports.try_into().ok().context("as many ports as listeners")
 }
 

@@ -16,9 +16,7 @@ pub fn find(name: &str) -> Result<PathBuf> {
         .output()
         .with_context(|| format!("{} cannot be run", script.display()))?;
     if !output.status.success() {
-        bail!(
-            "{name} is missing: run `make tools`, or set TRANSCODE_SKIP_APISERVER=1 to leave these tests out"
-        );
+        bail!("{name} is missing: run `make tools`, or set TRANSCODE_SKIP_APISERVER=1 to leave these tests out");
     }
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }

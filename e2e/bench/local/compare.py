@@ -15,6 +15,7 @@ import os
 import pathlib
 import platform
 import resource
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -103,7 +104,7 @@ def main():
         print(f"options  h264 crf {args.crf} {args.preset}, segments of {SEGMENT} s, aac 128k; {args.workers} workers")
         print(f"versions {version([cli, 'version'])}; {version(['ffmpeg', '-version']).split(' Copyright')[0]}")
         print(f"machine  {os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}")
-        print(f"\n$ {' '.join(single[:1] + single[2:])}\n", flush=True)
+        print(f"\n$ {shlex.join(single)}\n", flush=True)
         rows = {"engine": [], "one ffmpeg": []}
         for run in range(args.runs):
             for name, command, output in [("engine", engine, ours), ("one ffmpeg", single, theirs)]:

@@ -36,14 +36,19 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     {
         return Ok(());
     }
-    let codec = context.task.spec.audio.as_ref().ok_or_else(|| TaskError::new(Failure::Misconfigured, "audio is disabled"))?;
+    let codec =
+        context.task.spec.audio.as_ref().ok_or_else(|| TaskError::new(Failure::Misconfigured, "audio is disabled"))?;
     let source = OpenSource::open(context).await?;
     let path = |n: usize| context.scratch.join(format!("audio-{n}.mp4"));
     let command = commands::audio(&context.task.spec, media, &source.url(), path);
     let command = command.ok_or_else(|| TaskError::bad_input("the source has no audio"))?;
     let cpu = process::cpu_millis();
     source.explain(process::run(&command, Follow { stall: context.stall(), ..Follow::default() }).await)?;
-    let usage = Usage { cpu_millis: process::cpu_millis() - cpu, wall_millis: started.elapsed().as_millis() as u64, bytes_read: source.bytes_read() };
+    let usage = Usage {
+        cpu_millis: process::cpu_millis() - cpu,
+        wall_millis: started.elapsed().as_millis() as u64,
+        bytes_read: source.bytes_read(),
+    };
     let index = context.packet_index().await?;
     let timeline = context.timeline(&index)?;
     // Of several tracks with the default disposition the first one wins; without any, the first.
@@ -53,7 +58,8 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
         let storing = Storing { context, layout: &layout, codec, stream, n, default: n == default };
         tracks.push(storing.track(&path(n), timeline.as_ref()).await?);
     }
-    let result = AudioResult { version: VERSION, key: layout.audio.clone(), tracks, usage, command: command.to_string() };
+    let result =
+        AudioResult { version: VERSION, key: layout.audio.clone(), tracks, usage, command: command.to_string() };
     context.put_result(&layout.audio_result(), &result).await
 }
 
@@ -84,20 +90,35 @@ impl Storing<'_> {
         let encoded = EncodedTrack::open(BufReader::new(file)).map_err(TaskError::transient)?;
         let scale = encoded.timescale();
         let starts = std::iter::once(0).chain(self.boundaries(scale, timeline)?);
-        let mut cuts: Vec<AudioSegment> = starts.zip(1..).map(|(start, number)| AudioSegment { number, start }).collect();
+        let mut cuts: Vec<AudioSegment> =
+            starts.zip(1..).map(|(start, number)| AudioSegment { number, start }).collect();
         // Segments shorter than a tick of the sound share one.
         cuts.dedup_by_key(|cut| cut.start);
         let folder = self.layout.audio_track(self.n);
         let track = self.describe(encoded.entry(), scale, &folder).await?;
-        let TrackKind::Audio { priming, .. } = track.kind else { return Err(TaskError::transient("the encoder wrote no audio")) };
+        let TrackKind::Audio { priming, .. } = track.kind else {
+            return Err(TaskError::transient("the encoder wrote no audio"));
+        };
         // The muxer lets the first access unit start at 0; it is the encoder's priming.
-        let plan = AudioPlan { offset: -i64::from(priming), priming, access_unit: self.codec.frame_samples(), segments: &cuts };
+        let plan = AudioPlan {
+            offset: -i64::from(priming),
+            priming,
+            access_unit: self.codec.frame_samples(),
+            segments: &cuts,
+        };
         let mut segments = vec![];
         for made in audio_segments(encoded, &plan).map_err(|e| self.wrong(e))? {
             let made = made.map_err(|e| self.wrong(e))?;
             let key = format!("{folder}/segments/{:06}.m4s", made.number);
             let file = self.context.put(&key, made.bytes.into()).await?;
-            segments.push(Segment { number: made.number, file, start: made.start, duration: made.duration, samples: made.samples, key_bytes: made.key_bytes });
+            segments.push(Segment {
+                number: made.number,
+                file,
+                start: made.start,
+                duration: made.duration,
+                samples: made.samples,
+                key_bytes: made.key_bytes,
+            });
         }
         Ok(FinishedTrack { track, segments, gaps: vec![] })
     }
@@ -125,7 +146,8 @@ impl Storing<'_> {
         let SampleEntry::Audio(audio) = entry else { return Err(TaskError::transient("the encoder wrote no audio")) };
         let priming = audio.config.priming();
         let language = Language::new(&iso639_2(&self.stream.language)).unwrap_or(Language::UNDETERMINED);
-        let init = init_segment(&TrackInit::Audio(AudioInit { entry: audio.clone(), timescale: scale, priming, language }));
+        let init =
+            init_segment(&TrackInit::Audio(AudioInit { entry: audio.clone(), timescale: scale, priming, language }));
         Ok(Track {
             name: format!("audio-{}", self.n),
             codec: codec_text(entry).map_err(TaskError::transient)?,

@@ -8,10 +8,11 @@ use std::{fs::File, io::BufReader, path::Path, time::Instant};
 use transcode_contract::{ChunkResult, Usage, VERSION};
 use transcode_engine::{Failure, Layout, commands, extend::renditions};
 use transcode_media::{
-    argv::{Command, video::{encoded_colour, sixteen_bit}},
+    argv::{
+        Command,
+        video::{encoded_colour, sixteen_bit},
+    },
     chunk::Chunk,
-    colour,
-    ladder::Rendition,
     cmaf::{
         SampleEntry,
         codec::codec_text,
@@ -19,6 +20,8 @@ use transcode_media::{
         init::{TrackInit, VideoInit, init_segment},
         rewrite::{ChunkPlan, RewriteError, SegmentFrames, video_segments},
     },
+    colour,
+    ladder::Rendition,
     time::MediaTime,
     timeline::{Timeline, output_scale},
     track::{Segment, Track, TrackKind},
@@ -45,8 +48,12 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     }
     let index = context.packet_index().await?;
     let chunks = context.chunks().await?;
-    let chunk = chunks.get(context.index as usize).ok_or_else(|| missing(context.task.stage.clone(), 0, "the chunk's row in the table"))?;
-    let timeline = context.timeline(&index)?.ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
+    let chunk = chunks
+        .get(context.index as usize)
+        .ok_or_else(|| missing(context.task.stage.clone(), 0, "the chunk's row in the table"))?;
+    let timeline = context
+        .timeline(&index)?
+        .ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
     let source = OpenSource::open(context).await?;
     let paths: Vec<_> = missing_renditions.iter().map(|r| context.scratch.join(format!("{}.mp4", r.name))).collect();
     let outputs: Vec<(&Rendition, &Path)> = missing_renditions.iter().zip(paths.iter().map(|p| p.as_path())).collect();
@@ -104,12 +111,16 @@ async fn encode(
     let mut seek = chunk.seek;
     for steps_back in 0.. {
         let command = commands::video(media, split, chunk, seek, &source.url(), outputs);
-        let command = command.ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
+        let command =
+            command.ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
         let shown = source.explain(process::run(&command, follow).await)?.shown;
         match (difference(chunk, timeline, seek, &shown), seek) {
             (None, _) => return Ok((command, steps_back)),
             (Some(difference), None) => {
-                return Err(TaskError::new(Failure::BadChunk, format!("chunk {} does not decode as the packet index says: {difference}", chunk.index)));
+                return Err(TaskError::new(
+                    Failure::BadChunk,
+                    format!("chunk {} does not decode as the packet index says: {difference}", chunk.index),
+                ));
             }
             (Some(difference), Some(at)) => {
                 tracing::warn!("chunk {}: {difference}; decoding begins further back", chunk.index);
@@ -132,7 +143,11 @@ fn difference(chunk: &Chunk, timeline: &Timeline, seek: Option<MediaTime>, shown
     if found != expected {
         let lacking: Vec<_> = expected.iter().filter(|pts| found.binary_search(pts).is_err()).take(5).collect();
         let beside: Vec<_> = found.iter().filter(|pts| expected.binary_search(pts).is_err()).take(5).collect();
-        return Some(format!("{} frames instead of {} (missing PTS {lacking:?}, unexpected PTS {beside:?})", found.len(), expected.len()));
+        return Some(format!(
+            "{} frames instead of {} (missing PTS {lacking:?}, unexpected PTS {beside:?})",
+            found.len(),
+            expected.len()
+        ));
     }
     let proof = seek.is_none() || shown.iter().any(|pts| *pts < chunk.start);
     (!proof).then(|| "no frame before it was decoded, so some of it may have been skipped".into())
@@ -157,8 +172,16 @@ impl Storing<'_> {
         let times: Vec<i64> = (first..end).map(|f| self.timeline.at(f)).collect();
         let local = |frame: u32| (frame - first) as usize;
         let numbered = self.chunk.segments.iter().zip(self.chunk.first_segment..);
-        let spans: Vec<SegmentFrames> = numbered.map(|(s, number)| SegmentFrames { number, frames: local(s.first)..local(s.first + s.frames) }).collect();
-        let plan = ChunkPlan { times: &times, end: self.timeline.at(end), offset: self.offset()?, composition_delay: self.delay()?, segments: &spans };
+        let spans: Vec<SegmentFrames> = numbered
+            .map(|(s, number)| SegmentFrames { number, frames: local(s.first)..local(s.first + s.frames) })
+            .collect();
+        let plan = ChunkPlan {
+            times: &times,
+            end: self.timeline.at(end),
+            offset: self.offset()?,
+            composition_delay: self.delay()?,
+            segments: &spans,
+        };
         let folder = self.layout.rendition(&self.rendition.name);
         let mut segments = vec![];
         for made in video_segments(encoded, &plan).map_err(|e| self.wrong(e))? {
@@ -169,16 +192,34 @@ impl Storing<'_> {
                 bytes.reverse();
             }
             let file = self.context.put(&key, bytes.into()).await?;
-            segments.push(Segment { number: made.number, file, start: made.start, duration: made.duration, samples: made.samples, key_bytes: made.key_bytes });
+            segments.push(Segment {
+                number: made.number,
+                file,
+                start: made.start,
+                duration: made.duration,
+                samples: made.samples,
+                key_bytes: made.key_bytes,
+            });
         }
         let key = self.layout.renditions.get(&self.rendition.name).cloned().unwrap_or_default();
-        let result = ChunkResult { version: VERSION, key, chunk: self.chunk.index, track, segments, frames: self.chunk.frames(), steps_back, usage, command: command.into() };
+        let result = ChunkResult {
+            version: VERSION,
+            key,
+            chunk: self.chunk.index,
+            track,
+            segments,
+            frames: self.chunk.frames(),
+            steps_back,
+            usage,
+            command: command.into(),
+        };
         self.context.put_result(&self.layout.chunk_result(&self.rendition.name, self.chunk.index), &result).await
     }
 
     /// From encoded times, which are the source's, to output times.
     fn offset(&self) -> Result<i64, TaskError> {
-        let stream = self.context.media()?.info.video.as_ref().ok_or_else(|| TaskError::bad_input("the source has no video"))?;
+        let stream =
+            self.context.media()?.info.video.as_ref().ok_or_else(|| TaskError::bad_input("the source has no video"))?;
         let (_, per_tick) = output_scale(stream.timebase).map_err(TaskError::bad_input)?;
         let source = self.timeline.source.first().copied().unwrap_or(0);
         Ok(self.timeline.at(0) - source * per_tick)
@@ -190,7 +231,8 @@ impl Storing<'_> {
     }
 
     async fn track(&self, entry: &SampleEntry) -> Result<Track, TaskError> {
-        let stream = self.context.media()?.info.video.as_ref().ok_or_else(|| TaskError::bad_input("the source has no video"))?;
+        let stream =
+            self.context.media()?.info.video.as_ref().ok_or_else(|| TaskError::bad_input("the source has no video"))?;
         let SampleEntry::Video(video) = entry else { return Err(TaskError::transient("the encoder wrote no video")) };
         let sar = sixteen_bit(self.rendition.sar);
         let init = init_segment(&TrackInit::Video(VideoInit {

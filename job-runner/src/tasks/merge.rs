@@ -8,11 +8,7 @@ use futures::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 use transcode_api::Format;
 use transcode_contract::{MergeResult, VERSION};
-use transcode_engine::{
-    StageId, StageKind,
-    extend::renditions,
-    layout::published_mp4,
-};
+use transcode_engine::{StageId, StageKind, extend::renditions, layout::published_mp4};
 use transcode_media::{
     cmaf::{
         head_bytes,
@@ -40,7 +36,8 @@ pub fn stages(context: &Context) -> Result<Vec<StageId>, TaskError> {
         return Ok(vec![]);
     }
     let ladder = renditions(&context.task.spec, context.media()?).renditions;
-    let names: Vec<_> = if ladder.is_empty() { vec!["audio".to_string()] } else { ladder.into_iter().map(|r| r.name).collect() };
+    let names: Vec<_> =
+        if ladder.is_empty() { vec!["audio".to_string()] } else { ladder.into_iter().map(|r| r.name).collect() };
     Ok(names.iter().map(|name| StageId::rendition(StageKind::Merge, name)).collect())
 }
 
@@ -69,7 +66,11 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
 }
 
 /// What the index of the file needs to know of a track.
-async fn progressive(context: &Context, finished: &FinishedTrack, blame: &Blame) -> Result<ProgressiveTrack, TaskError> {
+async fn progressive(
+    context: &Context,
+    finished: &FinishedTrack,
+    blame: &Blame,
+) -> Result<ProgressiveTrack, TaskError> {
     let init = context.get_checked(&finished.track.init, || blame.init(finished, "").failure).await?;
     let init = TrackInit::parse(&init).map_err(|e| blame.init(finished, &e.to_string()))?;
     let default = matches!(finished.track.kind, TrackKind::Audio { default: true, .. });
@@ -78,7 +79,12 @@ async fn progressive(context: &Context, finished: &FinishedTrack, blame: &Blame)
     Ok(ProgressiveTrack { init, default, segments })
 }
 
-async fn index(context: &Context, track: &FinishedTrack, segment: &Segment, blame: &Blame) -> Result<SegmentSamples, TaskError> {
+async fn index(
+    context: &Context,
+    track: &FinishedTrack,
+    segment: &Segment,
+    blame: &Blame,
+) -> Result<SegmentSamples, TaskError> {
     let mut bytes = head_bytes(segment.samples);
     for _ in 0..2 {
         let head = part(context, &segment.file, 0..bytes).await?;
@@ -97,9 +103,15 @@ async fn part(context: &Context, file: &FileFacts, range: std::ops::Range<u64>) 
 }
 
 /// Header, then the media of every segment; hashed on the way.
-async fn write(context: &Context, path: &str, planned: ProgressivePlan, tracks: &[FinishedTrack]) -> Result<FileFacts, TaskError> {
+async fn write(
+    context: &Context,
+    path: &str,
+    planned: ProgressivePlan,
+    tracks: &[FinishedTrack],
+) -> Result<FileFacts, TaskError> {
     let hash = Arc::new(Mutex::new(Sha256::new()));
-    let files: Vec<Vec<String>> = tracks.iter().map(|t| t.segments.iter().map(|s| s.file.path.clone()).collect()).collect();
+    let files: Vec<Vec<String>> =
+        tracks.iter().map(|t| t.segments.iter().map(|s| s.file.path.clone()).collect()).collect();
     let (store, files) = (context.store.clone(), Arc::new(files));
     let media = futures::stream::iter(planned.copies).then(move |copy: Copy| {
         let (store, files) = (store.clone(), files.clone());
@@ -125,4 +137,3 @@ async fn write(context: &Context, path: &str, planned: ProgressivePlan, tracks: 
     let digest = hash.lock().map(|hash| hash.clone().finalize()).map_err(|_| TaskError::transient("hashing failed"))?;
     Ok(FileFacts { path: path.into(), bytes, sha256: hex::encode(digest) })
 }
-

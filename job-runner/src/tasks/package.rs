@@ -25,12 +25,15 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     let tracks = Tracks::gather(context, None).await?;
     let presentation = presentation(&layout, &tracks);
     let mut playlists = vec![];
-    for (path, text) in texts(context, &presentation).map_err(|e| TaskError::transient(format!("playlists can't be written: {e}")))? {
+    for (path, text) in
+        texts(context, &presentation).map_err(|e| TaskError::transient(format!("playlists can't be written: {e}")))?
+    {
         let staged = context.put(&layout.staged(&path), text.into()).await?;
         playlists.push(FileFacts { path, ..staged });
     }
     let summary = summary(&tracks);
-    let result = PackageResult { version: VERSION, video: tracks.video, audio: tracks.audio, playlists, usage: tracks.usage };
+    let result =
+        PackageResult { version: VERSION, video: tracks.video, audio: tracks.audio, playlists, usage: tracks.usage };
     context.put_result(&layout.result(&context.task.stage), &result).await?;
     Ok(Summary::Package(summary))
 }
@@ -62,7 +65,11 @@ fn texts(context: &Context, presentation: &Presentation) -> Result<Vec<(String, 
 }
 
 fn summary(tracks: &Tracks) -> PackageSummary {
-    let facts = |t: &FinishedTrack| TrackFacts { codec: t.track.codec.clone(), bytes: t.bytes(), bitrate: t.average_bandwidth() };
+    let facts = |t: &FinishedTrack| TrackFacts {
+        codec: t.track.codec.clone(),
+        bytes: t.bytes(),
+        bitrate: t.average_bandwidth(),
+    };
     let all = tracks.video.iter().chain(&tracks.audio);
     PackageSummary {
         tracks: all.map(|t| (t.track.name.clone(), facts(t))).collect(),

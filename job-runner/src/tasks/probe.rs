@@ -81,7 +81,8 @@ async fn packets(source: &OpenSource, info: &MediaInfo) -> Result<PacketIndex, T
 fn summary(info: MediaInfo, index: &PacketIndex) -> Result<MediaSummary, TaskError> {
     let origin = origin(index);
     let nominal = info.video.as_ref().map_or(Rational::from_integer(25), |v| v.frame_rate);
-    let timeline = index.video.as_ref().map(|v| Timeline::new(v, origin, nominal)).transpose().map_err(TaskError::bad_input)?;
+    let timeline =
+        index.video.as_ref().map(|v| Timeline::new(v, origin, nominal)).transpose().map_err(TaskError::bad_input)?;
     let audio: Vec<AudioFacts> = index
         .audio
         .iter()
@@ -130,7 +131,9 @@ async fn encoders(context: &Context) -> Result<String, TaskError> {
     let known = process::ask(Program::Ffmpeg, &["-hide_banner", "-encoders"]).await?;
     let has = |name: &str| known.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
     match video.into_iter().chain(spec.audio.as_ref().map(|a| a.encoder())).find(|name| !has(name)) {
-        Some(lacking) => Err(wrong(format!("this ffmpeg ({build}) has no encoder {lacking}; choose another codec or another ffmpeg"))),
+        Some(lacking) => Err(wrong(format!(
+            "this ffmpeg ({build}) has no encoder {lacking}; choose another codec or another ffmpeg"
+        ))),
         None => Ok(build),
     }
 }

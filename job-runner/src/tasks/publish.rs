@@ -3,7 +3,9 @@
 //! never sees a playlist with a missing segment.
 
 use bytes::Bytes;
-use transcode_contract::{MergeResult, PackageResult, PublishedFile, PublishedRecord, ThumbnailResult, VERSION, VerifyResult};
+use transcode_contract::{
+    MergeResult, PackageResult, PublishedFile, PublishedRecord, ThumbnailResult, VERSION, VerifyResult,
+};
 use transcode_engine::{Failure, Layout, StageId, StageKind, Summary, TaskSet, facts::PublishSummary, layout::RECORD};
 use transcode_media::track::{FileFacts, FinishedTrack};
 
@@ -57,12 +59,17 @@ fn summary(context: &Context, record: &PublishedRecord) -> PublishSummary {
         "hls" => f.file.path == package::MULTIVARIANT,
         kind => matches!(kind, "dash" | "mp4" | "thumbnail"),
     };
-    let mut outputs: Vec<_> = record.files.iter().filter(top).map(|f| (f.kind.clone(), context.store.uri(&f.file.path))).collect();
+    let mut outputs: Vec<_> =
+        record.files.iter().filter(top).map(|f| (f.kind.clone(), context.store.uri(&f.file.path))).collect();
     outputs.push(("record".into(), context.store.uri(RECORD)));
     PublishSummary { outputs, bytes: record.files.iter().map(|f| f.file.bytes).sum() }
 }
 
-async fn result<T: serde::de::DeserializeOwned>(context: &Context, layout: &Layout, stage: StageId) -> Result<T, TaskError> {
+async fn result<T: serde::de::DeserializeOwned>(
+    context: &Context,
+    layout: &Layout,
+    stage: StageId,
+) -> Result<T, TaskError> {
     let found = context.get_json(&layout.result(&stage)).await?;
     found.ok_or_else(|| gone(stage.clone(), TaskSet::one(0), &format!("the result of {stage} is gone")))
 }
@@ -73,7 +80,13 @@ async fn staged(context: &Context, layout: &Layout, playlist: &FileFacts) -> Res
     context.get_checked(&at, missing).await
 }
 
-async fn copy(context: &Context, kind: &str, track: Option<String>, from: &FileFacts, to: &str) -> Result<PublishedFile, TaskError> {
+async fn copy(
+    context: &Context,
+    kind: &str,
+    track: Option<String>,
+    from: &FileFacts,
+    to: &str,
+) -> Result<PublishedFile, TaskError> {
     context.store.copy(&from.path, to).await?;
     Ok(PublishedFile { kind: kind.into(), track, file: FileFacts { path: to.into(), ..from.clone() } })
 }
@@ -82,7 +95,11 @@ fn media_files(packaged: &PackageResult) -> Vec<PublishedFile> {
     let tracks = packaged.video.iter().chain(&packaged.audio);
     let of = |t: &FinishedTrack| {
         let name = t.track.name.clone();
-        let file = |kind: &str, file: &FileFacts| PublishedFile { kind: kind.into(), track: Some(name.clone()), file: file.clone() };
+        let file = |kind: &str, file: &FileFacts| PublishedFile {
+            kind: kind.into(),
+            track: Some(name.clone()),
+            file: file.clone(),
+        };
         let segments = t.segments.iter().map(|s| file("segment", &s.file));
         std::iter::once(file("init", &t.track.init)).chain(segments).collect::<Vec<_>>()
     };

@@ -5,7 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
 use transcode_contract::PublishedRecord;
-use transcode_engine::{Layout, SplitSummary, Summary, TaskSet, extend::{has_audio, renditions}, layout::RECORD};
+use transcode_engine::{
+    Layout, SplitSummary, Summary, TaskSet,
+    extend::{has_audio, renditions},
+    layout::RECORD,
+};
 use transcode_media::chunk::{Chunk, Seeking, chunks};
 
 use crate::{context::Context, error::TaskError};

@@ -62,7 +62,8 @@ impl Tracks {
         }
         if has_audio(&context.task.spec, media) {
             let result: Option<AudioResult> = context.get_json(&layout.audio_result()).await?;
-            let result = result.ok_or_else(|| gone(StageId::job(StageKind::Audio), TaskSet::one(0), "the audio's result is gone"))?;
+            let result = result
+                .ok_or_else(|| gone(StageId::job(StageKind::Audio), TaskSet::one(0), "the audio's result is gone"))?;
             add(&mut tracks.usage, result.usage);
             tracks.audio = result.tracks;
         }
@@ -118,7 +119,12 @@ pub fn gone(stage: StageId, tasks: TaskSet, message: &str) -> TaskError {
     TaskError::new(Failure::Missing { stage, tasks }, message)
 }
 
-async fn chunk_results(context: &Context, layout: &Layout, rendition: &str, chunks: &[Chunk]) -> Result<BTreeMap<u32, ChunkResult>, TaskError> {
+async fn chunk_results(
+    context: &Context,
+    layout: &Layout,
+    rendition: &str,
+    chunks: &[Chunk],
+) -> Result<BTreeMap<u32, ChunkResult>, TaskError> {
     let wanted: Vec<u32> = chunks.iter().map(|c| c.index).filter(|i| !context.task.gaps.contains(*i)).collect();
     let reads = wanted.iter().map(|chunk| async {
         let key = layout.chunk_result(rendition, *chunk);
@@ -127,20 +133,37 @@ async fn chunk_results(context: &Context, layout: &Layout, rendition: &str, chun
     let read: Vec<_> = futures::stream::iter(reads).buffered(PARALLEL).try_collect().await?;
     let missing: TaskSet = read.iter().filter(|(_, r)| r.is_none()).map(|(chunk, _)| *chunk).collect();
     if !missing.is_empty() {
-        return Err(gone(encode_stage(context, rendition)?, missing.clone(), &format!("results of chunks {missing} of {rendition} are gone")));
+        return Err(gone(
+            encode_stage(context, rendition)?,
+            missing.clone(),
+            &format!("results of chunks {missing} of {rendition} are gone"),
+        ));
     }
     Ok(read.into_iter().filter_map(|(chunk, result)| Some((chunk, result?))).collect())
 }
 
 /// One track of all chunks: the same init segment in each, every segment there, gaps listed.
-fn join(context: &Context, rendition: &str, results: BTreeMap<u32, ChunkResult>, chunks: &[Chunk], timeline: &Timeline) -> Result<FinishedTrack, TaskError> {
+fn join(
+    context: &Context,
+    rendition: &str,
+    results: BTreeMap<u32, ChunkResult>,
+    chunks: &[Chunk],
+    timeline: &Timeline,
+) -> Result<FinishedTrack, TaskError> {
     let Some(track) = results.values().next().map(|r| r.track.clone()) else {
         return Err(TaskError::new(Failure::BadChunk, format!("no chunk of {rendition} could be made")));
     };
-    let differing: TaskSet = results.values().filter(|r| r.track.init.sha256 != track.init.sha256).map(|r| r.chunk).collect();
+    let differing: TaskSet =
+        results.values().filter(|r| r.track.init.sha256 != track.init.sha256).map(|r| r.chunk).collect();
     if !differing.is_empty() {
         let stage = encode_stage(context, rendition)?;
-        return Err(gone(stage, differing.clone(), &format!("chunks {differing} of {rendition} have another init segment than the others; they are encoded again")));
+        return Err(gone(
+            stage,
+            differing.clone(),
+            &format!(
+                "chunks {differing} of {rendition} have another init segment than the others; they are encoded again"
+            ),
+        ));
     }
     let mut finished = FinishedTrack { track, segments: vec![], gaps: vec![] };
     for chunk in chunks {

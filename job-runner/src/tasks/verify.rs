@@ -11,8 +11,8 @@ use transcode_media::{
     argv::verify::decode,
     chunk::Chunk,
     inspect::{
-        HlsFacts, InitFacts, MediaKind, SegmentFacts, continuity, inspect_init, inspect_progressive, inspect_segment, mpd,
-        playlist_hls,
+        HlsFacts, InitFacts, MediaKind, SegmentFacts, continuity, inspect_init, inspect_progressive, inspect_segment,
+        mpd, playlist_hls,
     },
     playlist::relative_uri,
     time::MediaTime,
@@ -45,7 +45,8 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let result = look(context).await;
     if let Err(TaskError { failure: Failure::Missing { stage, tasks }, .. }) = &result {
         let layout = context.layout()?;
-        let names: Vec<String> = layout.renditions.keys().filter(|n| stage.subject.is_empty() || stage.subject == **n).cloned().collect();
+        let names: Vec<String> =
+            layout.renditions.keys().filter(|n| stage.subject.is_empty() || stage.subject == **n).cloned().collect();
         let keys: Vec<String> = match stage.kind {
             StageKind::Encode => names.iter().flat_map(|n| tasks.iter().map(|t| layout.chunk_result(n, t))).collect(),
             StageKind::Audio => vec![layout.audio_result()],
@@ -65,7 +66,12 @@ async fn look(context: &Context) -> Result<(), TaskError> {
     let index = context.packet_index().await?;
     let (timeline, chunks) = (context.timeline(&index)?, context.chunks().await?);
     let blame = Blame::new(context).await?;
-    let mut verify = Verify { context, layout: &layout, blame: &blame, seen: VerifyResult { version: VERSION, ..VerifyResult::default() } };
+    let mut verify = Verify {
+        context,
+        layout: &layout,
+        blame: &blame,
+        seen: VerifyResult { version: VERSION, ..VerifyResult::default() },
+    };
     for track in &packaged.video {
         let timeline = timeline.as_ref().ok_or_else(|| TaskError::bad_input("there are renditions but no video"))?;
         verify.video(track, timeline, &chunks).await?;
@@ -95,7 +101,9 @@ impl Verify<'_> {
         let spans: Vec<_> = chunks.iter().flat_map(|c| c.segments.iter().zip(c.first_segment..)).collect();
         for (claimed, facts) in track.segments.iter().zip(&segments) {
             let span = spans.iter().find(|(_, number)| *number == claimed.number).map(|(span, _)| **span);
-            let Some(span) = span else { return Err(self.wrong(track, format!("segment {} is not in the chunk table", claimed.number))) };
+            let Some(span) = span else {
+                return Err(self.wrong(track, format!("segment {} is not in the chunk table", claimed.number)));
+            };
             let expected: Vec<i64> = (span.first..span.first + span.frames).map(|f| timeline.at(f)).collect();
             let mut found: Vec<i64> = facts.samples.iter().map(|s| s.pts).collect();
             found.sort_unstable();
@@ -141,11 +149,23 @@ impl Verify<'_> {
         let codec = init.codec == claimed.codec || init.codec.starts_with(&format!("{}.", claimed.codec));
         let same = codec && init.timescale == claimed.timescale;
         let kind = match (&init.kind, &claimed.kind) {
-            (MediaKind::Video { width, height, .. }, TrackKind::Video { width: w, height: h, .. }) => (width, height) == (w, h),
+            (MediaKind::Video { width, height, .. }, TrackKind::Video { width: w, height: h, .. }) => {
+                (width, height) == (w, h)
+            }
             (MediaKind::Audio { sample_rate, .. }, TrackKind::Audio { sample_rate: r, .. }) => sample_rate == r,
             _ => false,
         };
-        if same && kind { Ok(init) } else { Err(self.wrong(track, format!("its init segment says {} at {} ticks a second, its result {} at {}", init.codec, init.timescale.0, claimed.codec, claimed.timescale.0))) }
+        if same && kind {
+            Ok(init)
+        } else {
+            Err(self.wrong(
+                track,
+                format!(
+                    "its init segment says {} at {} ticks a second, its result {} at {}",
+                    init.codec, init.timescale.0, claimed.codec, claimed.timescale.0
+                ),
+            ))
+        }
     }
 
     /// Reads and checks every segment by itself, then how they follow each other.
@@ -153,9 +173,16 @@ impl Verify<'_> {
         let (this, facts_of) = (&*self, init);
         let reads = track.segments.iter().map(|claimed| async move {
             let bytes = this.checked(track, Some(claimed)).await?;
-            let facts = inspect_segment(&bytes, facts_of).map_err(|e| this.blame.segment(track, claimed, &e.to_string()))?;
-            let same = facts.sequence == claimed.number && facts.samples.len() as u32 == claimed.samples && facts.key_bytes() == claimed.key_bytes;
-            if same { Ok(facts) } else { Err(this.blame.segment(track, claimed, "its boxes are not what its result says")) }
+            let facts =
+                inspect_segment(&bytes, facts_of).map_err(|e| this.blame.segment(track, claimed, &e.to_string()))?;
+            let same = facts.sequence == claimed.number
+                && facts.samples.len() as u32 == claimed.samples
+                && facts.key_bytes() == claimed.key_bytes;
+            if same {
+                Ok(facts)
+            } else {
+                Err(this.blame.segment(track, claimed, "its boxes are not what its result says"))
+            }
         });
         let segments: Vec<SegmentFacts> = futures::stream::iter(reads).buffered(PARALLEL).try_collect().await?;
         if let Some(finding) = continuity(&segments, &track.gaps).first() {
@@ -169,7 +196,11 @@ impl Verify<'_> {
     /// Decodes the last segment before every join together with the first one after it.
     async fn joins(&mut self, track: &FinishedTrack, chunks: &[Chunk]) -> Result<(), TaskError> {
         for chunk in chunks.iter().skip(1) {
-            let around: Vec<&Segment> = track.segments.iter().filter(|s| s.number + 1 == chunk.first_segment || s.number == chunk.first_segment).collect();
+            let around: Vec<&Segment> = track
+                .segments
+                .iter()
+                .filter(|s| s.number + 1 == chunk.first_segment || s.number == chunk.first_segment)
+                .collect();
             let path = self.context.scratch.join("join.mp4");
             let mut file = std::fs::File::create(&path).map_err(|e| TaskError::scratch(&path, &e))?;
             let mut frames = 0;
@@ -182,9 +213,13 @@ impl Verify<'_> {
                 file.write_all(&piece).map_err(|e| TaskError::scratch(&path, &e))?;
             }
             drop(file);
-            let finished = process::run(&decode(&path), Follow { stall: self.context.stall(), ..Follow::default() }).await?;
+            let finished =
+                process::run(&decode(&path), Follow { stall: self.context.stall(), ..Follow::default() }).await?;
             if finished.frames != frames || !finished.complaints.is_empty() {
-                let what = format!("the join before segment {} decodes to {} frames instead of {frames}: {}", chunk.first_segment, finished.frames, finished.complaints);
+                let what = format!(
+                    "the join before segment {} decodes to {} frames instead of {frames}: {}",
+                    chunk.first_segment, finished.frames, finished.complaints
+                );
                 let chunks = [chunk.index - 1, chunk.index].into_iter().collect();
                 return Err(self.blame.tasks(track, chunks, &what));
             }
@@ -196,7 +231,8 @@ impl Verify<'_> {
     /// Every file that a playlist names is one that was checked, and lasts as long as it says.
     async fn playlists(&mut self, packaged: &PackageResult) -> Result<(), TaskError> {
         let tracks: Vec<&FinishedTrack> = packaged.video.iter().chain(&packaged.audio).collect();
-        let mut files: BTreeSet<&str> = tracks.iter().flat_map(|t| t.segments.iter().map(|s| &s.file)).map(|f| f.path.as_str()).collect();
+        let mut files: BTreeSet<&str> =
+            tracks.iter().flat_map(|t| t.segments.iter().map(|s| &s.file)).map(|f| f.path.as_str()).collect();
         files.extend(tracks.iter().map(|t| t.track.init.path.as_str()));
         files.extend(packaged.playlists.iter().map(|p| p.path.as_str()));
         for playlist in &packaged.playlists {
@@ -217,7 +253,9 @@ impl Verify<'_> {
 
     /// The progressive file: whole, index first, every frame at its time.
     async fn progressive(&mut self, stage: &StageId, packaged: &PackageResult) -> Result<(), TaskError> {
-        let again = |what: &str| gone(stage.clone(), TaskSet::one(0), &format!("the progressive MP4 of {}: {what}", stage.subject));
+        let again = |what: &str| {
+            gone(stage.clone(), TaskSet::one(0), &format!("the progressive MP4 of {}: {what}", stage.subject))
+        };
         let result: Option<MergeResult> = self.context.get_json(&self.layout.result(stage)).await?;
         let merged = result.ok_or_else(|| again("its result is gone"))?;
         let mut hash = Sha256::new();
@@ -229,14 +267,20 @@ impl Verify<'_> {
             return Err(again("it is not what was written (checksum)"));
         }
         let mut reader = reader::StoreReader::new(self.context.store.clone(), &merged.file);
-        let facts = tokio::task::spawn_blocking(move || inspect_progressive(&mut reader)).await.map_err(TaskError::transient)?;
+        let facts = tokio::task::spawn_blocking(move || inspect_progressive(&mut reader))
+            .await
+            .map_err(TaskError::transient)?;
         let facts = facts.map_err(|e| again(&e.to_string()))?;
-        let expected: Vec<&FinishedTrack> = packaged.video.iter().filter(|t| t.track.name == stage.subject).chain(&packaged.audio).collect();
+        let expected: Vec<&FinishedTrack> =
+            packaged.video.iter().filter(|t| t.track.name == stage.subject).chain(&packaged.audio).collect();
         let counts = |t: &FinishedTrack| t.segments.iter().map(|s| s.samples as usize).sum::<usize>();
         if !facts.moov_first {
             return Err(again("its index is not first"));
         }
-        let same = facts.tracks.len() == expected.len() && facts.tracks.iter().zip(&expected).all(|(found, made)| found.samples.len() == counts(made) && found.init.codec.starts_with(&made.track.codec));
+        let same = facts.tracks.len() == expected.len()
+            && facts.tracks.iter().zip(&expected).all(|(found, made)| {
+                found.samples.len() == counts(made) && found.init.codec.starts_with(&made.track.codec)
+            });
         if !same {
             return Err(again("its tracks are not those of the segments"));
         }
@@ -281,7 +325,11 @@ fn named(path: &str, text: &str, packaged: &PackageResult) -> Result<Vec<String>
         }
         HlsFacts::Media(facts) => {
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-            let track = packaged.video.iter().chain(&packaged.audio).find(|t| t.track.init.path.rsplit_once('/').is_some_and(|(f, _)| f == folder));
+            let track = packaged
+                .video
+                .iter()
+                .chain(&packaged.audio)
+                .find(|t| t.track.init.path.rsplit_once('/').is_some_and(|(f, _)| f == folder));
             let track = track.ok_or("it belongs to no track")?;
             let total: MediaTime = facts.segments.iter().map(|s| s.duration).sum();
             let off = total - track.duration();
@@ -291,7 +339,10 @@ fn named(path: &str, text: &str, packaged: &PackageResult) -> Result<Vec<String>
             }
             let longest = facts.segments.iter().map(|s| s.duration).max().unwrap_or(MediaTime::ZERO);
             if longest.ratio().round().to_integer() > facts.target_duration as i64 {
-                return Err(format!("EXT-X-TARGETDURATION is {}, its longest segment {longest}", facts.target_duration));
+                return Err(format!(
+                    "EXT-X-TARGETDURATION is {}, its longest segment {longest}",
+                    facts.target_duration
+                ));
             }
             let gaps = track.gaps.len();
             let present = facts.segments.iter().filter(|s| !s.gap).map(|s| s.uri.clone());

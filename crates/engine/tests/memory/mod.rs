@@ -95,7 +95,13 @@ impl Memory {
             Action::Note(entry) => self.observation.record.note(entry),
             Action::Extend(stages) => self.plan.append(stages),
             Action::Start(batch) => {
-                let state = BatchState { tasks: batch.tasks, succeeded: TaskSet::default(), failed: BTreeMap::new(), summary: None, ended: false };
+                let state = BatchState {
+                    tasks: batch.tasks,
+                    succeeded: TaskSet::default(),
+                    failed: BTreeMap::new(),
+                    summary: None,
+                    ended: false,
+                };
                 let before = self.observation.live.insert(batch.id, state);
                 assert!(before.is_none(), "a batch was started twice");
             }
@@ -113,7 +119,8 @@ impl Memory {
 
     /// Lets every task of one running batch end.
     pub fn run_batch(&mut self, pick: usize, fault: &mut Fault<'_>) {
-        let open: Vec<BatchId> = self.observation.live.iter().filter(|(_, b)| !b.ended).map(|(id, _)| id.clone()).collect();
+        let open: Vec<BatchId> =
+            self.observation.live.iter().filter(|(_, b)| !b.ended).map(|(id, _)| id.clone()).collect();
         let Some(id) = open.get(pick % open.len().max(1)).cloned() else { return };
         self.now = self.now.checked_add(SignedDuration::from_secs(1)).unwrap();
         let tasks = self.observation.live[&id].tasks.clone();
@@ -176,7 +183,10 @@ impl Memory {
                 })))
             }
             StageKind::Package => Some(Summary::Package(PackageSummary::default())),
-            StageKind::Publish => Some(Summary::Publish(PublishSummary { outputs: vec![("hls".into(), "out/master.m3u8".into())], bytes: 1 })),
+            StageKind::Publish => Some(Summary::Publish(PublishSummary {
+                outputs: vec![("hls".into(), "out/master.m3u8".into())],
+                bytes: 1,
+            })),
             _ => None,
         }
     }

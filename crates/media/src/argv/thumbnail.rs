@@ -16,7 +16,10 @@ pub fn choose(source: &SourceUrl, container: &str, stream: &VideoStream) -> Comm
     let mut command = Command::new(Program::Ffmpeg);
     command.push(["-copyts", "-noautorotate"]).option("t", 60);
     source.input(&mut command, container);
-    let graph = format!("[0:{}]select='isnan(prev_selected_t)+gte(t-prev_selected_t\\,1)',scale=160:-2,thumbnail=60,showinfo=checksum=0[v]", stream.index);
+    let graph = format!(
+        "[0:{}]select='isnan(prev_selected_t)+gte(t-prev_selected_t\\,1)',scale=160:-2,thumbnail=60,showinfo=checksum=0[v]",
+        stream.index
+    );
     command.option("filter_complex", graph).option("map", "[v]").option("frames:v", 1);
     command.option("f", "null").push(["-"]);
     command

@@ -65,6 +65,9 @@ fn decode(task: &VideoTask<'_>) -> Command {
     let mut command = Command::new(Program::Ffmpeg);
     command.push(["-copyts"]);
     if let Some(seek) = task.seek {
+        // Rounded up: a target just before the keyframe would land on the one before it.
+        let micros = Timescale(1_000_000);
+        let seek = micros.time(micros.ceil(seek));
         command.option("seek_timestamp", 1).push(["-noaccurate_seek"]).option("ss", decimal_seconds(seek));
     }
     command.push(["-noautorotate"]).option("threads", 1);
@@ -79,10 +82,8 @@ fn timing(command: &mut Command, timescale: Timescale) {
 
 fn graph(task: &VideoTask<'_>) -> String {
     let chunk = task.chunk;
-    let mut shared = format!(
-        "[0:{}]showinfo=checksum=0,trim=start_pts={}:end_pts={}",
-        task.stream.index, chunk.start, chunk.end
-    );
+    let mut shared =
+        format!("[0:{}]showinfo=checksum=0,trim=start_pts={}:end_pts={}", task.stream.index, chunk.start, chunk.end);
     if task.equal_times {
         shared.push_str(",setpts=if(isnan(PREV_OUTPTS)\\,PTS\\,max(PTS\\,PREV_OUTPTS+1))");
     }
@@ -108,7 +109,8 @@ fn graph(task: &VideoTask<'_>) -> String {
 fn picture(stream: &VideoStream, rendition: &Rendition) -> String {
     let format = if rendition.codec.bit_depth(stream.bit_depth) > 8 { "yuv420p10le" } else { "yuv420p" };
     let mut scale = vec![];
-    let upright = if stream.rotation % 180 == 90 { (stream.height, stream.width) } else { (stream.width, stream.height) };
+    let upright =
+        if stream.rotation % 180 == 90 { (stream.height, stream.width) } else { (stream.width, stream.height) };
     if (rendition.width, rendition.height) != upright {
         scale.push(format!("{}:{}:flags=bicubic", rendition.width, rendition.height));
     }

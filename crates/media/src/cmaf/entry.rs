@@ -84,7 +84,9 @@ impl AudioCodecConfig {
     /// ISOBMFF 4.3.2), one access unit of ffmpeg's AAC encoder (`initial_padding`).
     pub fn priming(&self) -> u32 {
         match self {
-            AudioCodecConfig::Opus(config) => config.get(2..4).map_or(0, |b| b.iter().fold(0, |n, b| n << 8 | u32::from(*b))),
+            AudioCodecConfig::Opus(config) => {
+                config.get(2..4).map_or(0, |b| b.iter().fold(0, |n, b| n << 8 | u32::from(*b)))
+            }
             AudioCodecConfig::Aac(_) => 1024,
         }
     }

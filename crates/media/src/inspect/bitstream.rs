@@ -15,18 +15,13 @@ pub(super) enum Coding {
 /// banner of the encoder in it. `at` is the sample's index, for errors.
 pub(super) fn check(sample: &[u8], coding: Coding, at: usize) -> Result<bool, InspectError> {
     let banner = match coding {
-        Coding::Avc(length) => nal_units(sample, length).map(|nals| {
-            nals.iter()
-                .any(|nal| avc_type(nal) == AVC_SEI && has_banner(nal))
-        }),
-        Coding::Hevc(length) => nal_units(sample, length).map(|nals| {
-            nals.iter()
-                .any(|nal| hevc_type(nal) == HEVC_SEI && has_banner(nal))
-        }),
-        Coding::Av1 => obus(sample).map(|obus| {
-            obus.iter()
-                .any(|obu| obu.kind == OBU_METADATA && has_banner(obu.body))
-        }),
+        Coding::Avc(length) => {
+            nal_units(sample, length).map(|nals| nals.iter().any(|nal| avc_type(nal) == AVC_SEI && has_banner(nal)))
+        }
+        Coding::Hevc(length) => {
+            nal_units(sample, length).map(|nals| nals.iter().any(|nal| hevc_type(nal) == HEVC_SEI && has_banner(nal)))
+        }
+        Coding::Av1 => obus(sample).map(|obus| obus.iter().any(|obu| obu.kind == OBU_METADATA && has_banner(obu.body))),
         Coding::Sound => Ok(has_banner(&sample[..sample.len().min(BANNER_REACH)])),
     };
     banner.map_err(|why| InspectError::Bitstream { sample: at, why })
@@ -38,18 +33,12 @@ pub(super) fn starts_at_random_access(sample: &[u8], coding: Coding) -> Result<b
     let found = match coding {
         Coding::Avc(length) => nal_units(sample, length).map(|nals| {
             // Slices are 1 to 5; 5 is IDR (ISO/IEC 14496-10 table 7-1).
-            let slice = nals
-                .iter()
-                .map(|nal| avc_type(nal))
-                .find(|kind| (1..=5).contains(kind));
+            let slice = nals.iter().map(|nal| avc_type(nal)).find(|kind| (1..=5).contains(kind));
             slice == Some(5)
         }),
         Coding::Hevc(length) => nal_units(sample, length).map(|nals| {
             // Slices are below 32; IDR_W_RADL is 19 and IDR_N_LP 20 (ISO/IEC 23008-2 table 7-1).
-            let slice = nals
-                .iter()
-                .map(|nal| hevc_type(nal))
-                .find(|kind| *kind < 32);
+            let slice = nals.iter().map(|nal| hevc_type(nal)).find(|kind| *kind < 32);
             matches!(slice, Some(19 | 20))
         }),
         Coding::Av1 => obus(sample).map(|obus| shown_key_frame(&obus)),
@@ -73,15 +62,9 @@ fn hevc_type(nal: &[u8]) -> u8 {
 fn nal_units(mut sample: &[u8], length_size: u8) -> Result<Vec<&[u8]>, &'static str> {
     let mut nals = Vec::new();
     while !sample.is_empty() {
-        let (length, rest) = sample
-            .split_at_checked(usize::from(length_size))
-            .ok_or("a NAL length is cut off")?;
-        let length = length
-            .iter()
-            .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
-        let (nal, rest) = rest
-            .split_at_checked(length)
-            .ok_or("a NAL unit is cut off")?;
+        let (length, rest) = sample.split_at_checked(usize::from(length_size)).ok_or("a NAL length is cut off")?;
+        let length = length.iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
+        let (nal, rest) = rest.split_at_checked(length).ok_or("a NAL unit is cut off")?;
         if nal.is_empty() {
             return Err("a NAL unit is empty");
         }
@@ -119,10 +102,7 @@ fn obus(mut sample: &[u8]) -> Result<Vec<Obu<'_>>, &'static str> {
             _ => leb128(rest).ok_or("an OBU size is cut off or too long")?,
         };
         let (body, rest) = rest.split_at_checked(size).ok_or("an OBU is cut off")?;
-        obus.push(Obu {
-            kind: (header >> 3) & 0x0f,
-            body,
-        });
+        obus.push(Obu { kind: (header >> 3) & 0x0f, body });
         sample = rest;
     }
     Ok(obus)
@@ -161,18 +141,10 @@ fn shown_key_frame(obus: &[Obu]) -> bool {
 const BANNER_REACH: usize = 64;
 
 /// How encoders begin when they introduce themselves.
-const BANNERS: [&[u8]; 5] = [
-    b"x264 - core",
-    b"x265 (build",
-    b"Lavc",
-    b"SVT-AV1",
-    b"SVT-HEVC",
-];
+const BANNERS: [&[u8]; 5] = [b"x264 - core", b"x265 (build", b"Lavc", b"SVT-AV1", b"SVT-HEVC"];
 
 pub(super) fn has_banner(data: &[u8]) -> bool {
-    BANNERS
-        .iter()
-        .any(|banner| data.windows(banner.len()).any(|window| window == *banner))
+    BANNERS.iter().any(|banner| data.windows(banner.len()).any(|window| window == *banner))
 }
 
 #[cfg(test)]
@@ -181,12 +153,7 @@ mod tests {
 
     #[test]
     fn open_gop_and_recovery_points_are_no_random_access() {
-        let avc = |kinds: &[u8]| -> Vec<u8> {
-            kinds
-                .iter()
-                .flat_map(|kind| [0, 0, 0, 2, *kind, 0x80])
-                .collect()
-        };
+        let avc = |kinds: &[u8]| -> Vec<u8> { kinds.iter().flat_map(|kind| [0, 0, 0, 2, *kind, 0x80]).collect() };
         let idr = |sample: &[u8]| starts_at_random_access(sample, Coding::Avc(4)).unwrap();
         assert!(idr(&avc(&[9, 7, 8, 6, 0x65])));
         assert!(!idr(&avc(&[9, 6, 0x41])));
@@ -195,44 +162,25 @@ mod tests {
             let sample = [0, 0, 0, 3, kind << 1, 1, 0x80];
             starts_at_random_access(&sample, Coding::Hevc(4)).unwrap()
         };
-        assert_eq!(
-            [19, 20, 21, 16, 1].map(hevc),
-            [true, true, false, false, false]
-        );
+        assert_eq!([19, 20, 21, 16, 1].map(hevc), [true, true, false, false, false]);
     }
 
     #[test]
     fn av1_needs_a_sequence_header_and_a_shown_key_frame() {
         let key = |sample: &[u8]| starts_at_random_access(sample, Coding::Av1).unwrap();
         assert!(key(&[0x12, 0, 0x0a, 1, 0x00, 0x32, 1, 0x10]));
-        assert!(
-            key(&[0x0a, 1, 0x18, 0x30, 0x00]),
-            "a still picture, size left out"
-        );
+        assert!(key(&[0x0a, 1, 0x18, 0x30, 0x00]), "a still picture, size left out");
         assert!(!key(&[0x32, 1, 0x10]), "no sequence header");
         assert!(!key(&[0x0a, 1, 0x00, 0x32, 1, 0x30]), "an inter frame");
-        assert!(
-            !key(&[0x0a, 1, 0x00, 0x32, 1, 0x00]),
-            "a key frame that is not shown"
-        );
+        assert!(!key(&[0x0a, 1, 0x00, 0x32, 1, 0x00]), "a key frame that is not shown");
     }
 
     #[test]
     fn units_must_fill_the_sample() {
-        for sample in [
-            &[0, 0, 0, 2, 5][..],
-            &[0, 0, 0],
-            &[0, 0, 0, 0],
-            &[255, 255, 255, 255, 1],
-        ] {
+        for sample in [&[0, 0, 0, 2, 5][..], &[0, 0, 0], &[0, 0, 0, 0], &[255, 255, 255, 255, 1]] {
             assert!(check(sample, Coding::Avc(4), 3).is_err());
         }
-        for sample in [
-            &[0x80][..],
-            &[0x0a, 9],
-            &[0x0a],
-            &[0x0a, 255, 255, 255, 255, 255, 255, 255, 255, 1],
-        ] {
+        for sample in [&[0x80][..], &[0x0a, 9], &[0x0a], &[0x0a, 255, 255, 255, 255, 255, 255, 255, 255, 1]] {
             assert!(check(sample, Coding::Av1, 3).is_err());
         }
     }

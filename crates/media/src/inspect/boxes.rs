@@ -26,10 +26,7 @@ impl<'a> Bytes<'a> {
                 self.at += count;
                 Ok(bytes)
             }
-            None => Err(InspectError::CutOff {
-                what: format!("`{}`", self.what),
-                at: self.at,
-            }),
+            None => Err(InspectError::CutOff { what: format!("`{}`", self.what), at: self.at }),
         }
     }
 
@@ -61,11 +58,7 @@ impl<'a> Bytes<'a> {
 
     /// 32 or 64 bits, as the version of a full box wants.
     pub(super) fn sized(&mut self, wide: bool) -> Result<u64, InspectError> {
-        if wide {
-            self.u64()
-        } else {
-            self.u32().map(u64::from)
-        }
+        if wide { self.u64() } else { self.u32().map(u64::from) }
     }
 
     /// Version and flags of a full box (4.2.2).
@@ -79,10 +72,7 @@ impl<'a> Bytes<'a> {
         let count = self.u32()? as usize;
         match count.checked_mul(entry_size) {
             Some(size) if size <= self.remaining() => Ok(count),
-            _ => Err(InspectError::CutOff {
-                what: format!("`{}`", self.what),
-                at: self.at,
-            }),
+            _ => Err(InspectError::CutOff { what: format!("`{}`", self.what), at: self.at }),
         }
     }
 }
@@ -103,21 +93,9 @@ impl Header {
         let mut bytes = Bytes::new(data, "box");
         let (size, kind) = (bytes.u32().ok()?, bytes.array().ok()?);
         Some(match size {
-            0 => Header {
-                kind,
-                size: None,
-                length: 8,
-            },
-            1 => Header {
-                kind,
-                size: Some(bytes.u64().ok()?),
-                length: 16,
-            },
-            _ => Header {
-                kind,
-                size: Some(u64::from(size)),
-                length: 8,
-            },
+            0 => Header { kind, size: None, length: 8 },
+            1 => Header { kind, size: Some(bytes.u64().ok()?), length: 16 },
+            _ => Header { kind, size: Some(u64::from(size)), length: 8 },
         })
     }
 
@@ -144,17 +122,10 @@ pub(super) fn split(data: &[u8]) -> Result<Vec<BoxRef<'_>>, InspectError> {
         let rest = &data[at..];
         let cut_off = |what: String| InspectError::CutOff { what, at };
         let header = Header::read(rest).ok_or_else(|| cut_off("a box header".to_owned()))?;
-        let size = header
-            .size
-            .map_or(Some(rest.len()), |size| usize::try_from(size).ok());
+        let size = header.size.map_or(Some(rest.len()), |size| usize::try_from(size).ok());
         let body = size.and_then(|size| rest.get(header.length..size));
         let body = body.ok_or_else(|| cut_off(format!("`{}`", header.name())))?;
-        boxes.push(BoxRef {
-            kind: header.kind,
-            at,
-            body,
-            body_at: at + header.length,
-        });
+        boxes.push(BoxRef { kind: header.kind, at, body, body_at: at + header.length });
         at += header.length + body.len();
     }
     Ok(boxes)
@@ -198,27 +169,17 @@ mod tests {
 
     #[test]
     fn sizes_are_checked_before_use() {
-        let good = [
-            0, 0, 0, 8, b'f', b'r', b'e', b'e', 0, 0, 0, 0, b'm', b'd', b'a', b't', 7,
-        ];
+        let good = [0, 0, 0, 8, b'f', b'r', b'e', b'e', 0, 0, 0, 0, b'm', b'd', b'a', b't', 7];
         let boxes = split(&good).unwrap();
-        assert_eq!(
-            (boxes.len(), boxes[1].body, boxes[1].body_at),
-            (2, &[7][..], 16)
-        );
+        assert_eq!((boxes.len(), boxes[1].body, boxes[1].body_at), (2, &[7][..], 16));
         for bad in [
             &[0, 0, 0, 7, b'f', b'r', b'e', b'e'][..],
             &[0, 0, 0, 9, b'f', b'r', b'e', b'e'],
-            &[
-                0, 0, 0, 1, b'f', b'r', b'e', b'e', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-            ],
+            &[0, 0, 0, 1, b'f', b'r', b'e', b'e', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
             &[0, 0, 0, 1, b'f', b'r', b'e', b'e', 0, 0, 0, 0, 0, 0, 0, 15],
             &[0, 0, 0],
         ] {
-            assert!(matches!(
-                split(bad),
-                Err(InspectError::CutOff { at: 0, .. })
-            ));
+            assert!(matches!(split(bad), Err(InspectError::CutOff { at: 0, .. })));
         }
     }
 }

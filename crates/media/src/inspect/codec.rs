@@ -53,10 +53,7 @@ pub(super) fn hevc_text(kind: &[u8; 4], record: &Hvcc) -> String {
         record.general_level_idc
     );
     let constraints = record.general_constraint_indicator_flags;
-    let used = constraints
-        .iter()
-        .rposition(|byte| *byte != 0)
-        .map_or(0, |last| last + 1);
+    let used = constraints.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     for byte in &constraints[..used] {
         text.push_str(&format!(".{byte:X}"));
     }
@@ -72,25 +69,10 @@ pub(super) fn av1_text(record: &Av1c, colour: Option<Colour>) -> String {
         (false, _) => 8,
     };
     let tier = if record.seq_tier_0 { 'H' } else { 'M' };
-    let short = format!(
-        "av01.{}.{:02}{tier}.{depth:02}",
-        record.seq_profile, record.seq_level_idx_0
-    );
-    let (x, y) = (
-        u8::from(record.chroma_subsampling_x),
-        u8::from(record.chroma_subsampling_y),
-    );
-    let position = if x == 1 && y == 1 {
-        record.chroma_sample_position
-    } else {
-        0
-    };
-    let bt709 = Colour {
-        primaries: 1,
-        transfer: 1,
-        matrix: 1,
-        full_range: false,
-    };
+    let short = format!("av01.{}.{:02}{tier}.{depth:02}", record.seq_profile, record.seq_level_idx_0);
+    let (x, y) = (u8::from(record.chroma_subsampling_x), u8::from(record.chroma_subsampling_y));
+    let position = if x == 1 && y == 1 { record.chroma_sample_position } else { 0 };
+    let bt709 = Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false };
     let colour = colour.unwrap_or(bt709);
     if !record.monochrome && (x, y, position) == (1, 1, 0) && colour == bt709 {
         return short;
@@ -107,15 +89,9 @@ pub(super) fn av1_text(record: &Av1c, colour: Option<Colour>) -> String {
 
 /// `mp4a.40.2`, channels and Hz: the AudioSpecificConfig (ISO/IEC 14496-3 1.6.2.1) where it says so,
 /// else the sample entry.
-pub(super) fn aac(
-    body: &[u8],
-    channels: u32,
-    sample_rate: u32,
-) -> Result<(String, u32, u32), InspectError> {
-    const RATES: [u32; 13] = [
-        96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025,
-        8000, 7350,
-    ];
+pub(super) fn aac(body: &[u8], channels: u32, sample_rate: u32) -> Result<(String, u32, u32), InspectError> {
+    const RATES: [u32; 13] =
+        [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350];
     let config = record::<Esds>("esds", body)?.es_desc.dec_config;
     let object_type = config.object_type_indication;
     let Some(specific) = config.dec_specific.filter(|_| object_type == 0x40) else {
@@ -127,21 +103,14 @@ pub(super) fn aac(
         11 => 7,
         _ => channels,
     };
-    let rate = RATES
-        .get(usize::from(specific.freq_index))
-        .copied()
-        .unwrap_or(sample_rate);
+    let rate = RATES.get(usize::from(specific.freq_index)).copied().unwrap_or(sample_rate);
     Ok((format!("mp4a.40.{}", specific.profile), channels, rate))
 }
 
 /// `opus`, as browsers and the HLS authoring rules know it; always 48 kHz (Opus in ISOBMFF 4.3.2).
 pub(super) fn opus(body: &[u8]) -> Result<(String, u32, u32), InspectError> {
     let record: Dops = record("dOps", body)?;
-    Ok((
-        "opus".to_owned(),
-        u32::from(record.output_channel_count),
-        48_000,
-    ))
+    Ok(("opus".to_owned(), u32::from(record.output_channel_count), 48_000))
 }
 
 #[cfg(test)]
@@ -170,15 +139,7 @@ mod tests {
             ..Av1c::default()
         };
         assert_eq!(av1_text(&record, None), "av01.0.09M.10");
-        let pq = Colour {
-            primaries: 9,
-            transfer: 16,
-            matrix: 9,
-            full_range: false,
-        };
-        assert_eq!(
-            av1_text(&record, Some(pq)),
-            "av01.0.09M.10.0.110.09.16.09.0"
-        );
+        let pq = Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false };
+        assert_eq!(av1_text(&record, Some(pq)), "av01.0.09M.10.0.110.09.16.09.0");
     }
 }

@@ -98,12 +98,7 @@ pub fn continuity(segments: &[SegmentFacts], gaps: &[Gap]) -> Vec<Finding> {
     findings
 }
 
-fn join(
-    previous: &SegmentFacts,
-    segment: &SegmentFacts,
-    gaps: &BTreeMap<u32, u64>,
-    findings: &mut Vec<Finding>,
-) {
+fn join(previous: &SegmentFacts, segment: &SegmentFacts, gaps: &BTreeMap<u32, u64>, findings: &mut Vec<Finding>) {
     let (mut expected, mut time) = (previous.sequence.wrapping_add(1), previous.decode_end());
     while expected < segment.sequence
         && let Some(duration) = gaps.get(&expected)
@@ -112,17 +107,10 @@ fn join(
         time = time.saturating_add(*duration);
     }
     if segment.sequence != expected {
-        findings.push(Finding::Number {
-            expected,
-            found: segment.sequence,
-        });
+        findings.push(Finding::Number { expected, found: segment.sequence });
     }
     if segment.decode_time != time {
-        findings.push(Finding::DecodeTime {
-            segment: segment.sequence,
-            expected: time,
-            found: segment.decode_time,
-        });
+        findings.push(Finding::DecodeTime { segment: segment.sequence, expected: time, found: segment.decode_time });
     }
 }
 
@@ -142,39 +130,21 @@ fn start(segment: &SegmentFacts, findings: &mut Vec<Finding>) {
 /// Checks the presentation times of a segment, and returns the largest.
 fn times(segment: &SegmentFacts, last: Option<i64>, findings: &mut Vec<Finding>) -> Option<i64> {
     let number = segment.sequence;
-    if let Some(sample) = segment
-        .samples
-        .iter()
-        .find(|sample| sample.pts < sample.dts)
-    {
+    if let Some(sample) = segment.samples.iter().find(|sample| sample.pts < sample.dts) {
         let offset = sample.pts.saturating_sub(sample.dts);
-        findings.push(Finding::NegativeOffset {
-            segment: number,
-            pts: sample.pts,
-            offset,
-        });
+        findings.push(Finding::NegativeOffset { segment: number, pts: sample.pts, offset });
     }
     let mut sorted: Vec<i64> = segment.samples.iter().map(|sample| sample.pts).collect();
     sorted.sort_unstable();
     if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        findings.push(Finding::SamePts {
-            segment: number,
-            pts: pair[0],
-        });
+        findings.push(Finding::SamePts { segment: number, pts: pair[0] });
     }
     match (last, sorted.first().copied()) {
         (Some(last), Some(found)) if found == last => {
-            findings.push(Finding::SamePts {
-                segment: number,
-                pts: found,
-            });
+            findings.push(Finding::SamePts { segment: number, pts: found });
         }
         (Some(last), Some(found)) if found < last => {
-            findings.push(Finding::Overlap {
-                segment: number,
-                last,
-                found,
-            });
+            findings.push(Finding::Overlap { segment: number, last, found });
         }
         _ => {}
     }

@@ -108,10 +108,7 @@ pub fn playlist_hls(text: &str) -> Result<HlsFacts, InspectError> {
             line => reader.line(line).map_err(problem)?,
         }
     }
-    reader.finish().map_err(|why| InspectError::Text {
-        line: text.lines().count(),
-        why,
-    })
+    reader.finish().map_err(|why| InspectError::Text { line: text.lines().count(), why })
 }
 
 #[derive(Default)]
@@ -130,11 +127,7 @@ struct Reader {
 impl Reader {
     fn line(&mut self, line: &str) -> Result<(), String> {
         let Some(tag) = line.strip_prefix("#EXT") else {
-            return if line.starts_with('#') {
-                Ok(())
-            } else {
-                self.uri(line)
-            };
+            return if line.starts_with('#') { Ok(()) } else { self.uri(line) };
         };
         let (name, value) = tag.split_once(':').unwrap_or((tag, ""));
         match name {
@@ -176,10 +169,7 @@ impl Reader {
         }
         match (self.variant.take(), self.duration.take()) {
             (Some(variant), None) => {
-                self.master.variants.push(VariantFacts {
-                    uri: uri.to_owned(),
-                    ..variant
-                });
+                self.master.variants.push(VariantFacts { uri: uri.to_owned(), ..variant });
             }
             (None, Some(duration)) => self.media.segments.push(HlsSegment {
                 uri: uri.to_owned(),
@@ -209,19 +199,13 @@ impl Reader {
 fn variant(attributes: &Attributes, uri: String) -> Result<VariantFacts, String> {
     let codecs = attributes.maybe("CODECS").unwrap_or_default();
     let resolution = attributes.maybe("RESOLUTION").map(|size| {
-        let (width, height) = size
-            .split_once('x')
-            .ok_or("RESOLUTION is not <width>x<height>")?;
+        let (width, height) = size.split_once('x').ok_or("RESOLUTION is not <width>x<height>")?;
         Ok::<_, String>((number(width)?, number(height)?))
     });
     Ok(VariantFacts {
         uri,
         bandwidth: number(&attributes.text("BANDWIDTH")?)?,
-        codecs: codecs
-            .split(',')
-            .filter(|c| !c.is_empty())
-            .map(str::to_owned)
-            .collect(),
+        codecs: codecs.split(',').filter(|c| !c.is_empty()).map(str::to_owned).collect(),
         resolution: resolution.transpose()?,
         audio: attributes.maybe("AUDIO"),
     })
@@ -236,8 +220,7 @@ impl Attributes {
     }
 
     fn text(&self, name: &str) -> Result<String, String> {
-        self.maybe(name)
-            .ok_or_else(|| format!("the attribute {name} is missing"))
+        self.maybe(name).ok_or_else(|| format!("the attribute {name} is missing"))
     }
 }
 
@@ -256,10 +239,7 @@ fn attributes(mut list: &str) -> Result<Attributes, String> {
             }
             None => rest.split_once(',').unwrap_or((rest, "")),
         };
-        if attributes
-            .insert(name.trim().to_owned(), value.to_owned())
-            .is_some()
-        {
+        if attributes.insert(name.trim().to_owned(), value.to_owned()).is_some() {
             return Err(format!("the attribute {name} stands twice"));
         }
         list = rest;
@@ -268,15 +248,12 @@ fn attributes(mut list: &str) -> Result<Attributes, String> {
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is not a number in range"))
+    text.parse().map_err(|_| format!("`{text}` is not a number in range"))
 }
 
 /// `length@offset`; an offset must be given, since this system always does.
 fn byte_range(text: &str) -> Result<(u64, u64), String> {
-    let (length, offset) = text
-        .split_once('@')
-        .ok_or("a byte range without an offset")?;
+    let (length, offset) = text.split_once('@').ok_or("a byte range without an offset")?;
     Ok((number(offset)?, number(length)?))
 }
 
@@ -288,8 +265,5 @@ pub(super) fn seconds(text: &str) -> Result<MediaTime, String> {
         return Err(format!("`{text}` is not a duration in seconds"));
     }
     let scale = 10_i64.pow(fraction.len() as u32);
-    Ok(MediaTime::new(
-        number::<i64>(whole)? * scale + number::<i64>(fraction)?,
-        scale,
-    ))
+    Ok(MediaTime::new(number::<i64>(whole)? * scale + number::<i64>(fraction)?, scale))
 }

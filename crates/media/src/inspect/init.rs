@@ -84,11 +84,7 @@ pub fn inspect_init(data: &[u8]) -> Result<InitFacts, InspectError> {
     file.one("ftyp")?;
     if let Some(mdat) = file.all("mdat").next() {
         let size = mdat.body.len() as u64 + 8;
-        return Err(InspectError::Unexpected {
-            kind: "mdat".to_owned(),
-            at: mdat.at,
-            size,
-        });
+        return Err(InspectError::Unexpected { kind: "mdat".to_owned(), at: mdat.at, size });
     }
     let moov = file.inside("moov")?;
     let movie_timescale = movie_header(moov.one("mvhd")?)?.0;
@@ -174,11 +170,7 @@ fn extended_language(body: &[u8]) -> Result<String, InspectError> {
 
 /// `elst`: one edit at normal rate, with at most one empty edit before it. More than that is
 /// nothing that this system writes.
-fn edit(
-    edts: &Children,
-    timescale: Timescale,
-    movie_timescale: Timescale,
-) -> Result<i64, InspectError> {
+fn edit(edts: &Children, timescale: Timescale, movie_timescale: Timescale) -> Result<i64, InspectError> {
     let Some(body) = edts.maybe("elst")? else {
         return Ok(0);
     };
@@ -189,11 +181,7 @@ fn edit(
     let (mut delay, mut start) = (0_u64, None);
     for _ in 0..count {
         let duration = bytes.sized(wide)?;
-        let time = if wide {
-            bytes.u64()?.cast_signed()
-        } else {
-            i64::from(bytes.i32()?)
-        };
+        let time = if wide { bytes.u64()?.cast_signed() } else { i64::from(bytes.i32()?) };
         if bytes.u32()? != 0x0001_0000 {
             return Err(invalid("an edit does not play at rate 1"));
         }
@@ -210,10 +198,7 @@ fn edit(
     }
     let delay = i64::try_from(delay / u128::from(movie_timescale.0));
     let delay = delay.map_err(|_| invalid("an empty edit is too long"))?;
-    start
-        .unwrap_or(0)
-        .checked_sub(delay)
-        .ok_or_else(|| invalid("times overflow"))
+    start.unwrap_or(0).checked_sub(delay).ok_or_else(|| invalid("times overflow"))
 }
 
 fn track_defaults(body: &[u8], track_id: u32) -> Result<Defaults, InspectError> {
@@ -223,11 +208,7 @@ fn track_defaults(body: &[u8], track_id: u32) -> Result<Defaults, InspectError> 
         return Err(InspectError::invalid("trex", "is about another track"));
     }
     bytes.u32()?;
-    Ok(Defaults {
-        duration: bytes.u32()?,
-        size: bytes.u32()?,
-        flags: bytes.u32()?,
-    })
+    Ok(Defaults { duration: bytes.u32()?, size: bytes.u32()?, flags: bytes.u32()? })
 }
 
 impl MediaKind {

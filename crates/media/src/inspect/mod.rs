@@ -25,9 +25,7 @@ mod sample_table;
 mod segment;
 
 pub use continuity::{Finding, continuity};
-pub use hls::{
-    HlsFacts, HlsSegment, MasterFacts, MediaFacts, RenditionFacts, VariantFacts, playlist_hls,
-};
+pub use hls::{HlsFacts, HlsSegment, MasterFacts, MediaFacts, RenditionFacts, VariantFacts, playlist_hls};
 pub use init::{Colour, InitFacts, MediaKind, inspect_init};
 pub use mpd::{MpdFacts, MpdSegment, RepresentationFacts, mpd};
 pub use progressive::{ProgressiveFacts, ProgressiveTrack, inspect_progressive};
@@ -91,9 +89,6 @@ pub enum InspectError {
 
 impl InspectError {
     fn invalid(kind: &'static str, why: impl Into<String>) -> Self {
-        InspectError::Invalid {
-            kind,
-            why: why.into(),
-        }
+        InspectError::Invalid { kind, why: why.into() }
     }
 }

@@ -65,26 +65,16 @@ pub fn mpd(text: &str) -> Result<MpdFacts, InspectError> {
     loop {
         let event = xml.read_event();
         let line = || {
-            let read = usize::try_from(xml.buffer_position())
-                .unwrap_or(0)
-                .min(text.len());
-            text.as_bytes()[..read]
-                .iter()
-                .filter(|byte| **byte == b'\n')
-                .count()
-                + 1
+            let read = usize::try_from(xml.buffer_position()).unwrap_or(0).min(text.len());
+            text.as_bytes()[..read].iter().filter(|byte| **byte == b'\n').count() + 1
         };
         let result = match event {
             Ok(Event::Start(tag)) => state.element(&tag),
-            Ok(Event::Empty(tag)) => state
-                .element(&tag)
-                .and_then(|()| state.end(tag.name().as_ref())),
+            Ok(Event::Empty(tag)) => state.element(&tag).and_then(|()| state.end(tag.name().as_ref())),
             Ok(Event::End(tag)) => state.end(tag.name().as_ref()),
             Ok(Event::DocType(_)) => Err("a document type is not allowed".to_owned()),
             Ok(Event::Eof) => {
-                return state
-                    .finish()
-                    .map_err(|why| InspectError::Text { line: line(), why });
+                return state.finish().map_err(|why| InspectError::Text { line: line(), why });
             }
             Ok(_) => Ok(()),
             Err(error) => Err(error.to_string()),
@@ -162,17 +152,12 @@ impl State {
         representation.presentation_time_offset = integer_or(tag, "presentationTimeOffset", 0)?;
         representation.initialization = required(tag, "initialization")?;
         let (media, number) = (required(tag, "media")?, integer_or(tag, "startNumber", 1)?);
-        self.template = Some(Template {
-            media,
-            number,
-            time: 0,
-        });
+        self.template = Some(Template { media, number, time: 0 });
         Ok(())
     }
 
     fn timeline(&mut self, tag: &BytesStart) -> Result<(), String> {
-        let (Some(representation), Some(template)) = (&mut self.representation, &mut self.template)
-        else {
+        let (Some(representation), Some(template)) = (&mut self.representation, &mut self.template) else {
             return Err("an S outside of SegmentTemplate".to_owned());
         };
         if attribute(tag, "n")?.is_some() {
@@ -193,10 +178,7 @@ impl State {
                 duration,
             });
             template.number = template.number.checked_add(1).ok_or("a number overflows")?;
-            template.time = template
-                .time
-                .checked_add(duration)
-                .ok_or("a time overflows")?;
+            template.time = template.time.checked_add(duration).ok_or("a time overflows")?;
         }
         Ok(())
     }
@@ -206,10 +188,7 @@ impl State {
         match name {
             "SegmentTemplate" => self.template = None,
             "Representation" => {
-                let representation = self
-                    .representation
-                    .take()
-                    .ok_or("Representation ends twice")?;
+                let representation = self.representation.take().ok_or("Representation ends twice")?;
                 if representation.segments.is_empty() {
                     return Err(format!("`{}` has no segments", representation.id));
                 }
@@ -252,9 +231,7 @@ fn expand(template: &str, number: u64) -> Result<String, String> {
 }
 
 fn attribute(tag: &BytesStart, name: &str) -> Result<Option<String>, String> {
-    let found = tag
-        .try_get_attribute(name)
-        .map_err(|error| error.to_string())?;
+    let found = tag.try_get_attribute(name).map_err(|error| error.to_string())?;
     let Some(found) = found else { return Ok(None) };
     let text = quick_xml::escape::unescape(&found.value).map_err(|error| error.to_string())?;
     Ok(Some(text.into_owned()))
@@ -265,8 +242,7 @@ fn required(tag: &BytesStart, name: &str) -> Result<String, String> {
 }
 
 fn integer(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is not a number in range"))
+    text.parse().map_err(|_| format!("`{text}` is not a number in range"))
 }
 
 fn integer_or(tag: &BytesStart, name: &str, default: u64) -> Result<u64, String> {
@@ -275,8 +251,6 @@ fn integer_or(tag: &BytesStart, name: &str, default: u64) -> Result<u64, String>
 
 /// xs:duration of seconds only, `PT12.5S`: what this system writes.
 fn duration(text: &str) -> Result<MediaTime, String> {
-    let seconds_only = text
-        .strip_prefix("PT")
-        .and_then(|text| text.strip_suffix('S'));
+    let seconds_only = text.strip_prefix("PT").and_then(|text| text.strip_suffix('S'));
     seconds(seconds_only.ok_or_else(|| format!("`{text}` is not PT<seconds>S"))?)
 }

@@ -54,9 +54,7 @@ const MOOV_LIMIT: u64 = 512 << 20;
 const BOX_LIMIT: usize = 4096;
 
 /// Reads a progressive file: its headers and `moov`, not its media.
-pub fn inspect_progressive(
-    reader: &mut (impl Read + Seek),
-) -> Result<ProgressiveFacts, InspectError> {
+pub fn inspect_progressive(reader: &mut (impl Read + Seek)) -> Result<ProgressiveFacts, InspectError> {
     let length = reader.seek(SeekFrom::End(0))?;
     let (mut moov, mut media, mut moov_first, mut brand) = (None, Vec::new(), false, false);
     for top in top_level(reader, length)? {
@@ -84,8 +82,7 @@ pub fn inspect_progressive(
     let moov = moov.ok_or(InspectError::Missing("moov"))?;
     let moov = Children::of(&moov)?;
     let (timescale, duration) = movie_header(moov.one("mvhd")?)?;
-    let duration = i64::try_from(duration)
-        .map_err(|_| InspectError::invalid("mvhd", "the duration overflows"))?;
+    let duration = i64::try_from(duration).map_err(|_| InspectError::invalid("mvhd", "the duration overflows"))?;
     let mut tracks = Vec::new();
     for trak in moov.all("trak") {
         let init = track(trak.body, timescale)?;
@@ -93,18 +90,9 @@ pub fn inspect_progressive(
         let stbl = mdia.inside("minf")?.inside("stbl")?;
         let table = sample_table::read(&stbl, init.edit_media_time, &media)?;
         let (samples, wide_offsets) = (table.samples, table.wide_offsets);
-        tracks.push(ProgressiveTrack {
-            init,
-            samples,
-            wide_offsets,
-        });
+        tracks.push(ProgressiveTrack { init, samples, wide_offsets });
     }
-    Ok(ProgressiveFacts {
-        moov_first,
-        duration: timescale.time(duration),
-        media,
-        tracks,
-    })
+    Ok(ProgressiveFacts { moov_first, duration: timescale.time(duration), media, tracks })
 }
 
 /// A box of the file; its body from `start` to `end`, bytes.
@@ -117,25 +105,16 @@ struct TopLevel {
 fn top_level(reader: &mut (impl Read + Seek), length: u64) -> Result<Vec<TopLevel>, InspectError> {
     let (mut boxes, mut at) = (Vec::new(), 0);
     while at < length {
-        let cut_off = |what: String| InspectError::CutOff {
-            what,
-            at: usize::try_from(at).unwrap_or(usize::MAX),
-        };
+        let cut_off = |what: String| InspectError::CutOff { what, at: usize::try_from(at).unwrap_or(usize::MAX) };
         reader.seek(SeekFrom::Start(at))?;
         let mut head = Vec::with_capacity(16);
         reader.by_ref().take(16).read_to_end(&mut head)?;
         let header = Header::read(&head).ok_or_else(|| cut_off("a box header".to_owned()))?;
         let start = at + header.length as u64;
-        let end = header
-            .size
-            .map_or(Some(length), |size| at.checked_add(size));
+        let end = header.size.map_or(Some(length), |size| at.checked_add(size));
         match end {
             Some(end) if start <= end && end <= length => {
-                boxes.push(TopLevel {
-                    kind: header.kind,
-                    start,
-                    end,
-                });
+                boxes.push(TopLevel { kind: header.kind, start, end });
                 at = end;
             }
             _ => return Err(cut_off(format!("`{}`", header.name()))),
@@ -150,10 +129,7 @@ fn top_level(reader: &mut (impl Read + Seek), length: u64) -> Result<Vec<TopLeve
 fn body(reader: &mut (impl Read + Seek), top: &TopLevel) -> Result<Vec<u8>, InspectError> {
     let size = top.end - top.start;
     if size > MOOV_LIMIT {
-        return Err(InspectError::invalid(
-            "moov",
-            format!("{size} bytes are too many"),
-        ));
+        return Err(InspectError::invalid("moov", format!("{size} bytes are too many")));
     }
     reader.seek(SeekFrom::Start(top.start))?;
     let mut body = Vec::new();

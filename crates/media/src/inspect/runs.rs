@@ -15,18 +15,12 @@ fn fragment_header(body: &[u8], init: &InitFacts) -> Result<FragmentHeader, Insp
     let mut bytes = Bytes::new(body, "tfhd");
     let flags = bytes.version_flags()?.1;
     if bytes.u32()? != init.track_id {
-        return Err(InspectError::invalid(
-            "tfhd",
-            "is about a track that the init does not have",
-        ));
+        return Err(InspectError::invalid("tfhd", "is about a track that the init does not have"));
     }
     let has = |flag: u32| flags & flag != 0;
     let base = has(0x1).then(|| bytes.u64()).transpose()?;
     if has(0x2) && bytes.u32()? != 1 {
-        return Err(InspectError::invalid(
-            "tfhd",
-            "uses a sample entry that the init does not have",
-        ));
+        return Err(InspectError::invalid("tfhd", "uses a sample entry that the init does not have"));
     }
     let mut or = |flag: u32, default: u32| if has(flag) { bytes.u32() } else { Ok(default) };
     Ok(FragmentHeader {
@@ -65,14 +59,7 @@ impl Runs {
     ) -> Result<Self, InspectError> {
         let header = fragment_header(tfhd, init)?;
         let base = header.base.unwrap_or(moof);
-        Ok(Runs {
-            header,
-            base,
-            next: base,
-            time,
-            mdat,
-            samples: Vec::new(),
-        })
+        Ok(Runs { header, base, next: base, time, mdat, samples: Vec::new() })
     }
 
     /// Reads one `trun`.
@@ -84,35 +71,22 @@ impl Runs {
         let count = bytes.u32()?;
         if has(0x1) {
             let offset = i64::from(bytes.i32()?);
-            self.next = self
-                .base
-                .checked_add_signed(offset)
-                .ok_or_else(|| invalid("the data offset is out of range"))?;
+            self.next =
+                self.base.checked_add_signed(offset).ok_or_else(|| invalid("the data offset is out of range"))?;
         }
         let first_flags = has(0x4).then(|| bytes.u32()).transpose()?;
-        let start = if self.samples.is_empty() {
-            self.mdat.0
-        } else {
-            self.end()
-        };
+        let start = if self.samples.is_empty() { self.mdat.0 } else { self.end() };
         if count > 0 && self.next != start {
-            return Err(invalid(
-                "its data does not join what comes before in `mdat`",
-            ));
+            return Err(invalid("its data does not join what comes before in `mdat`"));
         }
         for at in 0..count {
-            let mut or =
-                |flag: u32, default: u32| if has(flag) { bytes.u32() } else { Ok(default) };
+            let mut or = |flag: u32, default: u32| if has(flag) { bytes.u32() } else { Ok(default) };
             let duration = or(0x100, self.header.duration)?;
             let size = or(0x200, self.header.size)?;
             let flags = or(0x400, self.header.flags)?;
             let offset = or(0x800, 0)?;
             // Unsigned in version 0, signed in version 1.
-            let offset = if version == 0 {
-                i64::from(offset)
-            } else {
-                i64::from(offset.cast_signed())
-            };
+            let offset = if version == 0 { i64::from(offset) } else { i64::from(offset.cast_signed()) };
             let flags = first_flags.filter(|_| at == 0).unwrap_or(flags);
             self.push(duration, size, flags & NON_SYNC == 0, offset)?;
         }
@@ -126,31 +100,18 @@ impl Runs {
             return Err(invalid("a sample is empty"));
         }
         let (dts, offset) = (self.time, self.next);
-        let pts = dts
-            .checked_add(cts)
-            .ok_or_else(|| invalid("the time overflows"))?;
-        self.time = dts
-            .checked_add(i64::from(duration))
-            .ok_or_else(|| invalid("the time overflows"))?;
+        let pts = dts.checked_add(cts).ok_or_else(|| invalid("the time overflows"))?;
+        self.time = dts.checked_add(i64::from(duration)).ok_or_else(|| invalid("the time overflows"))?;
         self.next = offset.saturating_add(u64::from(size));
         if self.next > self.mdat.1 {
             return Err(invalid("a sample ends after `mdat`"));
         }
-        self.samples.push(SampleFacts {
-            pts,
-            dts,
-            duration,
-            size,
-            sync,
-            offset,
-        });
+        self.samples.push(SampleFacts { pts, dts, duration, size, sync, offset });
         Ok(())
     }
 
     fn end(&self) -> u64 {
-        self.samples
-            .last()
-            .map_or(self.mdat.0, |s| s.offset + u64::from(s.size))
+        self.samples.last().map_or(self.mdat.0, |s| s.offset + u64::from(s.size))
     }
 
     /// All samples, if they fill the media data exactly.
@@ -160,10 +121,7 @@ impl Runs {
         }
         match self.mdat.1 - self.end() {
             0 => Ok(self.samples),
-            left => Err(InspectError::invalid(
-                "mdat",
-                format!("{left} bytes belong to no sample"),
-            )),
+            left => Err(InspectError::invalid("mdat", format!("{left} bytes belong to no sample"))),
         }
     }
 }

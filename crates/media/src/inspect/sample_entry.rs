@@ -32,10 +32,7 @@ pub(super) fn read(stsd: &[u8]) -> Result<SampleEntry, InspectError> {
         b"mp4a" | b"Opus" => audio(&entry.kind, entry.body),
         other => {
             let name = other.escape_ascii();
-            Err(InspectError::invalid(
-                "stsd",
-                format!("sample entry `{name}` is not known"),
-            ))
+            Err(InspectError::invalid("stsd", format!("sample entry `{name}` is not known")))
         }
     }
 }
@@ -47,55 +44,33 @@ fn visual(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
     let (width, height) = (u32::from(bytes.u16()?), u32::from(bytes.u16()?));
     bytes.take(50)?;
     let boxes = Children::of(bytes.take(bytes.remaining())?)?;
-    let sar = boxes
-        .maybe("pasp")?
-        .map_or(Ok(Rational::from_integer(1)), aspect)?;
+    let sar = boxes.maybe("pasp")?.map_or(Ok(Rational::from_integer(1)), aspect)?;
     let colour = colour(&boxes)?;
 
     let (codec, nal_length_size, parameter_sets) = match kind {
         b"avc1" | b"avc3" => {
             let record = codec::avc(boxes.one("avcC")?)?;
             let text = codec::avc_text(kind, &record);
-            let sets = [
-                record.sequence_parameter_sets,
-                record.picture_parameter_sets,
-            ]
-            .concat();
+            let sets = [record.sequence_parameter_sets, record.picture_parameter_sets].concat();
             (text, Some(record.length_size), sets)
         }
         b"hvc1" | b"hev1" => {
             let record = codec::hevc(boxes.one("hvcC")?)?;
             let text = codec::hevc_text(kind, &record);
-            let sets = record
-                .arrays
-                .into_iter()
-                .flat_map(|array| array.nalus)
-                .collect();
+            let sets = record.arrays.into_iter().flat_map(|array| array.nalus).collect();
             (text, Some(record.length_size_minus_one + 1), sets)
         }
         _ => {
             let record = codec::av1(boxes.one("av1C")?)?;
-            (
-                codec::av1_text(&record, colour),
-                None,
-                vec![record.config_obus],
-            )
+            (codec::av1_text(&record, colour), None, vec![record.config_obus])
         }
     };
     if nal_length_size == Some(3) {
-        return Err(InspectError::invalid(
-            "stsd",
-            "NAL lengths of 3 bytes are not allowed",
-        ));
+        return Err(InspectError::invalid("stsd", "NAL lengths of 3 bytes are not allowed"));
     }
     Ok(SampleEntry {
         codec,
-        kind: MediaKind::Video {
-            width,
-            height,
-            sar,
-            colour,
-        },
+        kind: MediaKind::Video { width, height, sar, colour },
         nal_length_size,
         has_encoder_banner: parameter_sets.iter().any(|nal| has_banner(nal)),
     })
@@ -122,10 +97,7 @@ fn audio(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
     let mut bytes = Bytes::new(body, "audio sample entry");
     bytes.take(8)?;
     if bytes.u16()? != 0 {
-        return Err(InspectError::invalid(
-            "stsd",
-            "a QuickTime sound description",
-        ));
+        return Err(InspectError::invalid("stsd", "a QuickTime sound description"));
     }
     bytes.take(6)?;
     let channels = u32::from(bytes.u16()?);
@@ -138,10 +110,7 @@ fn audio(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
     };
     Ok(SampleEntry {
         codec,
-        kind: MediaKind::Audio {
-            channels,
-            sample_rate,
-        },
+        kind: MediaKind::Audio { channels, sample_rate },
         nal_length_size: None,
         has_encoder_banner: false,
     })

@@ -19,26 +19,17 @@ pub(super) struct Table {
 /// Expands the tables of a track. `edit` is subtracted from all times. Every sample must have at
 /// least a byte, and lie in one of the `data` ranges: this also bounds how many there can be.
 pub(super) fn read(stbl: &Children, edit: i64, data: &[(u64, u64)]) -> Result<Table, InspectError> {
-    let limit = data
-        .iter()
-        .map(|(start, end)| end.saturating_sub(*start))
-        .sum();
+    let limit = data.iter().map(|(start, end)| end.saturating_sub(*start)).sum();
     let sizes = sizes(stbl.one("stsz")?, limit)?;
     let times = Times::read(stbl, sizes.len())?;
     let (chunks, wide_offsets) = chunk_offsets(stbl)?;
     let offsets = offsets(stbl.one("stsc")?, &chunks, &sizes)?;
-    let sync = stbl
-        .maybe("stss")?
-        .map(|body| sync_samples(body, sizes.len()))
-        .transpose()?;
+    let sync = stbl.maybe("stss")?.map(|body| sync_samples(body, sizes.len())).transpose()?;
 
     let mut samples = Vec::with_capacity(sizes.len());
     for (at, (size, offset)) in sizes.iter().zip(&offsets).enumerate() {
         let end = offset.saturating_add(u64::from(*size));
-        if !data
-            .iter()
-            .any(|(start, stop)| start <= offset && end <= *stop)
-        {
+        if !data.iter().any(|(start, stop)| start <= offset && end <= *stop) {
             let why = format!("sample {at} lies outside of `mdat`, at byte {offset}");
             return Err(InspectError::invalid("stco", why));
         }
@@ -48,16 +39,11 @@ pub(super) fn read(stbl: &Children, edit: i64, data: &[(u64, u64)]) -> Result<Ta
             dts,
             duration,
             size: *size,
-            sync: sync
-                .as_ref()
-                .is_none_or(|sync| sync.binary_search(&(at as u32 + 1)).is_ok()),
+            sync: sync.as_ref().is_none_or(|sync| sync.binary_search(&(at as u32 + 1)).is_ok()),
             offset: *offset,
         });
     }
-    Ok(Table {
-        samples,
-        wide_offsets,
-    })
+    Ok(Table { samples, wide_offsets })
 }
 
 /// `stsz` (8.7.3.2).
@@ -67,9 +53,7 @@ fn sizes(body: &[u8], limit: u64) -> Result<Vec<u32>, InspectError> {
     let (same, invalid) = (bytes.u32()?, |why: &str| InspectError::invalid("stsz", why));
     let sizes = if same == 0 {
         let count = bytes.count(4)?;
-        (0..count)
-            .map(|_| bytes.u32())
-            .collect::<Result<Vec<_>, _>>()?
+        (0..count).map(|_| bytes.u32()).collect::<Result<Vec<_>, _>>()?
     } else {
         let count = bytes.u32()?;
         if u64::from(same) * u64::from(count) > limit {
@@ -106,13 +90,8 @@ impl Times {
             time = time.saturating_add(delta);
             decode.push(time);
         }
-        let composition = stbl
-            .maybe("ctts")?
-            .map_or(Ok(Vec::new()), |body| runs(body, "ctts", samples))?;
-        Ok(Times {
-            decode,
-            composition,
-        })
+        let composition = stbl.maybe("ctts")?.map_or(Ok(Vec::new()), |body| runs(body, "ctts", samples))?;
+        Ok(Times { decode, composition })
     }
 
     fn of(&self, at: usize, edit: i64) -> Result<(i64, u32, i64), InspectError> {
@@ -122,11 +101,7 @@ impl Times {
         };
         let duration = u32::try_from(end - start).map_err(|_| overflow())?;
         let dts = start.checked_sub(edit).ok_or_else(overflow)?;
-        Ok((
-            dts,
-            duration,
-            self.composition.get(at).copied().unwrap_or(0),
-        ))
+        Ok((dts, duration, self.composition.get(at).copied().unwrap_or(0)))
     }
 }
 
@@ -139,24 +114,14 @@ fn runs(body: &[u8], kind: &'static str, samples: usize) -> Result<Vec<i64>, Ins
     for _ in 0..bytes.count(8)? {
         let (count, value) = (bytes.u32()? as usize, bytes.u32()?);
         if count > samples - values.len() {
-            return Err(InspectError::invalid(
-                kind,
-                "it has more entries than there are samples",
-            ));
+            return Err(InspectError::invalid(kind, "it has more entries than there are samples"));
         }
-        let value = if signed {
-            i64::from(value.cast_signed())
-        } else {
-            i64::from(value)
-        };
+        let value = if signed { i64::from(value.cast_signed()) } else { i64::from(value) };
         values.resize(values.len() + count, value);
     }
     match values.len() == samples {
         true => Ok(values),
-        false => Err(InspectError::invalid(
-            kind,
-            "it has fewer entries than there are samples",
-        )),
+        false => Err(InspectError::invalid(kind, "it has fewer entries than there are samples")),
     }
 }
 
@@ -171,12 +136,7 @@ fn chunk_offsets(stbl: &Children) -> Result<(Vec<u64>, bool), InspectError> {
     let mut bytes = Bytes::new(body, kind);
     bytes.version_flags()?;
     let count = bytes.count(if wide { 8 } else { 4 })?;
-    Ok((
-        (0..count)
-            .map(|_| bytes.sized(wide))
-            .collect::<Result<_, _>>()?,
-        wide,
-    ))
+    Ok(((0..count).map(|_| bytes.sized(wide)).collect::<Result<_, _>>()?, wide))
 }
 
 /// `stsc` (8.7.4): which samples are in which chunk, and so where each of them lies.
@@ -194,12 +154,8 @@ fn offsets(body: &[u8], chunks: &[u64], sizes: &[u32]) -> Result<Vec<u64>, Inspe
     }
     let mut offsets = Vec::with_capacity(sizes.len());
     for (at, (first, count)) in entries.iter().enumerate() {
-        let end = entries
-            .get(at + 1)
-            .map_or(chunks.len() + 1, |(next, _)| *next);
-        let range = first
-            .checked_sub(1)
-            .and_then(|first| chunks.get(first..end.checked_sub(1)?));
+        let end = entries.get(at + 1).map_or(chunks.len() + 1, |(next, _)| *next);
+        let range = first.checked_sub(1).and_then(|first| chunks.get(first..end.checked_sub(1)?));
         for chunk in range.ok_or_else(|| invalid("its chunks are not in order"))? {
             let mut offset = *chunk;
             for _ in 0..*count {
@@ -221,16 +177,11 @@ fn sync_samples(body: &[u8], samples: usize) -> Result<Vec<u32>, InspectError> {
     let mut bytes = Bytes::new(body, "stss");
     bytes.version_flags()?;
     let count = bytes.count(4)?;
-    let numbers = (0..count)
-        .map(|_| bytes.u32())
-        .collect::<Result<Vec<_>, _>>()?;
+    let numbers = (0..count).map(|_| bytes.u32()).collect::<Result<Vec<_>, _>>()?;
     let ascending = numbers.windows(2).all(|pair| pair[0] < pair[1]);
     let known = numbers.last().is_none_or(|last| *last as usize <= samples);
     match ascending && known && numbers.first() != Some(&0) {
         true => Ok(numbers),
-        false => Err(InspectError::invalid(
-            "stss",
-            "numbers are out of order or of range",
-        )),
+        false => Err(InspectError::invalid("stss", "numbers are out of order or of range")),
     }
 }

@@ -44,19 +44,12 @@ pub struct SegmentFacts {
 impl SegmentFacts {
     /// Decode time after the last sample, ticks, before the edit list.
     pub fn decode_end(&self) -> u64 {
-        self.decode_time
-            + self
-                .samples
-                .iter()
-                .map(|s| u64::from(s.duration))
-                .sum::<u64>()
+        self.decode_time + self.samples.iter().map(|s| u64::from(s.duration)).sum::<u64>()
     }
 
     /// Bytes from the start of the file to the end of the first sample.
     pub fn key_bytes(&self) -> u64 {
-        self.samples
-            .first()
-            .map_or(0, |s| s.offset + u64::from(s.size))
+        self.samples.first().map_or(0, |s| s.offset + u64::from(s.size))
     }
 }
 
@@ -82,10 +75,7 @@ pub fn inspect_segment(data: &[u8], init: &InitFacts) -> Result<SegmentFacts, In
     }
     let samples = runs.finish()?;
     let coding = coding(init);
-    let first = samples
-        .first()
-        .map(|sample| slice(data, sample))
-        .unwrap_or_default();
+    let first = samples.first().map(|sample| slice(data, sample)).unwrap_or_default();
     let mut has_encoder_banner = false;
     for (at, sample) in samples.iter().enumerate() {
         has_encoder_banner |= bitstream::check(slice(data, sample), coding, at)?;
@@ -101,14 +91,9 @@ pub fn inspect_segment(data: &[u8], init: &InitFacts) -> Result<SegmentFacts, In
 
 fn media_boxes(data: &[u8]) -> Result<(BoxRef<'_>, BoxRef<'_>), InspectError> {
     let all = split(data)?;
-    let media: Vec<_> = all
-        .iter()
-        .filter(|b| !HARMLESS.contains(&&b.kind))
-        .collect();
+    let media: Vec<_> = all.iter().filter(|b| !HARMLESS.contains(&&b.kind)).collect();
     for (at, media) in media.iter().enumerate() {
-        let wanted = [b"moof", b"mdat"]
-            .get(at)
-            .is_some_and(|kind| media.kind == **kind);
+        let wanted = [b"moof", b"mdat"].get(at).is_some_and(|kind| media.kind == **kind);
         if !wanted {
             return Err(InspectError::Unexpected {
                 kind: media.kind.escape_ascii().to_string(),
@@ -148,6 +133,5 @@ fn coding(init: &InitFacts) -> Coding {
 /// The bytes of a sample. Its bounds were checked against `mdat`.
 fn slice<'a>(data: &'a [u8], sample: &SampleFacts) -> &'a [u8] {
     let start = sample.offset as usize;
-    data.get(start..start + sample.size as usize)
-        .unwrap_or_default()
+    data.get(start..start + sample.size as usize).unwrap_or_default()
 }

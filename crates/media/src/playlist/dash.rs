@@ -58,24 +58,14 @@ pub fn mpd(presentation: &Presentation, path: &str) -> Result<String, PlaylistEr
             .with("minBufferTime", duration(cut.longest)),
     );
     for (at, period) in cut.periods.iter().enumerate() {
-        xml.open(
-            "Period",
-            attributes()
-                .with("id", at)
-                .with("start", duration(period.start)),
-        );
+        xml.open("Period", attributes().with("id", at).with("start", duration(period.start)));
         write_period(&mut xml, period, presentation, path)?;
         xml.close();
     }
     Ok(xml.finish())
 }
 
-fn write_period(
-    xml: &mut Xml,
-    period: &Period,
-    presentation: &Presentation,
-    path: &str,
-) -> Result<(), PlaylistError> {
+fn write_period(xml: &mut Xml, period: &Period, presentation: &Presentation, path: &str) -> Result<(), PlaylistError> {
     // Players switch within a set only, and not from one codec to another.
     let mut families: Vec<(&str, Vec<&Part>)> = Vec::new();
     for part in &period.video {
@@ -98,16 +88,9 @@ fn write_period(
     let main = presentation.audio.iter().position(is_default).unwrap_or(0);
     let main = presentation.audio.get(main).map(ListedTrack::name);
     for part in &period.audio {
-        let position = presentation
-            .audio
-            .iter()
-            .position(|a| a.name() == part.listed.name());
+        let position = presentation.audio.iter().position(|a| a.name() == part.listed.name());
         let id = families.len() + position.unwrap_or(0);
-        let role = if Some(part.listed.name()) == main {
-            "main"
-        } else {
-            "alternate"
-        };
+        let role = if Some(part.listed.name()) == main { "main" } else { "alternate" };
         write_audio_set(xml, part, id, role, period.start, path)?;
     }
     Ok(())
@@ -119,27 +102,15 @@ fn family(listed: &ListedTrack) -> &str {
 }
 
 fn is_default(listed: &ListedTrack) -> bool {
-    matches!(
-        listed.track.track.kind,
-        TrackKind::Audio { default: true, .. }
-    )
+    matches!(listed.track.track.kind, TrackKind::Audio { default: true, .. })
 }
 
 fn video_set(id: usize, parts: &[&Part]) -> Attributes {
-    let sizes = parts
-        .iter()
-        .filter_map(|part| match part.listed.track.track.kind {
-            TrackKind::Video {
-                width,
-                height,
-                sar,
-                frame_rate,
-            } => Some((width, height, sar, frame_rate)),
-            TrackKind::Audio { .. } => None,
-        });
-    let largest = sizes
-        .clone()
-        .max_by_key(|(width, height, ..)| u64::from(*width) * u64::from(*height));
+    let sizes = parts.iter().filter_map(|part| match part.listed.track.track.kind {
+        TrackKind::Video { width, height, sar, frame_rate } => Some((width, height, sar, frame_rate)),
+        TrackKind::Audio { .. } => None,
+    });
+    let largest = sizes.clone().max_by_key(|(width, height, ..)| u64::from(*width) * u64::from(*height));
     let par = largest.map(|(width, height, sar, _)| {
         let par = Ratio::new(i64::from(width), i64::from(height.max(1))) * sar;
         format!("{}:{}", par.numer(), par.denom())
@@ -170,9 +141,7 @@ fn write_colour(xml: &mut Xml, range: VideoRange) {
         ("urn:mpeg:mpegB:cicp:TransferCharacteristics", transfer),
         ("urn:mpeg:mpegB:cicp:MatrixCoefficients", 9),
     ] {
-        let property = attributes()
-            .with("schemeIdUri", scheme)
-            .with("value", value);
+        let property = attributes().with("schemeIdUri", scheme).with("value", value);
         xml.empty("SupplementalProperty", property);
     }
 }
@@ -180,12 +149,7 @@ fn write_colour(xml: &mut Xml, range: VideoRange) {
 fn video_representation(listed: &ListedTrack) -> Result<Attributes, PlaylistError> {
     let shared = representation(listed)?;
     Ok(match listed.track.track.kind {
-        TrackKind::Video {
-            width,
-            height,
-            sar,
-            frame_rate,
-        } => shared
+        TrackKind::Video { width, height, sar, frame_rate } => shared
             .with("width", width)
             .with("height", height)
             .with("sar", format!("{}:{}", sar.numer(), sar.denom()))
@@ -197,10 +161,7 @@ fn video_representation(listed: &ListedTrack) -> Result<Attributes, PlaylistErro
 fn representation(listed: &ListedTrack) -> Result<Attributes, PlaylistError> {
     let track = &listed.track.track;
     let peak = rate::peak(&slots(&listed.track)?, track.timescale, |s| s.file.bytes);
-    Ok(attributes()
-        .with("id", &track.name)
-        .with("codecs", &track.codec)
-        .with("bandwidth", peak))
+    Ok(attributes().with("id", &track.name).with("codecs", &track.codec).with("bandwidth", peak))
 }
 
 fn write_audio_set(
@@ -212,14 +173,7 @@ fn write_audio_set(
     path: &str,
 ) -> Result<(), PlaylistError> {
     let track = &part.listed.track.track;
-    let TrackKind::Audio {
-        channels,
-        sample_rate,
-        language,
-        title,
-        ..
-    } = &track.kind
-    else {
+    let TrackKind::Audio { channels, sample_rate, language, title, .. } = &track.kind else {
         return Ok(());
     };
     xml.open(
@@ -236,23 +190,10 @@ fn write_audio_set(
     if let Some(title) = title {
         xml.leaf("Label", title);
     }
-    xml.empty(
-        "Role",
-        attributes()
-            .with("schemeIdUri", "urn:mpeg:dash:role:2011")
-            .with("value", role),
-    );
-    xml.open(
-        "Representation",
-        representation(part.listed)?.with("audioSamplingRate", sample_rate),
-    );
+    xml.empty("Role", attributes().with("schemeIdUri", "urn:mpeg:dash:role:2011").with("value", role));
+    xml.open("Representation", representation(part.listed)?.with("audioSamplingRate", sample_rate));
     let (scheme, value) = channel_configuration(*channels);
-    xml.empty(
-        "AudioChannelConfiguration",
-        attributes()
-            .with("schemeIdUri", scheme)
-            .with("value", value),
-    );
+    xml.empty("AudioChannelConfiguration", attributes().with("schemeIdUri", scheme).with("value", value));
     write_segments(xml, part, start, path)?;
     xml.close();
     xml.close();

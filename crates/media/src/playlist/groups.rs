@@ -43,37 +43,20 @@ pub(super) fn groups(audio: &[ListedTrack]) -> Vec<Group<'_>> {
         }
     }
     let identities = |members: &[&ListedTrack]| {
-        let mut all: Vec<_> = members
-            .iter()
-            .filter_map(|m| identity(m))
-            .map(own)
-            .collect();
+        let mut all: Vec<_> = members.iter().filter_map(|m| identity(m)).map(own).collect();
         all.sort();
         all
     };
-    if keyed
-        .windows(2)
-        .any(|pair| identities(&pair[0].1) != identities(&pair[1].1))
-    {
+    if keyed.windows(2).any(|pair| identities(&pair[0].1) != identities(&pair[1].1)) {
         keyed = vec![("audio".to_owned(), audio.iter().collect())];
     }
-    keyed
-        .into_iter()
-        .map(|(id, tracks)| Group {
-            id,
-            members: members(&tracks),
-        })
-        .collect()
+    keyed.into_iter().map(|(id, tracks)| Group { id, members: members(&tracks) }).collect()
 }
 
 /// `mp4a-2ch`.
 fn key(listed: &ListedTrack) -> String {
     let codec = &listed.track.track.codec;
-    let family = codec
-        .split('.')
-        .next()
-        .unwrap_or(codec)
-        .to_ascii_lowercase();
+    let family = codec.split('.').next().unwrap_or(codec).to_ascii_lowercase();
     match listed.track.track.kind {
         TrackKind::Audio { channels, .. } => format!("{family}-{channels}ch"),
         TrackKind::Video { .. } => family,
@@ -82,9 +65,7 @@ fn key(listed: &ListedTrack) -> String {
 
 fn identity(listed: &ListedTrack) -> Option<Identity<'_>> {
     match &listed.track.track.kind {
-        TrackKind::Audio {
-            language, title, ..
-        } => Some((language, title.as_deref())),
+        TrackKind::Audio { language, title, .. } => Some((language, title.as_deref())),
         TrackKind::Video { .. } => None,
     }
 }
@@ -97,21 +78,11 @@ fn members<'a>(tracks: &[&'a ListedTrack]) -> Vec<Member<'a>> {
     let (mut names, mut languages) = (BTreeSet::new(), BTreeSet::new());
     let mut members = Vec::new();
     for &listed in tracks {
-        let TrackKind::Audio {
-            language,
-            title,
-            default,
-            channels,
-            ..
-        } = &listed.track.track.kind
-        else {
+        let TrackKind::Audio { language, title, default, channels, .. } = &listed.track.track.kind else {
             continue;
         };
         let language = Some(language.as_str()).filter(|tag| !tag.is_empty() && *tag != "und");
-        let wanted = title
-            .as_deref()
-            .filter(|t| !t.trim().is_empty())
-            .or(language);
+        let wanted = title.as_deref().filter(|t| !t.trim().is_empty()).or(language);
         let name = unique(&quotable(wanted.unwrap_or("Audio")), &mut names);
         members.push(Member {
             listed,

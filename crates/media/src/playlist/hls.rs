@@ -19,10 +19,7 @@ const VERSION_WITH_GAPS: u32 = 8;
 ///
 /// In the order in which they are to be written: `master` (its path is given) comes last, so that a
 /// reader never finds a playlist that names a missing one.
-pub fn files(
-    presentation: &Presentation,
-    master_path: &str,
-) -> Result<Vec<(String, String)>, PlaylistError> {
+pub fn files(presentation: &Presentation, master_path: &str) -> Result<Vec<(String, String)>, PlaylistError> {
     let mut files = Vec::new();
     for listed in presentation.tracks() {
         files.push((listed.playlist.clone(), media(listed)?));
@@ -58,45 +55,24 @@ fn media_lines(listed: &ListedTrack, path: &str, form: &Form) -> Result<String, 
     let track = &listed.track;
     let slots = slots(track)?;
     let timescale = track.track.timescale;
-    let version = if track.gaps.is_empty() {
-        VERSION
-    } else {
-        VERSION_WITH_GAPS
-    };
-    let pattern = if track.gaps.is_empty() {
-        None
-    } else {
-        Some(Pattern::of(track)?)
-    };
+    let version = if track.gaps.is_empty() { VERSION } else { VERSION_WITH_GAPS };
+    let pattern = if track.gaps.is_empty() { None } else { Some(Pattern::of(track)?) };
 
     let mut lines = vec![
         "#EXTM3U".to_owned(),
         format!("#EXT-X-VERSION:{version}"),
-        format!(
-            "#EXT-X-TARGETDURATION:{}",
-            rate::target_duration(&slots, timescale)
-        ),
-        format!(
-            "#EXT-X-MEDIA-SEQUENCE:{}",
-            slots.first().map_or(1, |slot| slot.number)
-        ),
+        format!("#EXT-X-TARGETDURATION:{}", rate::target_duration(&slots, timescale)),
+        format!("#EXT-X-MEDIA-SEQUENCE:{}", slots.first().map_or(1, |slot| slot.number)),
         "#EXT-X-PLAYLIST-TYPE:VOD".to_owned(),
     ];
     lines.push(match form {
         Form::Whole => "#EXT-X-INDEPENDENT-SEGMENTS".to_owned(),
         Form::KeyFrames => "#EXT-X-I-FRAMES-ONLY".to_owned(),
     });
-    lines.push(format!(
-        "#EXT-X-MAP:URI=\"{}\"",
-        relative_uri(path, &track.track.init.path)
-    ));
+    lines.push(format!("#EXT-X-MAP:URI=\"{}\"", relative_uri(path, &track.track.init.path)));
     for slot in &slots {
         let micros = slot.micros(timescale);
-        lines.push(format!(
-            "#EXTINF:{}.{:06},",
-            micros / 1_000_000,
-            micros % 1_000_000
-        ));
+        lines.push(format!("#EXTINF:{}.{:06},", micros / 1_000_000, micros % 1_000_000));
         match (slot.segment, form) {
             (Some(_), Form::Whole) => {}
             (Some(s), Form::KeyFrames) => lines.push(format!("#EXT-X-BYTERANGE:{}@0", s.key_bytes)),
@@ -120,11 +96,8 @@ pub fn master(presentation: &Presentation, path: &str) -> Result<String, Playlis
     presentation.check()?;
     let groups = groups(&presentation.audio);
     let sound: Vec<Sound> = groups.iter().map(Sound::of).collect::<Result<_, _>>()?;
-    let mut lines = vec![
-        "#EXTM3U".to_owned(),
-        format!("#EXT-X-VERSION:{VERSION}"),
-        "#EXT-X-INDEPENDENT-SEGMENTS".to_owned(),
-    ];
+    let mut lines =
+        vec!["#EXTM3U".to_owned(), format!("#EXT-X-VERSION:{VERSION}"), "#EXT-X-INDEPENDENT-SEGMENTS".to_owned()];
 
     // A lone track without video is its variant's own media.
     if !presentation.video.is_empty() || presentation.audio.len() > 1 {
@@ -138,16 +111,12 @@ pub fn master(presentation: &Presentation, path: &str) -> Result<String, Playlis
         let picture = Picture::of(rendition, presentation.video_range)?;
         match sound.is_empty() {
             true => lines.extend(picture.variant(None, path)),
-            false => sound
-                .iter()
-                .for_each(|s| lines.extend(picture.variant(Some(s), path))),
+            false => sound.iter().for_each(|s| lines.extend(picture.variant(Some(s), path))),
         }
     }
     if presentation.video.is_empty() {
         let named = presentation.audio.len() > 1;
-        sound
-            .iter()
-            .for_each(|s| lines.extend(s.variant(named, path)));
+        sound.iter().for_each(|s| lines.extend(s.variant(named, path)));
     } else {
         lines.push(String::new());
     }
@@ -165,9 +134,7 @@ pub fn master(presentation: &Presentation, path: &str) -> Result<String, Playlis
 
 fn media_tag(group: &str, member: &Member, path: &str) -> String {
     let yes = |yes| if yes { "YES" } else { "NO" };
-    let language = member.language.map_or_else(String::new, |tag| {
-        format!(",LANGUAGE=\"{}\"", quotable(tag))
-    });
+    let language = member.language.map_or_else(String::new, |tag| format!(",LANGUAGE=\"{}\"", quotable(tag)));
     format!(
         "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{group}\"{language},NAME=\"{}\",DEFAULT={},\
          AUTOSELECT={},CHANNELS=\"{}\",URI=\"{}\"",

@@ -151,10 +151,7 @@ impl Presentation {
             .map(|t| &t.track.track)
             .find(|t| is_video(&t.kind) != video)
         {
-            Some(track) => Err(PlaylistError::WrongKind {
-                track: track.name.clone(),
-                listed,
-            }),
+            Some(track) => Err(PlaylistError::WrongKind { track: track.name.clone(), listed }),
             None => Ok(()),
         };
         of_kind("video", &self.video, true)?;

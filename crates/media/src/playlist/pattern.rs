@@ -17,16 +17,11 @@ impl Pattern {
     /// player to files that don't exist.
     pub(super) fn of(track: &FinishedTrack) -> Result<Self, PlaylistError> {
         let name = || track.track.name.clone();
-        let first = track
-            .segments
-            .first()
-            .ok_or_else(|| PlaylistError::NoSegments { track: name() })?;
-        let pattern = Self::find(&first.file.path, first.number).ok_or_else(|| {
-            PlaylistError::Unnumbered {
-                track: name(),
-                number: first.number,
-                path: first.file.path.clone(),
-            }
+        let first = track.segments.first().ok_or_else(|| PlaylistError::NoSegments { track: name() })?;
+        let pattern = Self::find(&first.file.path, first.number).ok_or_else(|| PlaylistError::Unnumbered {
+            track: name(),
+            number: first.number,
+            path: first.file.path.clone(),
         })?;
         for segment in &track.segments {
             let expected = pattern.path(segment.number);
@@ -45,17 +40,12 @@ impl Pattern {
     /// The last run of digits in the file's name, without its extension, that is the number.
     fn find(path: &str, number: u32) -> Option<Self> {
         let name_start = path.rfind('/').map_or(0, |slash| slash + 1);
-        let stem_end = path
-            .rfind('.')
-            .filter(|dot| *dot > name_start)
-            .unwrap_or(path.len());
+        let stem_end = path.rfind('.').filter(|dot| *dot > name_start).unwrap_or(path.len());
         let stem = &path[name_start..stem_end];
         let end = stem.rfind(|c: char| c.is_ascii_digit())? + 1;
         let start = stem[..end]
             .rfind(|c: char| !c.is_ascii_digit())
-            .map_or(0, |at| {
-                at + stem[at..].chars().next().map_or(1, char::len_utf8)
-            });
+            .map_or(0, |at| at + stem[at..].chars().next().map_or(1, char::len_utf8));
         if stem[start..end].parse() != Ok(number) {
             return None;
         }
@@ -68,12 +58,7 @@ impl Pattern {
 
     /// Where the segment of a number lies, or would lie.
     pub(super) fn path(&self, number: u32) -> String {
-        format!(
-            "{}{number:0width$}{}",
-            self.before,
-            self.after,
-            width = self.width
-        )
+        format!("{}{number:0width$}{}", self.before, self.after, width = self.width)
     }
 
     /// The `media` attribute of a SegmentTemplate in the file `from`.
@@ -98,19 +83,10 @@ mod tests {
         let pattern = Pattern::find("k9/720p/seg-000007.m4s", 7).unwrap();
         assert_eq!(pattern.path(1234567), "k9/720p/seg-1234567.m4s");
         assert_eq!(pattern.path(12), "k9/720p/seg-000012.m4s");
-        assert_eq!(
-            pattern.template("manifest.mpd"),
-            "k9/720p/seg-$Number%06d$.m4s"
-        );
+        assert_eq!(pattern.template("manifest.mpd"), "k9/720p/seg-$Number%06d$.m4s");
         assert_eq!(pattern.template("k9/a.mpd"), "720p/seg-$Number%06d$.m4s");
-        assert_eq!(
-            Pattern::find("7/000007", 7).unwrap().template("m"),
-            "7/$Number%06d$"
-        );
-        assert_eq!(
-            Pattern::find("é$3é.m4s", 3).unwrap().template("m"),
-            "%C3%A9%24$Number%01d$%C3%A9.m4s"
-        );
+        assert_eq!(Pattern::find("7/000007", 7).unwrap().template("m"), "7/$Number%06d$");
+        assert_eq!(Pattern::find("é$3é.m4s", 3).unwrap().template("m"), "%C3%A9%24$Number%01d$%C3%A9.m4s");
     }
 
     #[test]

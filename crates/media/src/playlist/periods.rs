@@ -39,19 +39,11 @@ pub(super) fn periods(presentation: &Presentation) -> Result<Periods<'_>, Playli
     let mut periods = Vec::new();
     for (at, start) in starts.iter().enumerate() {
         let end = starts.get(at + 1).copied();
-        periods.push(Period {
-            start: *start,
-            video: parts(&video, *start, end)?,
-            audio: parts(&audio, *start, end)?,
-        });
+        periods.push(Period { start: *start, video: parts(&video, *start, end)?, audio: parts(&audio, *start, end)? });
     }
     let ends = all().filter_map(|row| row.slots.last().map(|slot| row.time(slot.end())));
-    let lengths = all().flat_map(|row| {
-        row.slots
-            .iter()
-            .filter(|s| s.segment.is_some())
-            .map(|s| row.time(s.end() - s.start))
-    });
+    let lengths =
+        all().flat_map(|row| row.slots.iter().filter(|s| s.segment.is_some()).map(|s| row.time(s.end() - s.start)));
     Ok(Periods {
         duration: ends.max().unwrap_or(MediaTime::ZERO),
         longest: lengths.max().unwrap_or(MediaTime::ZERO),
@@ -71,62 +63,34 @@ impl Row<'_> {
 }
 
 fn rows(tracks: &[ListedTrack]) -> Result<Vec<Row<'_>>, PlaylistError> {
-    tracks
-        .iter()
-        .map(|listed| {
-            Ok(Row {
-                listed,
-                slots: slots(&listed.track)?,
-            })
-        })
-        .collect()
+    tracks.iter().map(|listed| Ok(Row { listed, slots: slots(&listed.track)? })).collect()
 }
 
 /// 0, and the end of each gap that has segments on both sides.
 fn starts(row: &Row) -> Vec<MediaTime> {
-    let after_gaps = row.slots.windows(2).filter_map(|pair| {
-        (pair[0].segment.is_none() && pair[1].segment.is_some()).then_some(pair[1].start)
-    });
-    let first = row
+    let after_gaps = row
         .slots
-        .iter()
-        .find(|slot| slot.segment.is_some())
-        .map_or(0, |slot| slot.start);
-    let later = after_gaps
-        .filter(|start| *start > first)
-        .map(|start| row.time(start));
+        .windows(2)
+        .filter_map(|pair| (pair[0].segment.is_none() && pair[1].segment.is_some()).then_some(pair[1].start));
+    let first = row.slots.iter().find(|slot| slot.segment.is_some()).map_or(0, |slot| slot.start);
+    let later = after_gaps.filter(|start| *start > first).map(|start| row.time(start));
     std::iter::once(MediaTime::ZERO).chain(later).collect()
 }
 
 /// What of each track is heard or seen in [start, end). A segment that lies over the bound is in
 /// both periods, and players show of it what is in theirs (ISO/IEC 23009-1 7.2.1).
-fn parts<'a>(
-    rows: &[Row<'a>],
-    start: MediaTime,
-    end: Option<MediaTime>,
-) -> Result<Vec<Part<'a>>, PlaylistError> {
+fn parts<'a>(rows: &[Row<'a>], start: MediaTime, end: Option<MediaTime>) -> Result<Vec<Part<'a>>, PlaylistError> {
     let mut parts = Vec::new();
     for row in rows {
         let inside = |slot: &&Slot| {
-            slot.segment.is_some()
-                && row.time(slot.end()) > start
-                && end.is_none_or(|end| row.time(slot.start) < end)
+            slot.segment.is_some() && row.time(slot.end()) > start && end.is_none_or(|end| row.time(slot.start) < end)
         };
         let segments: Vec<Slot> = row.slots.iter().filter(inside).copied().collect();
-        if let Some(jump) = segments
-            .windows(2)
-            .find(|pair| pair[1].number != pair[0].number + 1)
-        {
-            return Err(PlaylistError::LoneGap {
-                track: row.listed.name().to_owned(),
-                number: jump[1].number,
-            });
+        if let Some(jump) = segments.windows(2).find(|pair| pair[1].number != pair[0].number + 1) {
+            return Err(PlaylistError::LoneGap { track: row.listed.name().to_owned(), number: jump[1].number });
         }
         if !segments.is_empty() {
-            parts.push(Part {
-                listed: row.listed,
-                segments,
-            });
+            parts.push(Part { listed: row.listed, segments });
         }
     }
     Ok(parts)

@@ -7,9 +7,7 @@ use crate::{time::Timescale, track::Segment};
 /// (RFC 8216bis 4.4.3.1).
 pub(super) fn target_duration(slots: &[Slot], timescale: Timescale) -> u64 {
     let longest = slots.iter().map(|s| s.micros(timescale)).max().unwrap_or(0);
-    (longest.max(0).unsigned_abs() + 500_000)
-        .div_euclid(1_000_000)
-        .max(1)
+    (longest.max(0).unsigned_abs() + 500_000).div_euclid(1_000_000).max(1)
 }
 
 /// The largest rate of any run of neighbouring segments that lasts 0.5 to 1.5 target durations,
@@ -35,34 +33,20 @@ pub(super) fn peak(slots: &[Slot], timescale: Timescale, bytes: impl Fn(&Segment
             }
         }
     }
-    if peak == 0 {
-        average(slots, timescale, bytes)
-    } else {
-        peak
-    }
+    if peak == 0 { average(slots, timescale, bytes) } else { peak }
 }
 
 /// Rate over all segments, without gaps, bit/s, rounded up: `AVERAGE-BANDWIDTH`.
-pub(super) fn average(
-    slots: &[Slot],
-    timescale: Timescale,
-    bytes: impl Fn(&Segment) -> u64,
-) -> u64 {
+pub(super) fn average(slots: &[Slot], timescale: Timescale, bytes: impl Fn(&Segment) -> u64) -> u64 {
     let segments = || slots.iter().filter_map(|slot| slot.segment);
     let size = segments().map(|s| u128::from(bytes(s))).sum();
-    rate(
-        size,
-        segments().map(|s| u128::from(s.duration)).sum(),
-        timescale,
-    )
+    rate(size, segments().map(|s| u128::from(s.duration)).sum(), timescale)
 }
 
 fn rate(bytes: u128, ticks: u128, timescale: Timescale) -> u64 {
     match ticks {
         0 => 0,
-        _ => {
-            u64::try_from((bytes * 8 * u128::from(timescale.0)).div_ceil(ticks)).unwrap_or(u64::MAX)
-        }
+        _ => u64::try_from((bytes * 8 * u128::from(timescale.0)).div_ceil(ticks)).unwrap_or(u64::MAX),
     }
 }
 
@@ -72,35 +56,15 @@ mod tests {
     use crate::track::FileFacts;
 
     fn segment(number: u32, duration: u64, bytes: u64) -> Segment {
-        let file = FileFacts {
-            path: String::new(),
-            bytes,
-            sha256: String::new(),
-        };
-        Segment {
-            number,
-            file,
-            start: 0,
-            duration,
-            samples: 1,
-            key_bytes: 1,
-        }
+        let file = FileFacts { path: String::new(), bytes, sha256: String::new() };
+        Segment { number, file, start: 0, duration, samples: 1, key_bytes: 1 }
     }
 
     fn peak_of(segments: &[(u64, u64)]) -> u64 {
-        let segments: Vec<_> = segments
-            .iter()
-            .enumerate()
-            .map(|(n, (d, b))| segment(n as u32, *d, *b))
-            .collect();
+        let segments: Vec<_> = segments.iter().enumerate().map(|(n, (d, b))| segment(n as u32, *d, *b)).collect();
         let slots: Vec<_> = segments
             .iter()
-            .map(|s| Slot {
-                number: s.number,
-                start: 0,
-                duration: s.duration,
-                segment: Some(s),
-            })
+            .map(|s| Slot { number: s.number, start: 0, duration: s.duration, segment: Some(s) })
             .collect();
         peak(&slots, Timescale(1000), |s| s.file.bytes)
     }

@@ -43,38 +43,22 @@ pub(super) fn slots(track: &FinishedTrack) -> Result<Vec<Slot<'_>>, PlaylistErro
         duration: s.duration,
         segment: Some(s),
     });
-    let gaps = track.gaps.iter().map(|g| Slot {
-        number: g.number,
-        start: g.start,
-        duration: g.duration,
-        segment: None,
-    });
+    let gaps =
+        track.gaps.iter().map(|g| Slot { number: g.number, start: g.start, duration: g.duration, segment: None });
     let mut slots: Vec<_> = segments.chain(gaps).collect();
     slots.sort_by_key(|slot| slot.number);
 
     if let Some(first) = slots.first().filter(|first| first.start < 0) {
-        return Err(PlaylistError::BeforeOrigin {
-            track: name(),
-            start: first.start,
-        });
+        return Err(PlaylistError::BeforeOrigin { track: name(), start: first.start });
     }
     for pair in slots.windows(2) {
         let (a, b) = (pair[0], pair[1]);
         let expected = a.number.saturating_add(1);
         if b.number != expected {
-            return Err(PlaylistError::Number {
-                track: name(),
-                expected,
-                found: b.number,
-            });
+            return Err(PlaylistError::Number { track: name(), expected, found: b.number });
         }
         if b.start != a.end() {
-            return Err(PlaylistError::Time {
-                track: name(),
-                number: b.number,
-                expected: a.end(),
-                found: b.start,
-            });
+            return Err(PlaylistError::Time { track: name(), number: b.number, expected: a.end(), found: b.start });
         }
     }
     Ok(slots)

@@ -37,9 +37,7 @@ pub(super) fn split(path: &str) -> (&str, &str) {
 }
 
 fn parts(folder: &str) -> impl Iterator<Item = &str> {
-    folder
-        .split('/')
-        .filter(|part| !part.is_empty() && *part != ".")
+    folder.split('/').filter(|part| !part.is_empty() && *part != ".")
 }
 
 /// Percent-encoding of one path segment.
@@ -66,34 +64,14 @@ mod tests {
     #[test]
     fn references_are_relative_to_the_folder_of_the_file() {
         for (from, to, uri) in [
-            (
-                "master.m3u8",
-                "outputs/k1/720p/v.m3u8",
-                "outputs/k1/720p/v.m3u8",
-            ),
-            (
-                "outputs/k1/720p/v.m3u8",
-                "outputs/k1/720p/init.mp4",
-                "init.mp4",
-            ),
-            (
-                "outputs/k1/720p/v.m3u8",
-                "outputs/k1/720p/segments/000001.m4s",
-                "segments/000001.m4s",
-            ),
-            (
-                "outputs/k1/v.m3u8",
-                "outputs/k2/720p/1.m4s",
-                "../k2/720p/1.m4s",
-            ),
+            ("master.m3u8", "outputs/k1/720p/v.m3u8", "outputs/k1/720p/v.m3u8"),
+            ("outputs/k1/720p/v.m3u8", "outputs/k1/720p/init.mp4", "init.mp4"),
+            ("outputs/k1/720p/v.m3u8", "outputs/k1/720p/segments/000001.m4s", "segments/000001.m4s"),
+            ("outputs/k1/v.m3u8", "outputs/k2/720p/1.m4s", "../k2/720p/1.m4s"),
             ("a/b/c/v.m3u8", "x.mp4", "../../../x.mp4"),
             ("a/v.m3u8", "ab/x.mp4", "../ab/x.mp4"),
             ("v.m3u8", "a:b.mp4", "a%3Ab.mp4"),
-            (
-                "v.m3u8",
-                "50%/$é \"#?.mp4",
-                "50%25/%24%C3%A9%20%22%23%3F.mp4",
-            ),
+            ("v.m3u8", "50%/$é \"#?.mp4", "50%25/%24%C3%A9%20%22%23%3F.mp4"),
             ("./a/v.m3u8", "a//x.mp4", "x.mp4"),
         ] {
             assert_eq!(relative_uri(from, to), uri, "{from} -> {to}");

@@ -2,9 +2,7 @@
 
 use num_rational::Ratio;
 
-use super::{
-    ListedTrack, PlaylistError, VideoRange, groups::Group, rate, slots::slots, uri::relative_uri,
-};
+use super::{ListedTrack, PlaylistError, VideoRange, groups::Group, rate, slots::slots, uri::relative_uri};
 use crate::{
     time::Rational,
     track::{Segment, TrackKind},
@@ -18,22 +16,13 @@ struct Rates {
 }
 
 impl Rates {
-    fn of(
-        listed: &ListedTrack,
-        bytes: impl Fn(&Segment) -> u64 + Copy,
-    ) -> Result<Self, PlaylistError> {
+    fn of(listed: &ListedTrack, bytes: impl Fn(&Segment) -> u64 + Copy) -> Result<Self, PlaylistError> {
         let (slots, timescale) = (slots(&listed.track)?, listed.track.track.timescale);
-        Ok(Rates {
-            peak: rate::peak(&slots, timescale, bytes),
-            average: rate::average(&slots, timescale, bytes),
-        })
+        Ok(Rates { peak: rate::peak(&slots, timescale, bytes), average: rate::average(&slots, timescale, bytes) })
     }
 
     fn louder(self, other: Self) -> Self {
-        Rates {
-            peak: self.peak.max(other.peak),
-            average: self.average.max(other.average),
-        }
+        Rates { peak: self.peak.max(other.peak), average: self.average.max(other.average) }
     }
 }
 
@@ -55,20 +44,12 @@ impl<'a> Sound<'a> {
                 codecs.push(codec);
             }
         }
-        Ok(Sound {
-            group,
-            rates,
-            codecs,
-        })
+        Ok(Sound { group, rates, codecs })
     }
 
     /// A variant without pictures: the default track of the group.
     pub(super) fn variant(&self, named: bool, path: &str) -> Vec<String> {
-        let audio = if named {
-            format!(",AUDIO=\"{}\"", self.group.id)
-        } else {
-            String::new()
-        };
+        let audio = if named { format!(",AUDIO=\"{}\"", self.group.id) } else { String::new() };
         let tag = format!(
             "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\"{audio}",
             self.rates.peak,
@@ -92,17 +73,8 @@ pub(super) struct Picture<'a> {
 
 impl<'a> Picture<'a> {
     pub(super) fn of(listed: &'a ListedTrack, range: VideoRange) -> Result<Self, PlaylistError> {
-        let TrackKind::Video {
-            width,
-            height,
-            frame_rate,
-            ..
-        } = listed.track.track.kind
-        else {
-            return Err(PlaylistError::WrongKind {
-                track: listed.name().to_owned(),
-                listed: "video",
-            });
+        let TrackKind::Video { width, height, frame_rate, .. } = listed.track.track.kind else {
+            return Err(PlaylistError::WrongKind { track: listed.name().to_owned(), listed: "video" });
         };
         Ok(Picture {
             listed,
@@ -141,12 +113,7 @@ impl<'a> Picture<'a> {
         Ok(format!(
             "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\",\
              RESOLUTION={}x{},VIDEO-RANGE={},URI=\"{uri}\"",
-            rates.peak,
-            rates.average,
-            self.listed.track.track.codec,
-            self.size.0,
-            self.size.1,
-            self.range,
+            rates.peak, rates.average, self.listed.track.track.codec, self.size.0, self.size.1, self.range,
         ))
     }
 }

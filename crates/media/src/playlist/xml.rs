@@ -28,10 +28,7 @@ impl Attributes {
 
 impl Xml {
     pub(super) fn new() -> Self {
-        Xml {
-            text: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned(),
-            open: Vec::new(),
-        }
+        Xml { text: "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned(), open: Vec::new() }
     }
 
     pub(super) fn open(&mut self, name: &'static str, attributes: Attributes) {

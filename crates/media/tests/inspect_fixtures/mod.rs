@@ -26,19 +26,10 @@ fn ffmpeg(arguments: &[&str], output: &Path) {
         .arg(output)
         .output()
         .expect("ffmpeg is installed");
-    assert!(
-        result.status.success(),
-        "{}",
-        String::from_utf8_lossy(&result.stderr)
-    );
+    assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
 }
 
-const PICTURES: [&str; 4] = [
-    "-f",
-    "lavfi",
-    "-i",
-    "testsrc2=s=320x180:r=25:d=6,setsar=4/3",
-];
+const PICTURES: [&str; 4] = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=6,setsar=4/3"];
 const SINE: [&str; 6] = ["-f", "lavfi", "-i", "sine=r=48000:d=6", "-ac", "2"];
 
 impl Fragments {
@@ -55,18 +46,10 @@ impl Fragments {
     fn hls(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let format = ["-f", "hls", "-hls_segment_type", "fmp4", "-hls_time", "2"];
-        let vod = [
-            "-hls_playlist_type",
-            "vod",
-            "-master_pl_name",
-            "master.m3u8",
-        ];
+        let vod = ["-hls_playlist_type", "vod", "-master_pl_name", "master.m3u8"];
         // A sound's start time of -priming must stay.
         let zero = ["-avoid_negative_ts", "disabled"];
-        ffmpeg(
-            &[arguments, &format, &vod, &zero].concat(),
-            &folder.path().join("s.m3u8"),
-        );
+        ffmpeg(&[arguments, &format, &vod, &zero].concat(), &folder.path().join("s.m3u8"));
         let read = |name: String| std::fs::read(folder.path().join(name)).ok();
         Fragments {
             init: read("init.mp4".into()).unwrap(),
@@ -78,11 +61,7 @@ impl Fragments {
     /// Packets of the fragments one after the other.
     pub fn packets(&self) -> Vec<Packet> {
         let path = self.folder.path().join("all.mp4");
-        let all: Vec<u8> = std::iter::once(&self.init)
-            .chain(&self.segments)
-            .flatten()
-            .copied()
-            .collect();
+        let all: Vec<u8> = std::iter::once(&self.init).chain(&self.segments).flatten().copied().collect();
         std::fs::write(&path, all).unwrap();
         packets(&path, 0)
     }
@@ -90,13 +69,7 @@ impl Fragments {
     /// `CODECS` as ffmpeg's HLS muxer writes it.
     pub fn codec_of_hls(&self) -> String {
         let text = std::fs::read_to_string(self.folder.path().join("master.m3u8")).unwrap();
-        text.split("CODECS=\"")
-            .nth(1)
-            .unwrap()
-            .split('"')
-            .next()
-            .unwrap()
-            .to_owned()
+        text.split("CODECS=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
     }
 }
 
@@ -108,13 +81,8 @@ pub fn progressive(flags: &str) -> (Vec<u8>, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(PROGRESSIVE);
     let inputs = [&PICTURES[..], &SINE[..4]].concat();
-    let codecs = [
-        "-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p", "-c:a", "aac", "-ac", "2",
-    ];
-    ffmpeg(
-        &[&inputs[..], &codecs, &["-movflags", flags]].concat(),
-        &path,
-    );
+    let codecs = ["-c:v", "libx264", "-bf", "2", "-pix_fmt", "yuv420p", "-c:a", "aac", "-ac", "2"];
+    ffmpeg(&[&inputs[..], &codecs, &["-movflags", flags]].concat(), &path);
     (std::fs::read(&path).unwrap(), folder)
 }
 
@@ -122,14 +90,7 @@ pub fn progressive(flags: &str) -> (Vec<u8>, TempDir) {
 pub fn packets(path: &Path, stream: usize) -> Vec<Packet> {
     let entries = "packet=pts,size,pos,flags";
     let output = Command::new("ffprobe")
-        .args([
-            "-v",
-            "error",
-            "-select_streams",
-            &stream.to_string(),
-            "-show_entries",
-            entries,
-        ])
+        .args(["-v", "error", "-select_streams", &stream.to_string(), "-show_entries", entries])
         .args(["-of", "json"])
         .arg(path)
         .output()
@@ -142,10 +103,5 @@ pub fn packets(path: &Path, stream: usize) -> Vec<Packet> {
         offset: number(&packet["pos"]),
         key: packet["flags"].as_str().unwrap().starts_with('K'),
     };
-    json["packets"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(packet)
-        .collect()
+    json["packets"].as_array().unwrap().iter().map(packet).collect()
 }

@@ -7,36 +7,24 @@ use transcode_media::{
 };
 
 fn file(path: String, bytes: u64) -> FileFacts {
-    FileFacts {
-        path,
-        bytes,
-        sha256: "00".repeat(32),
-    }
+    FileFacts { path, bytes, sha256: "00".repeat(32) }
 }
 
 fn listed(folder: &str, track: Track, durations: &[u64], bytes: &[u64]) -> ListedTrack {
     let mut start = 0;
-    let segments = durations
-        .iter()
-        .zip(bytes)
-        .zip(1..)
-        .map(|((duration, bytes), number)| {
-            let segment = Segment {
-                number,
-                file: file(format!("{folder}/segments/{number:06}.m4s"), *bytes),
-                start,
-                duration: *duration,
-                samples: 96,
-                key_bytes: bytes / 10,
-            };
-            start += *duration as i64;
-            segment
-        });
-    let track = FinishedTrack {
-        segments: segments.collect(),
-        track,
-        gaps: vec![],
-    };
+    let segments = durations.iter().zip(bytes).zip(1..).map(|((duration, bytes), number)| {
+        let segment = Segment {
+            number,
+            file: file(format!("{folder}/segments/{number:06}.m4s"), *bytes),
+            start,
+            duration: *duration,
+            samples: 96,
+            key_bytes: bytes / 10,
+        };
+        start += *duration as i64;
+        segment
+    });
+    let track = FinishedTrack { segments: segments.collect(), track, gaps: vec![] };
     let iframes = matches!(track.track.kind, TrackKind::Video { .. });
     ListedTrack {
         track,
@@ -81,11 +69,7 @@ fn sound(name: &str, language: &str, title: Option<&str>, default: bool) -> List
     };
     // 188 and 189 access units of 1024 samples, 753 in all.
     let durations = [188 * 1024, 188 * 1024, 188 * 1024, 189 * 1024];
-    let bytes = if default {
-        [64_000, 64_100, 64_000, 64_400]
-    } else {
-        [63_000; 4]
-    };
+    let bytes = if default { [64_000, 64_100, 64_000, 64_400] } else { [63_000; 4] };
     listed(&folder, track, &durations, &bytes)
 }
 
@@ -93,36 +77,13 @@ fn sound(name: &str, language: &str, title: Option<&str>, default: bool) -> List
 pub fn film() -> Presentation {
     Presentation {
         video: vec![
-            rendition(
-                "720p",
-                "avc1.64001f",
-                1280,
-                720,
-                [500_000, 900_000, 1_600_000, 700_000],
-            ),
-            rendition(
-                "1080p",
-                "avc1.640028",
-                1920,
-                1080,
-                [1_100_000, 1_900_000, 3_600_000, 900_000],
-            ),
-            rendition(
-                "240p",
-                "avc1.64000d",
-                426,
-                240,
-                [80_000, 90_000, 160_000, 70_000],
-            ),
+            rendition("720p", "avc1.64001f", 1280, 720, [500_000, 900_000, 1_600_000, 700_000]),
+            rendition("1080p", "avc1.640028", 1920, 1080, [1_100_000, 1_900_000, 3_600_000, 900_000]),
+            rendition("240p", "avc1.64000d", 426, 240, [80_000, 90_000, 160_000, 70_000]),
         ],
         audio: vec![
             sound("audio-0", "en", None, true),
-            sound(
-                "audio-1",
-                "fr",
-                Some("Commentaire \u{ab}\u{a0}\"x\"\u{a0}\u{bb}"),
-                false,
-            ),
+            sound("audio-1", "fr", Some("Commentaire \u{ab}\u{a0}\"x\"\u{a0}\u{bb}"), false),
         ],
         video_range: VideoRange::Sdr,
     }
@@ -153,43 +114,22 @@ pub fn vfr() -> Presentation {
 
 /// The track with other durations, in another timescale.
 pub fn timed(from: ListedTrack, timescale: u32, durations: &[u64]) -> ListedTrack {
-    let track = Track {
-        timescale: Timescale(timescale),
-        ..from.track.track
-    };
-    listed(
-        "outputs/k/source",
-        track,
-        durations,
-        &vec![1000; durations.len()],
-    )
+    let track = Track { timescale: Timescale(timescale), ..from.track.track };
+    listed("outputs/k/source", track, durations, &vec![1000; durations.len()])
 }
 
 /// The track without the segments of these numbers.
 pub fn gapped(mut listed: ListedTrack, numbers: &[u32]) -> ListedTrack {
-    let (gaps, segments) = listed
-        .track
-        .segments
-        .into_iter()
-        .partition(|s| numbers.contains(&s.number));
+    let (gaps, segments) = listed.track.segments.into_iter().partition(|s| numbers.contains(&s.number));
     listed.track.segments = segments;
-    listed.track.gaps = Vec::into_iter(gaps)
-        .map(|s: Segment| Gap {
-            number: s.number,
-            start: s.start,
-            duration: s.duration,
-        })
-        .collect();
+    listed.track.gaps =
+        Vec::into_iter(gaps).map(|s: Segment| Gap { number: s.number, start: s.start, duration: s.duration }).collect();
     listed
 }
 
 /// The same gaps in all renditions; sound goes on.
 pub fn with_gaps(mut film: Presentation, numbers: &[u32]) -> Presentation {
-    film.video = film
-        .video
-        .into_iter()
-        .map(|listed| gapped(listed, numbers))
-        .collect();
+    film.video = film.video.into_iter().map(|listed| gapped(listed, numbers)).collect();
     film
 }
 
@@ -205,12 +145,7 @@ pub fn with_channels(mut listed: ListedTrack, count: u32) -> ListedTrack {
 /// Width, height and frame rate.
 pub fn picture(listed: &ListedTrack) -> (u32, u32, Rational) {
     match listed.track.track.kind {
-        TrackKind::Video {
-            width,
-            height,
-            frame_rate,
-            ..
-        } => (width, height, frame_rate),
+        TrackKind::Video { width, height, frame_rate, .. } => (width, height, frame_rate),
         TrackKind::Audio { .. } => panic!("no picture"),
     }
 }

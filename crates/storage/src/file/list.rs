@@ -20,26 +20,16 @@ pub(super) fn list(root: PathBuf, prefix: String) -> MetaStream {
     let (sender, receiver) = channel(AHEAD);
     tokio::task::spawn_blocking(move || {
         let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let start = if folder.is_empty() {
-            String::new()
-        } else {
-            format!("{folder}/")
-        };
-        let walk = Walk {
-            root: &root,
-            prefix: &prefix,
-            sender: &sender,
-        };
+        let start = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let walk = Walk { root: &root, prefix: &prefix, sender: &sender };
         if let Err(error) = walk.folder(&start) {
             let uri = root.to_string_lossy();
             // Nobody listens any more when this fails.
             let _ = sender.blocking_send(Err(StoreError::from_io(uri, &error)));
         }
     });
-    futures::stream::unfold(receiver, |mut receiver| async move {
-        receiver.recv().await.map(|item| (item, receiver))
-    })
-    .boxed()
+    futures::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|item| (item, receiver)) })
+        .boxed()
 }
 
 struct Walk<'a> {
@@ -67,9 +57,7 @@ impl Walk<'_> {
                 Err(error) if is_absent(&error) => continue, // removed meanwhile
                 Err(error) => return Err(error),
             };
-            if key.starts_with(self.prefix)
-                && self.sender.blocking_send(Ok(object(key, &meta))).is_err()
-            {
+            if key.starts_with(self.prefix) && self.sender.blocking_send(Ok(object(key, &meta))).is_err() {
                 return Ok(false);
             }
         }
@@ -115,14 +103,8 @@ pub(super) fn sweep(folder: &Path, age: Duration) -> io::Result<u64> {
         };
         if meta.is_dir() {
             removed += sweep(&entry.path(), age)?;
-        } else if entry
-            .file_name()
-            .as_encoded_bytes()
-            .starts_with(TEMP_PREFIX.as_bytes())
-        {
-            let since = SystemTime::now()
-                .duration_since(meta.modified()?)
-                .unwrap_or_default();
+        } else if entry.file_name().as_encoded_bytes().starts_with(TEMP_PREFIX.as_bytes()) {
+            let since = SystemTime::now().duration_since(meta.modified()?).unwrap_or_default();
             if since >= age && fs::remove_file(entry.path()).is_ok() {
                 removed += 1;
             }

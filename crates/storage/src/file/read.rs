@@ -47,10 +47,7 @@ impl OpenFile {
             .map(move |piece| {
                 let piece = piece.map_err(|error| StoreError::from_io(uri.clone(), &error))?;
                 if piece.is_empty() && left > 0 {
-                    return Err(StoreError::changed(
-                        uri.clone(),
-                        format!("{left} bytes are missing at its end"),
-                    ));
+                    return Err(StoreError::changed(uri.clone(), format!("{left} bytes are missing at its end")));
                 }
                 left -= piece.len() as u64;
                 Ok(piece)
@@ -75,12 +72,7 @@ pub(crate) async fn open(path: &Path, tag: Option<&str>) -> Result<OpenFile> {
     if tag.is_some_and(|tag| tag != now) {
         return Err(StoreError::changed(uri, "size or time of the file differ"));
     }
-    Ok(OpenFile {
-        file,
-        size: meta.len(),
-        tag: now,
-        uri,
-    })
+    Ok(OpenFile { file, size: meta.len(), tag: now, uri })
 }
 
 /// Size and time of the last change, to the nanosecond.

@@ -6,8 +6,7 @@ use std::ops::Range;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, LOCATION,
-    RANGE,
+    ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, LOCATION, RANGE,
 };
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
@@ -27,11 +26,7 @@ pub(super) struct Version {
 
 impl Version {
     fn of(headers: &HeaderMap, size: u64) -> Self {
-        Self {
-            size,
-            etag: text(headers, &ETAG),
-            modified: text(headers, &LAST_MODIFIED),
-        }
+        Self { size, etag: text(headers, &ETAG), modified: text(headers, &LAST_MODIFIED) }
     }
 
     /// The ETag without its quotes, or else the time.
@@ -65,9 +60,7 @@ pub(super) struct Remote {
 /// Without the URL, which may be signed.
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Remote")
-            .field("uri", &self.uri)
-            .finish_non_exhaustive()
+        f.debug_struct("Remote").field("uri", &self.uri).finish_non_exhaustive()
     }
 }
 
@@ -78,24 +71,19 @@ impl Remote {
         let answer = self.request("bytes=0-0").await?;
         let headers = answer.headers();
         let range = text(headers, &CONTENT_RANGE).unwrap_or_default();
-        let total = range
-            .rsplit_once('/')
-            .and_then(|(_, total)| total.parse().ok());
+        let total = range.rsplit_once('/').and_then(|(_, total)| total.parse().ok());
         match (answer.status(), total) {
             (StatusCode::PARTIAL_CONTENT, Some(size)) => Ok(Version::of(headers, size)),
             // The only file without a first byte.
             (StatusCode::RANGE_NOT_SATISFIABLE, Some(0)) => Ok(Version::of(headers, 0)),
-            (StatusCode::OK, _) if answer.content_length() == Some(0) => {
-                Ok(Version::of(headers, 0))
-            }
+            (StatusCode::OK, _) if answer.content_length() == Some(0) => Ok(Version::of(headers, 0)),
             (StatusCode::OK, _) => {
                 let why = "the server doesn't answer byte ranges; put the file on one that does, or in object storage";
                 Err(StoreError::misconfigured(&self.uri, why))
             }
-            (StatusCode::PARTIAL_CONTENT, None) => Err(StoreError::misconfigured(
-                &self.uri,
-                "the server doesn't tell the size of the file",
-            )),
+            (StatusCode::PARTIAL_CONTENT, None) => {
+                Err(StoreError::misconfigured(&self.uri, "the server doesn't tell the size of the file"))
+            }
             (status, _) => Err(self.refused(status)),
         }
     }
@@ -105,11 +93,7 @@ impl Remote {
         let mut url = self.url.clone();
         for _ in 0..=self.max_redirects {
             self.policy.check_url(&url)?;
-            let mut request = self
-                .client
-                .get(url.clone())
-                .header(RANGE, range)
-                .header(ACCEPT_ENCODING, "identity");
+            let mut request = self.client.get(url.clone()).header(RANGE, range).header(ACCEPT_ENCODING, "identity");
             if let Some(strong) = self.version.strong() {
                 request = request.header(IF_RANGE, strong);
             }
@@ -118,13 +102,9 @@ impl Remote {
                 return Ok(answer);
             }
             let target = text(answer.headers(), &LOCATION).and_then(|to| url.join(&to).ok());
-            url = target
-                .ok_or_else(|| StoreError::misconfigured(&self.uri, "a redirect leads nowhere"))?;
+            url = target.ok_or_else(|| StoreError::misconfigured(&self.uri, "a redirect leads nowhere"))?;
         }
-        let why = format!(
-            "it leads through more than {} redirects",
-            self.max_redirects
-        );
+        let why = format!("it leads through more than {} redirects", self.max_redirects);
         Err(StoreError::misconfigured(&self.uri, why))
     }
 
@@ -143,9 +123,7 @@ impl Remote {
         let uri = &self.uri;
         match status.as_u16() {
             404 | 410 => StoreError::not_found(uri, status),
-            401 | 403 | 407 => {
-                StoreError::denied(uri, format!("{status}; a signed URL may have expired"))
-            }
+            401 | 403 | 407 => StoreError::denied(uri, format!("{status}; a signed URL may have expired")),
             412 | 416 => StoreError::changed(uri, status),
             408 | 425 | 429 | 500..=599 => StoreError::unavailable(uri, status),
             _ => StoreError::misconfigured(uri, format!("the server answered {status}")),
@@ -180,13 +158,10 @@ impl Remote {
 #[async_trait]
 impl Reopen for Remote {
     async fn open(&self, range: Range<u64>) -> Result<ByteStream> {
-        let answer = self
-            .request(&format!("bytes={}-{}", range.start, range.end - 1))
-            .await?;
+        let answer = self.request(&format!("bytes={}-{}", range.start, range.end - 1)).await?;
         self.check_version(&answer, range.start)?;
         let uri = self.uri.clone();
-        let cut =
-            move |error: reqwest::Error| StoreError::unavailable(&uri, chain(&error.without_url()));
+        let cut = move |error: reqwest::Error| StoreError::unavailable(&uri, chain(&error.without_url()));
         Ok(answer.bytes_stream().map_err(cut).boxed())
     }
 
@@ -196,9 +171,5 @@ impl Reopen for Remote {
 }
 
 fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers
-        .get(name)?
-        .to_str()
-        .ok()
-        .map(|value| value.trim().to_owned())
+    headers.get(name)?.to_str().ok().map(|value| value.trim().to_owned())
 }

@@ -33,22 +33,14 @@ pub(super) struct Blocks {
 
 impl fmt::Debug for Blocks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Blocks")
-            .field("source", &self.source)
-            .finish_non_exhaustive()
+        f.debug_struct("Blocks").field("source", &self.source).finish_non_exhaustive()
     }
 }
 
 impl Blocks {
     pub(super) fn new(source: Arc<dyn Source>) -> Self {
         let size = source.describe().size;
-        Self {
-            source,
-            size,
-            kept: Mutex::default(),
-            read: AtomicU64::new(0),
-            error: Mutex::default(),
-        }
+        Self { source, size, kept: Mutex::default(), read: AtomicU64::new(0), error: Mutex::default() }
     }
 
     /// Bytes that came from the source.
@@ -63,12 +55,7 @@ impl Blocks {
 
     /// The bytes of `range`, which lies in the source.
     pub(super) fn stream(self: Arc<Self>, range: Range<u64>) -> ByteStream {
-        let cursor = Cursor {
-            blocks: self,
-            range,
-            window: WINDOW.start,
-            fetch: None,
-        };
+        let cursor = Cursor { blocks: self, range, window: WINDOW.start, fetch: None };
         try_unfold(cursor, Cursor::next).boxed()
     }
 
@@ -122,11 +109,7 @@ impl Cursor {
             return Ok(None);
         }
         let number = self.range.start / BLOCK;
-        let kept = if self.fetch.is_none() {
-            self.blocks.get(number)
-        } else {
-            None
-        };
+        let kept = if self.fetch.is_none() { self.blocks.get(number) } else { None };
         let block = match kept {
             Some(block) => block,
             None => {
@@ -149,12 +132,7 @@ impl Cursor {
                 let end = (at + self.window).min(self.blocks.size);
                 self.window = (self.window * 2).min(WINDOW.end);
                 let stream = self.blocks.source.read(at..end).await?;
-                Fetch {
-                    stream,
-                    at,
-                    end,
-                    rest: Bytes::new(),
-                }
+                Fetch { stream, at, end, rest: Bytes::new() }
             }
         };
         let block = fetch.block(&self.blocks).await?;

@@ -55,14 +55,8 @@ impl Loopback {
         };
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|error| failed(io::Error::other(error)))?;
-        let path = format!(
-            "/{:032x}/source{}",
-            u128::from_be_bytes(secret),
-            extension(&identity.uri)
-        );
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .map_err(failed)?;
+        let path = format!("/{:032x}/source{}", u128::from_be_bytes(secret), extension(&identity.uri));
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
         let address: SocketAddr = listener.local_addr().map_err(failed)?;
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
@@ -72,23 +66,14 @@ impl Loopback {
             served: AtomicU64::new(0),
             stop: stop.clone(),
         });
-        let app = Router::new()
-            .fallback(any(serve))
-            .with_state(shared.clone());
+        let app = Router::new().fallback(any(serve)).with_state(shared.clone());
         let stopped = stop.clone().cancelled_owned();
         tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app)
-                .with_graceful_shutdown(stopped)
-                .await
-            {
+            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
                 tracing::warn!(%error, "the server for ffmpeg ended");
             }
         });
-        Ok(Self {
-            url: format!("http://{address}{path}"),
-            shared,
-            stop,
-        })
+        Ok(Self { url: format!("http://{address}{path}"), shared, stop })
     }
 
     /// What ffmpeg opens. It has the source's file extension. Whoever knows it can read the source.
@@ -122,21 +107,14 @@ impl Drop for Loopback {
 fn extension(uri: &str) -> String {
     let name = uri.rsplit('/').next().unwrap_or_default();
     match name.rsplit_once('.') {
-        Some((_, e))
-            if (1..=8).contains(&e.len()) && e.bytes().all(|b| b.is_ascii_alphanumeric()) =>
-        {
+        Some((_, e)) if (1..=8).contains(&e.len()) && e.bytes().all(|b| b.is_ascii_alphanumeric()) => {
             format!(".{}", e.to_ascii_lowercase())
         }
         _ => String::new(),
     }
 }
 
-async fn serve(
-    State(shared): State<Arc<Shared>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response<Body> {
+async fn serve(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap) -> Response<Body> {
     if uri.path() != shared.path {
         return plain(StatusCode::NOT_FOUND, Body::empty());
     }
@@ -149,21 +127,12 @@ async fn serve(
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Wanted::Nothing => {
             let mut answer = plain(StatusCode::RANGE_NOT_SATISFIABLE, Body::empty());
-            put(
-                &mut answer,
-                CONTENT_RANGE,
-                &format!("bytes */{}", shared.size),
-            );
+            put(&mut answer, CONTENT_RANGE, &format!("bytes */{}", shared.size));
             return answer;
         }
     };
     let length = range.end - range.start;
-    let content_range = format!(
-        "bytes {}-{}/{}",
-        range.start,
-        range.end.saturating_sub(1),
-        shared.size
-    );
+    let content_range = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), shared.size);
     let body = match method {
         Method::HEAD => Body::empty(),
         _ => match body(&shared, range).await {
@@ -187,13 +156,9 @@ async fn body(shared: &Arc<Shared>, range: Range<u64>) -> Result<Body> {
     let mut bytes = shared.blocks.clone().stream(range);
     let first = bytes.try_next().await?;
     let (counter, stop) = (shared.clone(), shared.stop.clone());
-    let all = futures::stream::iter(first.map(Ok))
-        .chain(bytes)
-        .inspect_ok(move |piece| {
-            counter
-                .served
-                .fetch_add(piece.len() as u64, Ordering::Relaxed);
-        });
+    let all = futures::stream::iter(first.map(Ok)).chain(bytes).inspect_ok(move |piece| {
+        counter.served.fetch_add(piece.len() as u64, Ordering::Relaxed);
+    });
     Ok(Body::from_stream(all.take_until(stop.cancelled_owned())))
 }
 

@@ -15,9 +15,7 @@ pub(super) enum Wanted {
 
 /// Reads `bytes=N-`, `bytes=N-M` and `bytes=-N`. Several ranges at once are ignored, as is allowed.
 pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
-    let Some((first, last)) = header
-        .and_then(|h| h.trim().strip_prefix("bytes="))
-        .and_then(|r| r.split_once('-'))
+    let Some((first, last)) = header.and_then(|h| h.trim().strip_prefix("bytes=")).and_then(|r| r.split_once('-'))
     else {
         return Wanted::All;
     };
@@ -27,11 +25,7 @@ pub(super) fn wanted(header: Option<&str>, size: u64) -> Wanted {
         (Err(_), Ok(count)) if first.is_empty() => size.saturating_sub(count)..size,
         _ => return Wanted::All,
     };
-    if range.is_empty() {
-        Wanted::Nothing
-    } else {
-        Wanted::Part(range)
-    }
+    if range.is_empty() { Wanted::Nothing } else { Wanted::Part(range) }
 }
 
 #[cfg(test)]
@@ -50,14 +44,7 @@ mod tests {
         for past in ["bytes=100-", "bytes=200-300", "bytes=-0"] {
             assert_eq!(part(past), Wanted::Nothing, "{past}");
         }
-        for strange in [
-            "bytes=20-10",
-            "bytes=a-b",
-            "bytes=1-2,5-6",
-            "items=1-2",
-            "bytes=-",
-            "",
-        ] {
+        for strange in ["bytes=20-10", "bytes=a-b", "bytes=1-2,5-6", "items=1-2", "bytes=-", ""] {
             assert_eq!(part(strange), Wanted::All, "{strange}");
         }
         assert_eq!(wanted(Some("bytes=0-"), 0), Wanted::Nothing);

@@ -12,8 +12,7 @@ use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation,
-    StalledStreamProtectionConfig,
+    Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::{Client, Config};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -31,26 +30,12 @@ const ANSWER: Duration = Duration::from_secs(60);
 const SLOWEST: u64 = 64 * 1024;
 
 /// A client for the service, with its addresses guarded when a user gave them.
-pub(super) fn client(
-    uri: &str,
-    spec: &S3Spec,
-    credentials: Option<&Path>,
-    guard: &GuardPolicy,
-) -> Result<Client> {
-    let region = Region::new(
-        spec.region
-            .clone()
-            .unwrap_or_else(|| "us-east-1".to_owned()),
-    );
+pub(super) fn client(uri: &str, spec: &S3Spec, credentials: Option<&Path>, guard: &GuardPolicy) -> Result<Client> {
+    let region = Region::new(spec.region.clone().unwrap_or_else(|| "us-east-1".to_owned()));
     let mut config = Config::builder()
         .region(region.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(5))
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(CONNECT)
-                .read_timeout(ANSWER)
-                .build(),
-        )
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ANSWER).build())
         // Reads have their own idle timeout, which a slow reader doesn't trip; uploads a deadline.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         // Compatible services don't know the newer checksums.
@@ -70,17 +55,14 @@ pub(super) fn client(
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
             .build_with_resolver(GuardedDns(guard.clone()));
-        config = config
-            .endpoint_url(url.as_str().trim_end_matches('/'))
-            .http_client(http);
+        config = config.endpoint_url(url.as_str().trim_end_matches('/')).http_client(http);
     }
     Ok(Client::from_conf(config.build()))
 }
 
 fn endpoint_url(uri: &str, endpoint: &str, path_style: bool, guard: &GuardPolicy) -> Result<Url> {
-    let url = Url::parse(endpoint).map_err(|error| {
-        StoreError::misconfigured(uri, format!("`endpoint` is no URL: {error}"))
-    })?;
+    let url = Url::parse(endpoint)
+        .map_err(|error| StoreError::misconfigured(uri, format!("`endpoint` is no URL: {error}")))?;
     guard.check_host(&url)?;
     // `bucket.127.0.0.1` is no name, and could even be read as another address.
     if !path_style && !matches!(url.host(), Some(Host::Domain(_))) {
@@ -94,29 +76,19 @@ fn endpoint_url(uri: &str, endpoint: &str, path_style: bool, guard: &GuardPolicy
 /// instance's metadata, which takes seconds where there is none.
 fn ambient(region: Region) -> CredentialsProviderChain {
     let config = ProviderConfig::default().with_region(Some(region));
-    let web = WebIdentityTokenCredentialsProvider::builder()
-        .configure(&config)
-        .build();
-    let profile = ProfileFileCredentialsProvider::builder()
-        .configure(&config)
-        .build();
+    let web = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
+    let profile = ProfileFileCredentialsProvider::builder().configure(&config).build();
     let container = EcsCredentialsProvider::builder().configure(&config).build();
-    CredentialsProviderChain::first_try(
-        "environment",
-        EnvironmentVariableCredentialsProvider::new(),
-    )
-    .or_else("profile", profile)
-    .or_else("web identity", web)
-    .or_else("container", container)
+    CredentialsProviderChain::first_try("environment", EnvironmentVariableCredentialsProvider::new())
+        .or_else("profile", profile)
+        .or_else("web identity", web)
+        .or_else("container", container)
 }
 
 /// Time for sending (or having copied) `bytes` before the answer comes.
 pub(super) fn upload_timeouts(bytes: u64) -> Builder {
     let answer = ANSWER + Duration::from_secs(bytes / SLOWEST);
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT)
-        .read_timeout(answer)
-        .build();
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(answer).build();
     Config::builder().timeout_config(timeouts)
 }
 
@@ -125,11 +97,7 @@ mod tests {
     use super::*;
 
     fn build(endpoint: &str, addressing: Addressing, guard: &GuardPolicy) -> Result<Client> {
-        let spec = S3Spec {
-            endpoint: Some(endpoint.into()),
-            region: None,
-            addressing: Some(addressing),
-        };
+        let spec = S3Spec { endpoint: Some(endpoint.into()), region: None, addressing: Some(addressing) };
         client("s3://bucket/", &spec, None, guard)
     }
 
@@ -137,12 +105,7 @@ mod tests {
     fn endpoints_are_guarded() {
         let strict = GuardPolicy::default();
         build("https://s3.example:9000", Addressing::Virtual, &strict).unwrap();
-        for endpoint in [
-            "http://127.0.0.1:9000",
-            "http://10.0.0.1",
-            "http://[::1]:9000",
-            "http://169.254.169.254",
-        ] {
+        for endpoint in ["http://127.0.0.1:9000", "http://10.0.0.1", "http://[::1]:9000", "http://169.254.169.254"] {
             let error = build(endpoint, Addressing::Path, &strict).unwrap_err();
             assert!(matches!(error, StoreError::Refused { .. }), "{error}");
         }

@@ -22,9 +22,7 @@ impl Folder {
     /// Reads once, so that a missing file is told before any work is done.
     pub(super) fn new(uri: &str, folder: &Path) -> Result<Self> {
         let folder = Self(folder.to_owned());
-        folder
-            .read()
-            .map_err(|why| StoreError::misconfigured(uri, why))?;
+        folder.read().map_err(|why| StoreError::misconfigured(uri, why))?;
         Ok(folder)
     }
 
@@ -32,21 +30,12 @@ impl Folder {
         let id = self.required("accessKeyId")?;
         let secret = self.required("secretAccessKey")?;
         let token = self.value("sessionToken")?;
-        Ok(Credentials::new(
-            id,
-            secret,
-            token,
-            Some(SystemTime::now() + FRESH),
-            "folder",
-        ))
+        Ok(Credentials::new(id, secret, token, Some(SystemTime::now() + FRESH), "folder"))
     }
 
     fn required(&self, name: &str) -> Result<String, String> {
         self.value(name)?.ok_or_else(|| {
-            format!(
-                "the credentials in {} lack `{name}`: add it to the Secret or folder",
-                self.0.display()
-            )
+            format!("the credentials in {} lack `{name}`: add it to the Secret or folder", self.0.display())
         })
     }
 
@@ -66,9 +55,7 @@ impl ProvideCredentials for Folder {
     where
         Self: 'a,
     {
-        future::ProvideCredentials::ready(
-            self.read().map_err(CredentialsError::invalid_configuration),
-        )
+        future::ProvideCredentials::ready(self.read().map_err(CredentialsError::invalid_configuration))
     }
 }
 
@@ -79,22 +66,13 @@ mod tests {
     #[test]
     fn reads_a_projected_secret() {
         let folder = tempfile::tempdir().unwrap();
-        let missing = Folder::new("s3://b/", folder.path())
-            .unwrap_err()
-            .to_string();
+        let missing = Folder::new("s3://b/", folder.path()).unwrap_err().to_string();
         assert!(missing.contains("accessKeyId"), "{missing}");
         fs::write(folder.path().join("accessKeyId"), "id\n").unwrap();
         fs::write(folder.path().join("secretAccessKey"), "hush\n").unwrap();
         let source = Folder::new("s3://b/", folder.path()).unwrap();
         let read = source.read().unwrap();
-        assert_eq!(
-            (
-                read.access_key_id(),
-                read.secret_access_key(),
-                read.session_token()
-            ),
-            ("id", "hush", None)
-        );
+        assert_eq!((read.access_key_id(), read.secret_access_key(), read.session_token()), ("id", "hush", None));
         assert!(!format!("{source:?} {read:?}").contains("hush"));
         fs::write(folder.path().join("sessionToken"), "token").unwrap();
         assert_eq!(source.read().unwrap().session_token(), Some("token"));

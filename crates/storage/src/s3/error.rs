@@ -22,9 +22,7 @@ where
     }
     let status = error.raw_response().map(|answer| answer.status().as_u16());
     match (error, status) {
-        (SdkError::ServiceError(_), Some(status)) => {
-            by_code(uri, error.code(), error.message(), status)
-        }
+        (SdkError::ServiceError(_), Some(status)) => by_code(uri, error.code(), error.message(), status),
         (SdkError::ConstructionFailure(_), _) => StoreError::misconfigured(uri, chain(error)),
         _ => StoreError::unavailable(uri, chain(error)),
     }
@@ -37,22 +35,11 @@ fn by_code(uri: String, code: Option<&str>, message: Option<&str>, status: u16) 
     }
     match (code.unwrap_or_default(), status) {
         ("NoSuchBucket", _) => StoreError::no_such_bucket(uri, why),
-        (
-            "PermanentRedirect"
-            | "AuthorizationHeaderMalformed"
-            | "IllegalLocationConstraintException",
-            _,
-        )
-        | (_, 301) => StoreError::misconfigured(
-            uri,
-            format!("the bucket is in another region; set `region` ({why})"),
-        ),
-        ("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired", _) => {
-            StoreError::denied(uri, why)
+        ("PermanentRedirect" | "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException", _) | (_, 301) => {
+            StoreError::misconfigured(uri, format!("the bucket is in another region; set `region` ({why})"))
         }
-        ("QuotaExceeded" | "XMinioStorageFull" | "EntityTooLarge", _) | (_, 507) => {
-            StoreError::no_space(uri, why)
-        }
+        ("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired", _) => StoreError::denied(uri, why),
+        ("QuotaExceeded" | "XMinioStorageFull" | "EntityTooLarge", _) | (_, 507) => StoreError::no_space(uri, why),
         ("NoSuchUpload" | "RequestTimeout" | "SlowDown" | "ConditionalRequestConflict", _) => {
             StoreError::unavailable(uri, why)
         }
@@ -61,9 +48,7 @@ fn by_code(uri: String, code: Option<&str>, message: Option<&str>, status: u16) 
         (_, 412) => StoreError::changed(uri, why),
         // The range came from a HEAD of the same version.
         (_, 416) => StoreError::changed(uri, why),
-        (_, 400..=499) if !matches!(status, 408 | 409 | 425 | 429) => {
-            StoreError::misconfigured(uri, why)
-        }
+        (_, 400..=499) if !matches!(status, 408 | 409 | 425 | 429) => StoreError::misconfigured(uri, why),
         _ => StoreError::unavailable(uri, why),
     }
 }
@@ -74,11 +59,8 @@ fn no_credentials(error: &(dyn Error + 'static)) -> Option<String> {
     while let Some(cause) = next {
         match cause.downcast_ref::<CredentialsError>() {
             Some(CredentialsError::CredentialsNotLoaded(_)) => {
-                let places =
-                    "a Secret or folder, the environment, the AWS profile, the workload's identity";
-                return Some(format!(
-                    "no credentials were found; give some by one of: {places}"
-                ));
+                let places = "a Secret or folder, the environment, the AWS profile, the workload's identity";
+                return Some(format!("no credentials were found; give some by one of: {places}"));
             }
             Some(invalid @ CredentialsError::InvalidConfiguration(_)) => {
                 return Some(chain(invalid));

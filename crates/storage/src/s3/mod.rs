@@ -60,26 +60,14 @@ impl S3Store {
         }
         let client = connect::client(&uri, &spec.s3, credentials, guard)?;
         let slash = if prefix.is_empty() { "" } else { "/" };
-        Ok(Self {
-            client,
-            bucket: bucket.into(),
-            prefix: format!("{prefix}{slash}"),
-            limits: Limits::default(),
-        })
+        Ok(Self { client, bucket: bucket.into(), prefix: format!("{prefix}{slash}"), limits: Limits::default() })
     }
 
     /// For tests: a bucket that doesn't exist yet.
     #[cfg(feature = "testing")]
     pub(crate) async fn create_bucket(&self) -> Result<()> {
-        let created = self
-            .client
-            .create_bucket()
-            .bucket(&self.bucket)
-            .send()
-            .await;
-        created
-            .map(drop)
-            .map_err(|failed| error::sort(self.uri(""), &failed))
+        let created = self.client.create_bucket().bucket(&self.bucket).send().await;
+        created.map(drop).map_err(|failed| error::sort(self.uri(""), &failed))
     }
 
     /// The key in the bucket.
@@ -92,11 +80,7 @@ impl S3Store {
 #[async_trait]
 impl Store for S3Store {
     async fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
-        let request = self
-            .client
-            .head_object()
-            .bucket(&self.bucket)
-            .key(self.key(key)?);
+        let request = self.client.head_object().bucket(&self.bucket).key(self.key(key)?);
         match request.send().await {
             Ok(head) => Ok(Some(ObjectMeta {
                 key: key.to_owned(),
@@ -111,12 +95,7 @@ impl Store for S3Store {
         }
     }
 
-    async fn get_if(
-        &self,
-        key: &str,
-        range: Option<Range<u64>>,
-        tag: Option<&str>,
-    ) -> Result<ByteStream> {
+    async fn get_if(&self, key: &str, range: Option<Range<u64>>, tag: Option<&str>) -> Result<ByteStream> {
         read::get(self, key, range, tag).await
     }
 
@@ -147,42 +126,25 @@ impl Store for S3Store {
             return store::failed(error);
         }
         let (base, full) = (self.prefix.clone(), format!("{}{prefix}", self.prefix));
-        let pages = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(full)
-            .into_paginator()
-            .send();
-        stream::unfold(pages, |mut pages| async move {
-            pages.next().await.map(|page| (page, pages))
-        })
-        .map_err(move |failed| error::sort(&uri, &failed))
-        .map_ok(move |page| {
-            let found = page.contents.unwrap_or_default();
-            let metas: Vec<_> = found
-                .into_iter()
-                .filter_map(|o| object(&base, o).map(Ok))
-                .collect();
-            stream::iter(metas)
-        })
-        .try_flatten()
-        .boxed()
+        let pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(full).into_paginator().send();
+        stream::unfold(pages, |mut pages| async move { pages.next().await.map(|page| (page, pages)) })
+            .map_err(move |failed| error::sort(&uri, &failed))
+            .map_ok(move |page| {
+                let found = page.contents.unwrap_or_default();
+                let metas: Vec<_> = found.into_iter().filter_map(|o| object(&base, o).map(Ok)).collect();
+                stream::iter(metas)
+            })
+            .try_flatten()
+            .boxed()
     }
 
     async fn delete(&self, keys: &[&str]) -> Result<()> {
-        let full = keys
-            .iter()
-            .map(|key| self.key(key))
-            .collect::<Result<Vec<_>>>()?;
+        let full = keys.iter().map(|key| self.key(key)).collect::<Result<Vec<_>>>()?;
         stream::iter(full)
             .map(Ok)
             .try_for_each_concurrent(DELETES, |key| async move {
                 let request = self.client.delete_object().bucket(&self.bucket).key(&key);
-                match request
-                    .send()
-                    .await
-                    .map_err(|failed| error::sort(format!("s3://{}/{key}", self.bucket), &failed))
+                match request.send().await.map_err(|failed| error::sort(format!("s3://{}/{key}", self.bucket), &failed))
                 {
                     Ok(_) | Err(StoreError::NotFound { .. }) => Ok(()),
                     Err(other) => Err(other),
@@ -241,9 +203,7 @@ fn object(base: &str, found: aws_sdk_s3::types::Object) -> Option<ObjectMeta> {
 }
 
 fn length(given: Option<i64>) -> u64 {
-    given
-        .and_then(|n| u64::try_from(n).ok())
-        .unwrap_or_default()
+    given.and_then(|n| u64::try_from(n).ok()).unwrap_or_default()
 }
 
 /// An ETag without its quotes.

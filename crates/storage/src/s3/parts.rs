@@ -19,11 +19,7 @@ pub(super) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            part: 8 * MIB,
-            copy_max: 5 * 1024 * MIB,
-            copy_part: COPY,
-        }
+        Self { part: 8 * MIB, copy_max: 5 * 1024 * MIB, copy_part: COPY }
     }
 }
 
@@ -46,9 +42,7 @@ pub(super) fn copy_source(bucket: &str, key: &str) -> String {
     let mut source = format!("{bucket}/");
     for byte in key.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
-                source.push(byte.into())
-            }
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => source.push(byte.into()),
             _ => source.push_str(&format!("%{byte:02X}")),
         }
     }
@@ -65,10 +59,7 @@ mod tests {
         assert!(unknown > 5 << 40);
         for size in [0, 1, 80_000 * MIB, 80_000 * MIB + 1, 5 << 40] {
             let part = part_size(8 * MIB, 0, Some(size));
-            assert!(
-                part >= 8 * MIB && part * PARTS >= size && part <= 5 << 30,
-                "{size}"
-            );
+            assert!(part >= 8 * MIB && part * PARTS >= size && part <= 5 << 30, "{size}");
         }
     }
 

@@ -23,12 +23,8 @@ pub(super) async fn get(
     tag: Option<&str>,
 ) -> Result<ByteStream> {
     let range = range.unwrap_or(0..u64::MAX);
-    let mut object = Object {
-        store: store.clone(),
-        key: store.key(key)?,
-        uri: store.uri(key),
-        tag: tag.map(ToOwned::to_owned),
-    };
+    let mut object =
+        Object { store: store.clone(), key: store.key(key)?, uri: store.uri(key), tag: tag.map(ToOwned::to_owned) };
     if range.is_empty() {
         return Ok(stream::empty().boxed());
     }
@@ -38,10 +34,7 @@ pub(super) async fn get(
     // All requests of this stream are tied to the version that the first one found, and its
     // length tells a cut body from a whole one.
     let Some(length) = answer.content_length.and_then(|n| u64::try_from(n).ok()) else {
-        return Err(StoreError::misconfigured(
-            object.uri,
-            "the service tells no length",
-        ));
+        return Err(StoreError::misconfigured(object.uri, "the service tells no length"));
     };
     let range = range.start..range.start + length;
     object.tag = Some(plain(answer.e_tag()));
@@ -61,20 +54,10 @@ struct Object {
 
 impl Object {
     /// Asks for `range`; `None` when it begins past the end.
-    async fn request(
-        &self,
-        range: &Range<u64>,
-        retry: Option<RetryConfig>,
-    ) -> Result<Option<GetObjectOutput>> {
+    async fn request(&self, range: &Range<u64>, retry: Option<RetryConfig>) -> Result<Option<GetObjectOutput>> {
         let wanted = match *range {
-            Range {
-                start: 0,
-                end: u64::MAX,
-            } => None,
-            Range {
-                start,
-                end: u64::MAX,
-            } => Some(format!("bytes={start}-")),
+            Range { start: 0, end: u64::MAX } => None,
+            Range { start, end: u64::MAX } => Some(format!("bytes={start}-")),
             Range { start, end } => Some(format!("bytes={start}-{}", end - 1)),
         };
         let mut settings = aws_sdk_s3::Config::builder();
@@ -86,12 +69,7 @@ impl Object {
             .bucket(&self.store.bucket)
             .key(&self.key)
             .set_range(wanted)
-            .set_if_match(
-                self.tag
-                    .as_deref()
-                    .filter(|tag| !tag.is_empty())
-                    .map(quoted),
-            )
+            .set_if_match(self.tag.as_deref().filter(|tag| !tag.is_empty()).map(quoted))
             .customize()
             .config_override(settings)
             .send()
@@ -108,25 +86,18 @@ impl Object {
             return Err(StoreError::changed(&self.uri, "its ETag differs"));
         }
         let expected = format!("bytes {}-", range.start);
-        let is_expected = answer
-            .content_range()
-            .is_some_and(|r| r.starts_with(&expected));
+        let is_expected = answer.content_range().is_some_and(|r| r.starts_with(&expected));
         if range.start > 0 && !is_expected {
-            return Err(StoreError::misconfigured(
-                &self.uri,
-                "the service doesn't answer byte ranges",
-            ));
+            return Err(StoreError::misconfigured(&self.uri, "the service doesn't answer byte ranges"));
         }
         Ok(Some(answer))
     }
 
     fn stream(&self, body: Body) -> ByteStream {
         let uri = self.uri.clone();
-        stream::unfold(body, |mut body| async move {
-            body.next().await.map(|piece| (piece, body))
-        })
-        .map_err(move |cut| StoreError::unavailable(uri.clone(), chain(&cut)))
-        .boxed()
+        stream::unfold(body, |mut body| async move { body.next().await.map(|piece| (piece, body)) })
+            .map_err(move |cut| StoreError::unavailable(uri.clone(), chain(&cut)))
+            .boxed()
     }
 }
 

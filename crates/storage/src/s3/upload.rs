@@ -17,12 +17,7 @@ const SENDING: usize = 2;
 /// Parts that are copied at once.
 const COPYING: usize = 8;
 /// Sends a stream: one request if it fits in a part, else an upload of parts.
-pub(super) async fn put_stream(
-    store: &S3Store,
-    key: &str,
-    mut content: ByteStream,
-    size: Option<u64>,
-) -> Result<u64> {
+pub(super) async fn put_stream(store: &S3Store, key: &str, mut content: ByteStream, size: Option<u64>) -> Result<u64> {
     let mut rest = Bytes::new();
     let first_size = part_size(store.limits.part, 0, size);
     let first = take(&mut content, &mut rest, first_size).await?;
@@ -77,18 +72,9 @@ impl Multipart {
             .await
             .map_err(|failed| error::sort(&uri, &failed))?;
         let Some(id) = begun.upload_id else {
-            return Err(StoreError::unavailable(
-                uri,
-                "the service gave no id for an upload",
-            ));
+            return Err(StoreError::unavailable(uri, "the service gave no id for an upload"));
         };
-        Ok(Self {
-            store: store.clone(),
-            key: full,
-            uri,
-            id,
-            open: true,
-        })
+        Ok(Self { store: store.clone(), key: full, uri, id, open: true })
     }
 
     /// Sends all parts; returns them with the number of bytes.
@@ -123,10 +109,7 @@ impl Multipart {
         Ok((done, written))
     }
 
-    async fn finished(
-        &self,
-        sending: &mut JoinSet<Result<CompletedPart>>,
-    ) -> Result<Option<CompletedPart>> {
+    async fn finished(&self, sending: &mut JoinSet<Result<CompletedPart>>) -> Result<Option<CompletedPart>> {
         match sending.join_next().await {
             None => Ok(None),
             Some(Ok(sent)) => sent.map(Some),
@@ -154,18 +137,13 @@ impl Multipart {
                 .send()
                 .await
                 .map_err(|failed| error::sort(&self.uri, &failed))?;
-            Ok(completed(
-                number,
-                copied.copy_part_result.and_then(|result| result.e_tag),
-            ))
+            Ok(completed(number, copied.copy_part_result.and_then(|result| result.e_tag)))
         });
         stream::iter(parts).buffered(COPYING).try_collect().await
     }
 
     async fn complete(mut self, parts: Vec<CompletedPart>) -> Result<()> {
-        let upload = CompletedMultipartUpload::builder()
-            .set_parts(Some(parts))
-            .build();
+        let upload = CompletedMultipartUpload::builder().set_parts(Some(parts)).build();
         let done = self
             .store
             .client
@@ -198,19 +176,8 @@ impl Multipart {
     }
 
     fn request(&self) -> Target {
-        let Self {
-            store,
-            key,
-            uri,
-            id,
-            ..
-        } = self;
-        Target {
-            store: store.clone(),
-            key: key.clone(),
-            uri: uri.clone(),
-            id: id.clone(),
-        }
+        let Self { store, key, uri, id, .. } = self;
+        Target { store: store.clone(), key: key.clone(), uri: uri.clone(), id: id.clone() }
     }
 }
 
@@ -251,11 +218,7 @@ async fn send_part(to: Target, number: u64, content: Bytes) -> Result<CompletedP
 
 async fn abort(what: Target) {
     let client = &what.store.client;
-    let request = client
-        .abort_multipart_upload()
-        .bucket(&what.store.bucket)
-        .key(&what.key)
-        .upload_id(&what.id);
+    let request = client.abort_multipart_upload().bucket(&what.store.bucket).key(&what.key).upload_id(&what.id);
     if let Err(failed) = request.send().await {
         let error = error::sort(&what.uri, &failed);
         tracing::warn!(%error, "an unfinished upload could not be removed");
@@ -263,10 +226,7 @@ async fn abort(what: Target) {
 }
 
 fn completed(number: u64, tag: Option<String>) -> CompletedPart {
-    CompletedPart::builder()
-        .part_number(part_number(number))
-        .set_e_tag(tag)
-        .build()
+    CompletedPart::builder().part_number(part_number(number)).set_e_tag(tag).build()
 }
 
 #[cfg(all(test, feature = "testing"))]
@@ -281,15 +241,8 @@ mod tests {
             return;
         };
         let mut store = server.store("p").unwrap();
-        store.limits = super::super::parts::Limits {
-            copy_max: 6 * MIB,
-            copy_part: 5 * MIB,
-            ..store.limits
-        };
-        let content: Bytes = (0..12 * MIB + 3)
-            .map(|n| (n * n / 977) as u8)
-            .collect::<Vec<_>>()
-            .into();
+        store.limits = super::super::parts::Limits { copy_max: 6 * MIB, copy_part: 5 * MIB, ..store.limits };
+        let content: Bytes = (0..12 * MIB + 3).map(|n| (n * n / 977) as u8).collect::<Vec<_>>().into();
         store.put("a b.mp4", content.clone()).await.unwrap();
         store.copy("a b.mp4", "c.mp4").await.unwrap();
         assert!(store.get_bytes("c.mp4", 1 << 30).await.unwrap() == content);

@@ -22,11 +22,7 @@ pub struct Request {
 impl Request {
     /// First and last byte of its range.
     pub fn range(&self) -> Option<(usize, usize)> {
-        let (first, last) = self
-            .headers
-            .get("range")?
-            .strip_prefix("bytes=")?
-            .split_once('-')?;
+        let (first, last) = self.headers.get("range")?.strip_prefix("bytes=")?.split_once('-')?;
         Some((first.parse().unwrap(), last.parse().unwrap_or(usize::MAX)))
     }
 }
@@ -45,10 +41,7 @@ pub struct Reply {
 
 impl Reply {
     pub fn status(status: u16) -> Self {
-        Self {
-            status,
-            ..Self::default()
-        }
+        Self { status, ..Self::default() }
     }
 
     pub fn header(mut self, name: &str, value: impl ToString) -> Self {
@@ -59,27 +52,15 @@ impl Reply {
     /// What a well-behaved server says.
     pub fn part(request: &Request, content: &[u8], etag: &str) -> Self {
         let Some((first, last)) = request.range() else {
-            return Self {
-                status: 200,
-                body: content.to_vec(),
-                ..Self::default()
-            }
-            .header("ETag", etag);
+            return Self { status: 200, body: content.to_vec(), ..Self::default() }.header("ETag", etag);
         };
         if first >= content.len() {
             return Self::status(416).header("Content-Range", format!("bytes */{}", content.len()));
         }
         let last = last.min(content.len() - 1);
-        Self {
-            status: 206,
-            body: content[first..=last].to_vec(),
-            ..Self::default()
-        }
-        .header("ETag", etag)
-        .header(
-            "Content-Range",
-            format!("bytes {first}-{last}/{}", content.len()),
-        )
+        Self { status: 206, body: content[first..=last].to_vec(), ..Self::default() }
+            .header("ETag", etag)
+            .header("Content-Range", format!("bytes {first}-{last}/{}", content.len()))
     }
 }
 
@@ -107,11 +88,7 @@ impl Server {
                 tokio::spawn(connection(stream, seen.clone(), answer.clone()));
             }
         });
-        Self {
-            url,
-            requests,
-            task: task.abort_handle(),
-        }
+        Self { url, requests, task: task.abort_handle() }
     }
 }
 
@@ -136,32 +113,17 @@ async fn connection(
         }
         let request = {
             let mut seen = seen.lock().unwrap();
-            let request = Request {
-                number: seen.len(),
-                path,
-                headers,
-            };
+            let request = Request { number: seen.len(), path, headers };
             seen.push(request.clone());
             request
         };
         let reply = answer(&request);
-        let mut head = format!(
-            "HTTP/1.1 {} Status\r\nContent-Length: {}\r\n",
-            reply.status,
-            reply.body.len()
-        );
+        let mut head = format!("HTTP/1.1 {} Status\r\nContent-Length: {}\r\n", reply.status, reply.body.len());
         for (name, value) in &reply.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
-        stream
-            .write_all(format!("{head}\r\n").as_bytes())
-            .await
-            .ok()?;
-        let sent = reply
-            .cut
-            .or(reply.stall)
-            .unwrap_or(reply.body.len())
-            .min(reply.body.len());
+        stream.write_all(format!("{head}\r\n").as_bytes()).await.ok()?;
+        let sent = reply.cut.or(reply.stall).unwrap_or(reply.body.len()).min(reply.body.len());
         stream.write_all(&reply.body[..sent]).await.ok()?;
         stream.flush().await.ok()?;
         if reply.stall.is_some() {
@@ -175,7 +137,5 @@ async fn connection(
 
 /// Bytes in which no two places look alike.
 pub fn noise(length: usize) -> Vec<u8> {
-    (0..length)
-        .map(|n| (n.wrapping_mul(n).wrapping_mul(31) >> 7) as u8 ^ n as u8)
-        .collect()
+    (0..length).map(|n| (n.wrapping_mul(n).wrapping_mul(31) >> 7) as u8 ^ n as u8).collect()
 }

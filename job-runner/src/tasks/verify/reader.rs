@@ -24,7 +24,14 @@ pub struct StoreReader {
 impl StoreReader {
     /// For an object whose size is known.
     pub fn new(store: SharedStore, file: &FileFacts) -> Self {
-        StoreReader { store, key: file.path.clone(), size: file.bytes, position: 0, block: (0, vec![]), runtime: Handle::current() }
+        StoreReader {
+            store,
+            key: file.path.clone(),
+            size: file.bytes,
+            position: 0,
+            block: (0, vec![]),
+            runtime: Handle::current(),
+        }
     }
 
     fn fetch(&mut self) -> io::Result<()> {

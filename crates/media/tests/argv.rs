@@ -1,0 +1,140 @@
+//! Golden command lines: a reviewer sees a changed argument as a diff.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+
+use num_rational::Ratio;
+use transcode_api::{Box2, ImageFormat, X26xPreset};
+use transcode_media::{
+    argv::{
+        SourceUrl,
+        audio::{self, AudioTrack},
+        probe, thumbnail,
+        video::{self, VideoTask},
+    },
+    chunk::Chunk,
+    codec::{AudioCodec, VideoCodec},
+    ladder::Rendition,
+    probe::{AudioStream, Colour, MediaInfo, VideoStream},
+    time::{MediaTime, Timebase, Timescale},
+    timeline::Span,
+};
+
+fn stream() -> VideoStream {
+    VideoStream {
+        index: 1,
+        codec: "hevc".into(),
+        width: 1920,
+        height: 1080,
+        sar: Ratio::from_integer(1),
+        rotation: 90,
+        timebase: Timebase { num: 1, den: 30000 },
+        frame_rate: Ratio::new(30000, 1001),
+        pixel_format: "yuv420p10le".into(),
+        bit_depth: 10,
+        colour: Colour {
+            primaries: Some("bt709".into()),
+            transfer: Some("bt709".into()),
+            matrix: Some("bt709".into()),
+            full_range: false,
+        },
+        interlaced: false,
+        closed_captions: false,
+    }
+}
+
+fn rendition(name: &str, width: u32, height: u32, sar: (i64, i64), codec: VideoCodec) -> Rendition {
+    Rendition { name: name.into(), width, height, sar: Ratio::new(sar.0, sar.1), codec }
+}
+
+fn encode(stream: &VideoStream, renditions: &[Rendition], equal_times: bool) -> String {
+    let chunk = Chunk {
+        index: 2,
+        first_segment: 9,
+        segments: vec![Span { first: 960, frames: 120 }, Span { first: 1080, frames: 120 }],
+        start: 960_960,
+        end: 1_201_200,
+        seek: Some(MediaTime::new(1001, 33)),
+        preroll: 30,
+    };
+    let paths: Vec<String> = renditions.iter().map(|r| format!("{}.mp4", r.name)).collect();
+    let outputs: Vec<_> = renditions.iter().zip(paths.iter().map(Path::new)).collect();
+    let source = SourceUrl::loopback("http://127.0.0.1:1234/secret/source.mp4".into());
+    let task = VideoTask {
+        source: &source,
+        container: "mov,mp4,m4a",
+        stream,
+        chunk: &chunk,
+        seek: chunk.seek,
+        outputs: &outputs,
+        timescale: Timescale(30000),
+        longest_segment: 120,
+        equal_times,
+    };
+    video::encode(&task).to_string()
+}
+
+#[test]
+fn one_decode_for_three_codecs() {
+    let renditions = [
+        rendition("high", 1080, 1920, (1, 1), VideoCodec::Hevc { crf: 26, preset: X26xPreset::Slow, bit_depth: None }),
+        rendition("mid", 480, 854, (1281, 1280), VideoCodec::H264 { crf: 23, preset: X26xPreset::Medium }),
+        rendition("low", 240, 426, (1, 1), VideoCodec::Av1 { crf: 35, preset: 8, bit_depth: Some(8) }),
+    ];
+    insta::assert_snapshot!(encode(&stream(), &renditions, false));
+}
+
+#[test]
+fn one_rendition_of_an_rgb_source_with_equal_times() {
+    let rgb =
+        VideoStream { rotation: 0, pixel_format: "bgr0".into(), bit_depth: 8, colour: Colour::default(), ..stream() };
+    let renditions = [rendition("720p", 1280, 720, (1, 1), VideoCodec::H264 { crf: 20, preset: X26xPreset::Veryfast })];
+    insta::assert_snapshot!(encode(&rgb, &renditions, true));
+}
+
+#[test]
+fn every_audio_track_in_one_pass() {
+    let sound = |index, channels, rate, layout: Option<&str>| AudioStream {
+        index,
+        codec: "aac".into(),
+        channels,
+        layout: layout.map(Into::into),
+        sample_rate: rate,
+        timebase: Timebase { num: 1, den: rate },
+        language: "eng".into(),
+        title: None,
+        default: true,
+    };
+    let (stereo, surround) = (sound(1, 2, 44_100, Some("stereo")), sound(2, 6, 96_000, None));
+    let aac = AudioCodec::Aac { bitrate: None, channels: None, sample_rate: None };
+    let opus = AudioCodec::Opus { bitrate: None, channels: None };
+    let tracks = [
+        AudioTrack { stream: &stereo, codec: &aac, silence: 0, path: Path::new("a.mp4") },
+        AudioTrack { stream: &surround, codec: &opus, silence: 1024, path: Path::new("b.mp4") },
+    ];
+    insta::assert_snapshot!(
+        audio::encode(&SourceUrl::pasteable("my clip.mkv".into()), "matroska,webm", &tracks).to_string()
+    );
+}
+
+#[test]
+fn probes_and_pictures() {
+    let source = SourceUrl::pasteable("clip.mov".into());
+    let info = MediaInfo { container: "mov,mp4".into(), video: Some(stream()), audio: vec![], left_out: vec![] };
+    let box2 = Some(Box2 { width: 640, height: 640 });
+    let lines = [
+        probe::streams(&source),
+        probe::packets(&source, &info),
+        thumbnail::choose(&source, "mov,mp4", &stream()),
+        thumbnail::draw(
+            &source,
+            "mov,mp4",
+            &stream(),
+            MediaTime::seconds(4),
+            box2,
+            ImageFormat::Webp,
+            Path::new("t.webp"),
+        ),
+    ];
+    insta::assert_snapshot!(lines.map(|c| c.to_string()).join("\n"));
+}
