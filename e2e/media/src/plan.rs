@@ -1,0 +1,107 @@
+//! What `kubectl-transcode plan -o json` tells: the commands that the product runs.
+
+use std::{collections::BTreeMap, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::{listing::Listing, tool};
+
+/// A plan.
+#[derive(Debug)]
+pub struct Plan {
+    /// All of it.
+    pub json: Value,
+    commands: BTreeMap<String, Vec<String>>,
+}
+
+impl Plan {
+    /// Reads `-o json`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let json: Value = serde_json::from_str(text)?;
+        let mut commands = BTreeMap::new();
+        for (name, line) in json["commands"].as_object().context("no commands")? {
+            let line = line.as_str().context("a command is a text")?;
+            commands.insert(name.clone(), shlex::split(line).with_context(|| format!("can't be pasted: {line}"))?);
+        }
+        Ok(Plan { json, commands })
+    }
+
+    /// The audio command, without the program's name.
+    pub fn audio(&self) -> Option<&[String]> {
+        self.commands.get("audio").and_then(|words| words.get(1..))
+    }
+
+    /// Number of chunks.
+    pub fn chunks(&self) -> usize {
+        self.json["chunks"].as_array().map_or(0, Vec::len)
+    }
+
+    /// Commands of the chunks, in order, for each set of renditions that is encoded together.
+    pub fn encodes(&self) -> Vec<Vec<Encode>> {
+        let mut sets: BTreeMap<&str, Vec<(u64, Encode)>> = BTreeMap::new();
+        for (name, words) in &self.commands {
+            let Some((set, chunk)) = name.strip_prefix("encode ").and_then(|n| n.split_once(" chunk ")) else { continue };
+            let encode = Encode { renditions: set.split('+').map(str::to_owned).collect(), words: words[1..].to_vec() };
+            sets.entry(set).or_default().push((chunk.parse().unwrap_or(u64::MAX), encode));
+        }
+        sets.into_values()
+            .map(|mut chunks| {
+                chunks.sort_by_key(|(n, _)| *n);
+                chunks.into_iter().map(|(_, encode)| encode).collect()
+            })
+            .collect()
+    }
+}
+
+/// A command that encodes one chunk.
+#[derive(Debug, Clone)]
+pub struct Encode {
+    /// What it encodes, in the order of its outputs.
+    pub renditions: Vec<String>,
+    words: Vec<String>,
+}
+
+impl Encode {
+    /// The same command without seek and trim: the whole source in one run.
+    pub fn unchunked(&self) -> Result<Self> {
+        let mut words = vec![];
+        let mut rest = self.words.iter();
+        while let Some(word) = rest.next() {
+            match word.as_str() {
+                "-ss" | "-seek_timestamp" => drop(rest.next()),
+                "-noaccurate_seek" => {}
+                "-filter_complex" => {
+                    words.push(word.clone());
+                    words.push(without_trim(rest.next().context("no graph")?)?);
+                }
+                _ => words.push(word.clone()),
+            }
+        }
+        Ok(Encode { renditions: self.renditions.clone(), words })
+    }
+
+    /// Runs its decoding and filters, with hashes of frames in the place of encoders.
+    pub fn hashes(&self, folder: &Path) -> Result<Vec<Listing>> {
+        let first = self.words.iter().position(|w| w == "-map").context("no output")?;
+        let timebase = self.words.iter().position(|w| w == "-enc_time_base").and_then(|at| self.words.get(at + 1)).context("no timebase")?;
+        let mut words = self.words[..first].to_vec();
+        words.extend(["-loglevel".into(), "error".into()]);
+        let files: Vec<String> = (0..self.renditions.len()).map(|n| format!("{n}.framehash")).collect();
+        for (n, file) in files.iter().enumerate() {
+            let label = format!("[v{n}]");
+            let options = ["-map", &label, "-fps_mode", "passthrough", "-enc_time_base", timebase, "-f", "framehash", "-hash", "md5", file];
+            words.extend(options.map(str::to_owned));
+        }
+        tool::run("ffmpeg", &words, folder)?;
+        files.iter().map(|file| Listing::parse(&std::fs::read_to_string(folder.join(file))?)).collect()
+    }
+}
+
+/// `[0:0]showinfo=checksum=0,trim=start_pts=1:end_pts=2,scale=…` to `[0:0]scale=…`.
+fn without_trim(graph: &str) -> Result<String> {
+    let (before, after) = graph.split_once("showinfo=checksum=0,trim=start_pts=").context("a graph without trim")?;
+    let (interval, after) = after.split_once(',').context("trim is the last filter")?;
+    ensure!(interval.contains(":end_pts="), "trim has no end: {interval}");
+    Ok(format!("{before}{after}"))
+}

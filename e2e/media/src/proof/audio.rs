@@ -1,0 +1,77 @@
+//! Sound: access units are those of one ffmpeg run with the same arguments, and every sample is
+//! heard when the source has it.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Evidence, timing::seconds};
+use crate::{boxes, published::Media, signal::Sound, tool};
+
+/// Samples of an access unit: AAC-LC 1024, Opus 20 ms.
+fn unit(media: &Media) -> usize {
+    if &media.track.entry == b"Opus" { 960 } else { 1024 }
+}
+
+/// Proves it.
+pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
+    let tracks = evidence.published.audio();
+    ensure!(tracks.len() == evidence.row.audio.len(), "{} audio tracks, expected {}", tracks.len(), evidence.row.audio.len());
+    let Some(command) = evidence.plan.audio().filter(|_| !tracks.is_empty()) else { return Ok(()) };
+    tool::run("ffmpeg", [command, &["-loglevel".into(), "error".into()]].concat(), &evidence.folder).context("the plan's audio command")?;
+    let origin = seconds(&evidence.plan.json["media"]["origin"])?;
+    for (n, media) in tracks.into_iter().enumerate() {
+        same_units(evidence, n, media).with_context(|| media.name.clone())?;
+        in_time(evidence, n, media, origin).with_context(|| media.name.clone())?;
+        in_mp4(evidence, n, media).with_context(|| media.name.clone())?;
+    }
+    Ok(())
+}
+
+fn same_units(evidence: &Evidence<'_>, n: usize, media: &Media) -> Result<()> {
+    let bytes = fs::read(evidence.folder.join(format!("audio-{n}.mp4")))?;
+    let tracks = boxes::read(&bytes)?;
+    let reference = tracks.values().next().context("ffmpeg wrote no track")?;
+    let expected: Vec<&[u8]> = reference.samples.iter().map(|s| &bytes[s.bytes.clone()]).collect();
+    let found: Vec<&[u8]> = media.units().collect();
+    ensure!(found.len() == expected.len(), "{} access units, ffmpeg makes {}", found.len(), expected.len());
+    ensure!(found == expected, "access units differ from those of one ffmpeg run");
+    ensure!(reference.timescale == media.track.timescale, "timescale {} became {}", reference.timescale, media.track.timescale);
+    Ok(())
+}
+
+fn in_time(evidence: &Evidence<'_>, n: usize, media: &Media, origin: f64) -> Result<()> {
+    let track = &media.track;
+    let file = evidence.folder.join(format!("{}.mp4", media.name));
+    fs::write(&file, &media.bytes)?;
+    let samples = Sound::whole(&file, &evidence.folder)?;
+    let units = track.samples.len() * unit(media);
+    ensure!(samples.len() == units, "{} samples decode from {units}", samples.len());
+    let first = track.samples.first().context("no access unit")?;
+    let heard = Sound { rate: track.timescale, start: first.composition - track.media_time, samples };
+    let mut source = Sound::of(&evidence.source, &format!("a:{n}"), Some(heard.rate), &evidence.folder)?;
+    source.start -= (origin * heard.rate as f64).round() as i64;
+    let lags = source.lags(&heard);
+    ensure!(lags.len() >= 2, "too little to compare");
+    let on_time = lags.iter().all(|lag| lag.is_some_and(|lag| lag.abs() <= 1));
+    ensure!(on_time, "the sound is late by {lags:?} samples at {} Hz", heard.rate);
+    let shown: i64 = track.samples.iter().map(|s| s.duration).sum::<i64>() - track.media_time;
+    let missing = source.end() - shown;
+    // The encoder's last unit is filled up; nothing of the source may be cut off.
+    ensure!(missing <= 1, "{missing} samples of the source's end are not shown");
+    ensure!(-missing <= 2 * unit(media) as i64 + heard.rate / 50, "{} samples too many are shown", -missing);
+    Ok(())
+}
+
+/// The progressive MP4 has the very same units with the same times.
+fn in_mp4(evidence: &Evidence<'_>, n: usize, media: &Media) -> Result<()> {
+    for path in evidence.published.paths("mp4") {
+        let bytes = fs::read(&path)?;
+        let tracks = boxes::read(&bytes)?;
+        let track = tracks.values().filter(|t| !t.is_video()).nth(n).with_context(|| format!("{} lacks it", path.display()))?;
+        let same = track.samples.iter().map(|s| &bytes[s.bytes.clone()]).eq(media.units());
+        ensure!(same, "access units of {} differ", path.display());
+        ensure!(track.presented() == media.track.presented(), "times in {} differ", path.display());
+    }
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! The claims, a file each, and the order in which they are proved.
+
+pub mod audio;
+pub mod before;
+pub mod joins;
+pub mod mpd;
+pub mod picture;
+pub mod playlists;
+pub mod record;
+pub mod relation;
+pub mod timing;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    plan::Plan,
+    product::Job,
+    published::Published,
+    recipe,
+    row::Row,
+};
+
+/// Everything that was measured of a row.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// The row.
+    pub row: &'a Row,
+    /// A folder for what the proofs write.
+    pub folder: PathBuf,
+    /// The source.
+    pub source: PathBuf,
+    /// What the product says that it will do.
+    pub plan: Plan,
+    /// The source's frames after the filters, decoded in one run, for each rendition.
+    pub reference: Vec<before::Reference>,
+    /// What it did.
+    pub published: Published,
+}
+
+/// Runs a row and proves every claim; all that failed is told.
+pub fn prove(row: &Row, folder: &Path) -> Result<()> {
+    let source = recipe::source(row).context("the source")?;
+    let job = Job::of_file(folder, &source, row.formats, row.options)?;
+    let plan = Plan::parse(&job.plan("json")?)?;
+    ensure!(plan.chunks() >= row.chunks, "{} chunks, expected at least {}", plan.chunks(), row.chunks);
+    let scratch = folder.join("proof");
+    std::fs::create_dir_all(&scratch)?;
+    let mut wrong = vec![];
+    let reference = match before::prove(row, &plan, &scratch) {
+        Ok(reference) => reference,
+        Err((reference, error)) => {
+            wrong.push(format!("before encoding: {error:#}"));
+            reference
+        }
+    };
+    let finished = job.succeed(&["--workers", "1"])?;
+    ensure!(finished.reason() == "Published", "ended as {}", finished.end());
+    let published = Published::read(&job.out())?;
+    let evidence = Evidence { row, folder: scratch, source, plan, reference, published };
+    let claims: [(&str, Claim); 8] = [
+        ("record", record::prove),
+        ("timing", timing::prove),
+        ("audio", audio::prove),
+        ("joins", joins::prove),
+        ("picture", picture::prove),
+        ("relation", relation::prove),
+        ("playlists", playlists::prove),
+        ("mpd", mpd::prove),
+    ];
+    for (name, claim) in claims {
+        if let Err(error) = claim(&evidence) {
+            wrong.push(format!("{name}: {error:#}"));
+        }
+    }
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// One claim about what was published.
+type Claim = fn(&Evidence<'_>) -> Result<()>;

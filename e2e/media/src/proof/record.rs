@@ -1,0 +1,42 @@
+//! `job.json` names every file with its size and checksum, and nothing else is left.
+
+use std::{collections::BTreeSet, fs, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+
+use super::Evidence;
+
+/// Proves it.
+pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
+    let published = &evidence.published;
+    let mut named = BTreeSet::from(["job.json".to_owned()]);
+    for file in published.record["files"].as_array().context("no files")? {
+        let path = file["path"].as_str().context("a file without path")?;
+        let content = fs::read(published.folder.join(path)).with_context(|| path.to_owned())?;
+        ensure!(file["bytes"] == content.len(), "{path} has {} bytes, not {}", content.len(), file["bytes"]);
+        let sum = hex::encode(Sha256::digest(&content));
+        ensure!(file["sha256"] == sum.as_str(), "{path} has another checksum than its record");
+        named.insert(path.to_owned());
+    }
+    let mut there = BTreeSet::new();
+    walk(&published.folder, &published.folder, &mut there)?;
+    // Merged files are staged beside the media and copied; work data was kept on purpose.
+    let unnamed: Vec<_> = there.difference(&named).filter(|p| !p.starts_with("_work/") && !p.starts_with("outputs/")).collect();
+    ensure!(unnamed.is_empty(), "not on the record: {unnamed:?}");
+    let expected: usize = evidence.row.pictures.len() + evidence.row.audio.len();
+    ensure!(published.tracks.len() == expected, "{} tracks, expected {expected}", published.tracks.len());
+    Ok(())
+}
+
+fn walk(folder: &Path, root: &Path, found: &mut BTreeSet<String>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            walk(&path, root, found)?;
+        } else {
+            found.insert(path.strip_prefix(root)?.display().to_string());
+        }
+    }
+    Ok(())
+}

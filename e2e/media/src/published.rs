@@ -1,0 +1,124 @@
+//! What a job published: files and their tracks, found by `job.json` and read by the test's own eyes.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::boxes;
+
+/// An output folder.
+#[derive(Debug)]
+pub struct Published {
+    /// The folder.
+    pub folder: PathBuf,
+    /// `job.json`
+    pub record: Value,
+    /// Tracks of segments, in the record's order.
+    pub tracks: Vec<Media>,
+}
+
+/// One track: an init segment and media segments.
+#[derive(Debug)]
+pub struct Media {
+    /// Rendition, or `audio-0`.
+    pub name: String,
+    /// Paths below the output.
+    pub init: String,
+    /// Paths below the output, in order.
+    pub segments: Vec<String>,
+    /// Init and all segments, one after another.
+    pub bytes: Vec<u8>,
+    /// Size of each segment.
+    pub sizes: Vec<usize>,
+    /// What the boxes say.
+    pub track: boxes::Track,
+}
+
+impl Published {
+    /// Reads the folder.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let record: Value = serde_json::from_slice(&fs::read(folder.join("job.json")).context("job.json")?)?;
+        let mut names: Vec<&str> = vec![];
+        for name in files(&record, "init").filter_map(|f| f["track"].as_str()) {
+            ensure!(!names.contains(&name), "{name} has two init segments");
+            names.push(name);
+        }
+        let tracks = names.into_iter().map(|name| Media::read(folder, &record, name)).collect::<Result<_>>()?;
+        Ok(Published { folder: folder.to_path_buf(), record, tracks })
+    }
+
+    /// Entries of the record of one kind: `segment`, `init`, `mp4`, `hls`, `dash`, `thumbnail`.
+    pub fn files(&self, kind: &str) -> impl Iterator<Item = &Value> {
+        files(&self.record, kind)
+    }
+
+    /// Paths of one kind.
+    pub fn paths(&self, kind: &str) -> Vec<PathBuf> {
+        self.files(kind).filter_map(|f| f["path"].as_str()).map(|p| self.folder.join(p)).collect()
+    }
+
+    /// Video tracks in the ladder's order.
+    pub fn video(&self) -> Vec<&Media> {
+        self.tracks.iter().filter(|t| t.track.is_video()).collect()
+    }
+
+    /// Audio tracks in the source's order.
+    pub fn audio(&self) -> Vec<&Media> {
+        self.tracks.iter().filter(|t| !t.track.is_video()).collect()
+    }
+}
+
+fn files<'a>(record: &'a Value, kind: &str) -> impl Iterator<Item = &'a Value> {
+    record["files"].as_array().into_iter().flatten().filter(move |f| f["kind"] == kind)
+}
+
+impl Media {
+    fn read(folder: &Path, record: &Value, name: &str) -> Result<Self> {
+        let of = |kind: &str| -> Vec<String> {
+            files(record, kind).filter(|f| f["track"] == name).filter_map(|f| f["path"].as_str().map(str::to_owned)).collect()
+        };
+        let init = of("init").into_iter().next().context("no init segment")?;
+        let segments = of("segment");
+        let mut bytes = fs::read(folder.join(&init))?;
+        let mut sizes = vec![];
+        for segment in &segments {
+            let content = fs::read(folder.join(segment)).with_context(|| segment.clone())?;
+            sizes.push(content.len());
+            bytes.extend(content);
+        }
+        let tracks = boxes::read(&bytes).with_context(|| format!("the boxes of {name}"))?;
+        ensure!(tracks.len() == 1, "{name} holds {} tracks", tracks.len());
+        let track = tracks.into_values().next().context("no track")?;
+        Ok(Media { name: name.into(), init, segments, bytes, sizes, track })
+    }
+
+    /// Presentation time of the first sample of each segment, and of the end, ticks.
+    pub fn bounds(&self) -> Vec<i64> {
+        let track = &self.track;
+        let of = |n: usize| track.samples.iter().filter(move |s| s.fragment == n);
+        let starts = (0..self.segments.len()).filter_map(|n| of(n).map(|s| s.composition - track.media_time).min());
+        let end = track.samples.iter().max_by_key(|s| s.composition).map(|s| s.composition + s.duration - track.media_time);
+        starts.chain(end).collect()
+    }
+
+    /// Bytes of a segment, in [`Media::bytes`].
+    pub fn segment(&self, n: usize) -> &[u8] {
+        let init = self.bytes.len() - self.sizes.iter().sum::<usize>();
+        let start = init + self.sizes.iter().take(n).sum::<usize>();
+        &self.bytes[start..start + self.sizes[n]]
+    }
+
+    /// Bytes of the init segment.
+    pub fn init(&self) -> &[u8] {
+        &self.bytes[..self.bytes.len() - self.sizes.iter().sum::<usize>()]
+    }
+
+    /// Access units, in decoding order.
+    pub fn units(&self) -> impl Iterator<Item = &[u8]> {
+        self.track.samples.iter().map(|s| &self.bytes[s.bytes.clone()])
+    }
+}

@@ -1,0 +1,51 @@
+//! What a row of the table is.
+
+/// A source, a job over it, and what must come of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Name of the test.
+    pub name: &'static str,
+    /// How the source is made, each step from the file of the one before.
+    pub source: &'static [Step],
+    /// Name of the source's file; the extension says the container.
+    pub file: &'static str,
+    /// `spec.options`, YAML.
+    pub options: &'static str,
+    /// `spec.outputs[0].formats`, YAML.
+    pub formats: &'static str,
+    /// Frames that must come out; 0 without video.
+    pub frames: usize,
+    /// Chunks that there must be at least.
+    pub chunks: usize,
+    /// Renditions in the ladder's order: name, width, height.
+    pub pictures: &'static [(&'static str, u32, u32)],
+    /// Audio tracks: language and title as the playlists show them.
+    pub audio: &'static [(&'static str, Option<&'static str>)],
+    /// A frame in every second is white, and a beep starts with it.
+    pub flashes: bool,
+}
+
+/// One step of making a source.
+#[derive(Debug, Clone, Copy)]
+pub enum Step {
+    /// Words for ffmpeg; `{in}` is the file of the step before, `{out}` its own.
+    Ffmpeg(&'static str),
+    /// Turns the picture by writing the display matrix: clockwise degrees.
+    Turn(u16),
+    /// Clips of a camera, from a package, looped to a length: file and seconds.
+    Camera(&'static str, u32),
+}
+
+/// What rows have in common.
+pub const ROW: Row = Row {
+    name: "",
+    source: &[],
+    file: "source.mp4",
+    options: "",
+    formats: "[hls, dash, mp4]",
+    frames: 0,
+    chunks: 1,
+    pictures: &[],
+    audio: &[],
+    flashes: false,
+};
