@@ -30,6 +30,17 @@ pub fn load(files: &FileArgs) -> anyhow::Result<Option<Vec<ResolvedSpec>>> {
             }
         }
     }
+    for (n, spec) in specs.iter().enumerate() {
+        let same =
+            |other: &&ResolvedSpec| (&other.output.file, &other.output.s3) == (&spec.output.file, &spec.output.s3);
+        if let Some(other) = specs.iter().take(n).find(same) {
+            anyhow::bail!(
+                "{} and {} have the same output; each job's output belongs to it alone",
+                other.name,
+                spec.name
+            );
+        }
+    }
     if !problems.is_empty() {
         eprint!("{}", render(&problems, std::io::stderr().is_terminal()));
         return Ok(None);

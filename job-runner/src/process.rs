@@ -72,6 +72,7 @@ pub async fn run_lines(
         on_line,
         finished: Finished::default(),
         frame: 0,
+        time: 0,
         fps: 0.0,
         speed: 0.0,
     };
@@ -154,6 +155,7 @@ struct Output<'a> {
     on_line: Option<&'a mut (dyn FnMut(&str) + Send)>,
     finished: Finished,
     frame: u64,
+    time: i64,
     fps: f32,
     speed: f32,
 }
@@ -183,6 +185,13 @@ impl Output<'_> {
                 let frame = value.parse().unwrap_or(self.frame);
                 let moved = frame > self.frame;
                 self.frame = frame;
+                return moved;
+            }
+            // Sound has no frames.
+            "out_time_us" => {
+                let time = value.parse().unwrap_or(self.time);
+                let moved = time > self.time;
+                self.time = time;
                 return moved;
             }
             "fps" => self.fps = value.parse().unwrap_or(0.0),
@@ -250,6 +259,7 @@ impl Log {
             _ if has(&["Unknown encoder", "Unrecognized option", "No such filter"]) => Failure::Misconfigured,
             _ if has(&[
                 "Invalid data found when processing input",
+                "Format not on whitelist",
                 "moov atom not found",
                 "Not detecting",
                 "matches no streams",

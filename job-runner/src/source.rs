@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use transcode_api::Input;
 use transcode_contract::TaskFile;
-use transcode_engine::Failure;
+use transcode_engine::{Failure, layout};
 use transcode_media::argv::SourceUrl;
 use transcode_storage::{
     FileSource, FileStore, GuardPolicy, HttpLimits, HttpSource, Loopback, S3Store, Source, SourceIdentity, Store,
@@ -23,6 +23,7 @@ impl OpenSource {
     /// Opens the job's source and serves it.
     pub async fn open(context: &Context) -> Result<Self, TaskError> {
         let source = input(&context.task).await?;
+        same_source(context, source.describe())?;
         let server = Loopback::start(source.clone()).await.map_err(TaskError::of_source)?;
         Ok(OpenSource { source, server })
     }
@@ -46,10 +47,29 @@ impl OpenSource {
     /// ffmpeg may take a cut source for a short one.
     pub fn explain<T>(&self, result: Result<T, TaskError>) -> Result<T, TaskError> {
         match (result, self.server.error()) {
+            (Err(error), None) => Err(self.named(error)),
             (Err(error), Some(_)) if !matches!(error.failure, Failure::BadInput | Failure::Transient) => Err(error),
             (_, Some(cause)) => Err(TaskError::of_source(cause)),
-            (result, None) => result,
+            (Ok(done), None) => Ok(done),
         }
+    }
+
+    /// With the source's own name instead of the loopback URL's.
+    fn named(&self, error: TaskError) -> TaskError {
+        let message = error.message.replace(self.server.url(), &self.identity().uri);
+        TaskError { message, ..error }
+    }
+}
+
+/// Every task reads the version that Probe looked at, or the job would mix two.
+fn same_source(context: &Context, found: &SourceIdentity) -> Result<(), TaskError> {
+    let key = layout::source_key(&context.task.spec.namespace, &found.uri, found.size, &found.tag);
+    match context.task.facts.media() {
+        Some(media) if media.source_key != key => Err(TaskError::bad_input(format!(
+            "{} changed while the job ran; run the job again on the new version",
+            found.uri
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -66,6 +66,8 @@ pub struct MergeResult {
     pub file: FileFacts,
     /// Where it will be published.
     pub publish_as: String,
+    /// Digest of every segment that it was made of.
+    pub made_of: String,
 }
 
 /// The thumbnail.

@@ -171,7 +171,7 @@ fn state(
     if done.len() >= stage.tasks {
         return StageState::Ended(StageEnd::Done);
     }
-    let gap = |f: &TaskFailure| stage.gaps_allowed && !matches!(f.failure, Failure::BadInput | Failure::Misconfigured);
+    let gap = |f: &TaskFailure| stage.gaps_allowed && f.failure == Failure::BadChunk;
     let worst = over.values().find(|f| !gap(f)).or(over.values().next());
     match worst {
         Some(failure) if !gap(failure) || (over.len() as u32 == stage.tasks && running.is_empty()) => {

@@ -1,5 +1,7 @@
 //! What to do next, and why. Every action carries its reason, so that `explain` only has to print.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +86,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Decision {
     let mut decision = Decision::default();
-    note(&mut decision, observation, now);
+    note(&mut decision, plan, observation, now);
     if !decision.actions.is_empty() {
         // What was seen goes on the record first; the next pass decides on it.
         return decision;
@@ -106,7 +108,7 @@ pub fn decide(
 }
 
 /// Everything that batches tell and the record does not have yet.
-fn note(decision: &mut Decision, observation: &Observation, now: Timestamp) {
+fn note(decision: &mut Decision, plan: &Plan, observation: &Observation, now: Timestamp) {
     for (id, batch) in &observation.live {
         let record = &observation.record;
         let mut news = batch.succeeded.clone();
@@ -124,21 +126,37 @@ fn note(decision: &mut Decision, observation: &Observation, now: Timestamp) {
             decision.act(Action::Note(RecordEntry::Done { stage: id.stage.clone(), tasks: news }), why);
         }
         if batch.ended && !record.seen.contains(id) {
-            note_ended(decision, observation, id, batch, now);
+            note_ended(decision, plan, observation, id, batch, now);
         }
     }
 }
 
-fn note_ended(decision: &mut Decision, observation: &Observation, id: &BatchId, batch: &BatchState, now: Timestamp) {
+fn note_ended(
+    decision: &mut Decision,
+    plan: &Plan,
+    observation: &Observation,
+    id: &BatchId,
+    batch: &BatchState,
+    now: Timestamp,
+) {
+    let mut lost: BTreeMap<StageId, TaskSet> = BTreeMap::new();
     for (task, failure) in &batch.failed {
         let entry = RecordEntry::Failed { stage: id.stage.clone(), task: *task, failure: failure.clone(), at: now };
         decision.act(Action::Note(entry), format!("task {task} of {id} failed: {}", failure.failure.reason()));
-        if let Failure::Missing { stage, tasks } = &failure.failure
-            && observation.record.reopened.get(stage).copied().unwrap_or(0) < MAX_REOPENINGS
-        {
-            let entry = RecordEntry::Reopened { stage: stage.clone(), tasks: tasks.clone() };
-            decision.act(Action::Note(entry), format!("{id} misses results {tasks} of {stage}; they are made again"));
+        if let Failure::Missing { stage, tasks } = &failure.failure {
+            lost.entry(stage.clone()).or_default().union(tasks);
         }
+    }
+    for (stage, tasks) in lost {
+        if observation.record.reopened.get(&stage).copied().unwrap_or(0) >= MAX_REOPENINGS {
+            continue;
+        }
+        for dependent in plan.dependents(&stage) {
+            let entry = RecordEntry::Reopened { tasks: TaskSet::first(dependent.tasks), stage: dependent.id.clone() };
+            decision.act(Action::Note(entry), format!("{} was made of what {stage} makes again", dependent.id));
+        }
+        let why = format!("{id} misses results {tasks} of {stage}; they are made again");
+        decision.act(Action::Note(RecordEntry::Reopened { stage, tasks }), why);
     }
     decision.act(Action::Note(RecordEntry::Ended { batch: id.clone() }), format!("{id} ended"));
 }
@@ -219,7 +237,7 @@ fn grow(decision: &mut Decision, spec: &ResolvedSpec, plan: &Plan, observation: 
 }
 
 /// Tasks of a stage whose every artifact was found.
-fn found(stage: &Stage, found: &std::collections::BTreeMap<String, TaskSet>) -> Option<TaskSet> {
+fn found(stage: &Stage, found: &BTreeMap<String, TaskSet>) -> Option<TaskSet> {
     match stage.id.kind {
         StageKind::Audio => found.get("audio").cloned(),
         StageKind::Encode if !stage.id.subject.is_empty() => found.get(&stage.id.subject).cloned(),

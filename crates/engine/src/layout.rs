@@ -69,7 +69,8 @@ impl Layout {
         let audio = key(&("audio", &cut, build, &spec.audio));
         let thumbnail = key(&("thumbnail", &source, build, &spec.thumbnail));
         let formats: Vec<Format> = spec.formats.iter().copied().collect();
-        let job = key(&("job", &renditions, &audio, &thumbnail, formats, &spec.name, spec.integrity));
+        let order: Vec<&str> = ladder.iter().map(|r| r.name.as_str()).collect();
+        let job = key(&("job", order, &renditions, &audio, &thumbnail, formats, &spec.name, spec.integrity));
         Layout { source, cut, renditions, audio, thumbnail, job }
     }
 

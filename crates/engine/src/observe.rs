@@ -300,6 +300,7 @@ impl Record {
                 if let Some(done) = self.done.get_mut(&stage) {
                     done.subtract(&tasks);
                 }
+                self.times.entry(stage.clone()).and_modify(|t| t.finished = None);
                 *self.reopened.entry(stage).or_default() += 1;
             }
         }

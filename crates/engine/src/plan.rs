@@ -222,6 +222,19 @@ impl Plan {
         }
     }
 
+    /// Stages that need a stage, directly or not.
+    pub fn dependents(&self, of: &StageId) -> Vec<&Stage> {
+        let mut found: Vec<&Stage> = vec![];
+        // The map's order is the order of the graph.
+        for stage in self.stages.values() {
+            let needs = |id: &StageId| stage.needs.contains(&Need::Done(id.clone()));
+            if needs(of) || found.iter().any(|s| needs(&s.id)) {
+                found.push(stage);
+            }
+        }
+        found
+    }
+
     /// Whether the plan is complete: it has been extended after Split.
     pub fn is_extended(&self) -> bool {
         self.stages.contains_key(&StageId::job(StageKind::Publish))

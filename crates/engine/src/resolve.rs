@@ -57,6 +57,12 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
         problems.push(invalid("spec.options.video.segmentDuration", &format!("{segment_duration} is not 1s to 30s")));
     }
     let codec = video_codec(video.encode.as_ref());
+    for (n, rendition) in options.renditions.iter().flatten().enumerate() {
+        if rendition.name == "audio" || rendition.name.starts_with("audio-") {
+            let path = format!("spec.options.renditions[{n}].name");
+            problems.push(invalid(&path, &format!("`{}` is the name of an audio track; take another", rendition.name)));
+        }
+    }
     let renditions = options.renditions.as_ref().map(|list| list.iter().map(|r| rung(r, &codec)).collect());
     let audio = options.audio.clone().unwrap_or_default();
     let audio = match audio.mode {

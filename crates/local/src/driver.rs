@@ -121,12 +121,14 @@ impl LocalEngine {
         events: mpsc::Sender<Event>,
         stop: CancellationToken,
     ) -> Result<Ended, Error> {
+        // What a killed run left; this run is the only one.
+        let _ = tokio::fs::remove_dir_all(self.work_dir.join("scratch")).await;
         for folder in ["tasks", "logs", "scratch"] {
             let path = self.work_dir.join(folder);
             tokio::fs::create_dir_all(&path).await.map_err(|source| Error::WorkDir { path, source })?;
         }
         let (progress_sender, progress) = mpsc::channel(256);
-        let run = Run {
+        let mut run = Run {
             engine: self,
             spec,
             plan: begin(spec),
@@ -139,7 +141,11 @@ impl LocalEngine {
             events,
             stop,
         };
-        run.drive(until).await
+        let result = run.drive(until).await;
+        if result.is_err() {
+            run.stop_all().await;
+        }
+        result
     }
 }
 
@@ -164,7 +170,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn drive(mut self, until: Until) -> Result<Ended, Error> {
+    async fn drive(&mut self, until: Until) -> Result<Ended, Error> {
         loop {
             let now = Timestamp::now();
             let grant = Grant { slots: self.engine.workers };
@@ -180,7 +186,8 @@ impl Run<'_> {
                 let status = self.status(&bundle);
                 return Ok(Ended::Job(outcome, Box::new((bundle, status))));
             }
-            let idle = decision.actions.is_empty();
+            // A batch that is stopped ends by itself, later.
+            let idle = decision.actions.iter().all(|(action, _)| matches!(action, Action::Stop(_)));
             for (action, why) in decision.actions {
                 self.execute(action, why, until).await?;
             }
@@ -361,7 +368,13 @@ impl Run<'_> {
         for running in self.running.values() {
             running.stop.cancel();
         }
-        while self.tasks.join_next().await.is_some() {}
+        loop {
+            tokio::select! {
+                ended = self.tasks.join_next() => if ended.is_none() { return },
+                // Runners that still tell something must not wait for a reader.
+                Some(_) = self.progress.recv() => {}
+            }
+        }
     }
 }
 

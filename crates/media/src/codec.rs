@@ -170,16 +170,20 @@ impl AudioCodec {
     }
 }
 
-/// The default channel layout of ffmpeg for a number of channels, as the encoders have it.
-pub fn layout(channels: u32) -> &'static str {
-    match channels {
-        1 => "mono",
-        2 => "stereo",
-        3 => "3.0",
-        4 => "4.0",
-        5 => "5.0",
-        6 => "5.1",
-        7 => "6.1",
-        _ => "7.1",
+impl AudioCodec {
+    /// The channel layout that the encoder takes for a number of channels, as ffmpeg names it.
+    pub fn layout(&self, channels: u32) -> &'static str {
+        match (channels, self) {
+            (1, _) => "mono",
+            (2, _) => "stereo",
+            (3, _) => "3.0",
+            // Opus has Vorbis' layouts (RFC 7845 5.1.1.2).
+            (4, AudioCodec::Opus { .. }) => "quad",
+            (4, _) => "4.0",
+            (5, _) => "5.0",
+            (6, _) => "5.1",
+            (7, _) => "6.1",
+            _ => "7.1",
+        }
     }
 }

@@ -112,6 +112,9 @@ pub struct LeftOut {
     pub what: String,
 }
 
+/// Streams that are listed one by one; a file may have hundreds of attachments.
+const MAX_LEFT_OUT: usize = 8;
+
 /// Why ffprobe's answer is not a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
@@ -145,9 +148,15 @@ pub fn read(json: &str) -> Result<MediaInfo, ProbeError> {
     for stream in &raw.streams {
         match stream.codec_type.as_deref() {
             Some("video") if chosen == Some(stream.index) => info.video = Some(stream.video()?),
-            Some("audio") if stream.decodable() => info.audio.push(stream.audio()?),
+            // A track that is declared without parameters has no sound in it.
+            Some("audio") if stream.decodable() && stream.audio().is_ok() => info.audio.extend(stream.audio()),
             _ => info.left_out.push(LeftOut { index: stream.index, what: stream.description() }),
         }
+    }
+    let more = info.left_out.len().saturating_sub(MAX_LEFT_OUT);
+    if more > 0 {
+        info.left_out.truncate(MAX_LEFT_OUT);
+        info.left_out.push(LeftOut { index: u32::MAX, what: format!("{more} more tracks") });
     }
     if info.video.is_none() && info.audio.is_empty() {
         let found: Vec<_> = info.left_out.iter().map(|l| l.what.as_str()).collect();
@@ -314,7 +323,8 @@ impl RawStream {
                 .filter(|r| (1..=768_000).contains(r))
                 .ok_or_else(|| self.absurd("sample rate", rate))?,
             timebase: self.timebase()?,
-            language: self.tags.get("language").cloned().unwrap_or_else(|| "und".into()),
+            // BCP 47 tags have 35 characters in practice (RFC 5646 4.4.1).
+            language: self.tags.get("language").map_or("und".into(), |l| l.chars().take(35).collect()),
             title: self.tags.get("title").cloned().map(|t| t.chars().take(80).collect()),
             default: self.disposition.default == 1,
         })

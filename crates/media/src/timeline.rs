@@ -136,7 +136,9 @@ impl Timeline {
         let (mut firsts, mut cell) = (vec![], i64::MIN);
         for (frame, time) in self.output.iter().enumerate() {
             let here = div_floor(time - self.at(0), step);
-            if here > cell {
+            // Frames with the same source time stay together: chunks are trimmed by it.
+            let twin = frame > 0 && self.source.get(frame) == self.source.get(frame - 1);
+            if here > cell && !twin {
                 firsts.push(frame as u32);
                 cell = here;
             }
@@ -154,11 +156,15 @@ impl Timeline {
     }
 
     /// The composition delay for an encoder that reorders by at most `depth` frames: the largest
-    /// distance of two frames that are `depth` apart. 0 without reordering.
-    pub fn composition_delay(&self, depth: u32) -> i64 {
-        let depth = (depth as usize).min(self.output.len().saturating_sub(1));
-        let reaches = self.output.iter().zip(self.output.iter().skip(depth));
-        reaches.map(|(early, late)| late - early).max().unwrap_or(0)
+    /// distance of two frames of a segment that are `depth` apart. 0 without reordering. Nothing is
+    /// reordered over the border of a segment, so a pause there does not count.
+    pub fn composition_delay(&self, segments: &[Span], depth: u32) -> i64 {
+        let reach = |span: &Span| {
+            let frames = self.output.get(span.first as usize..(span.first + span.frames) as usize).unwrap_or_default();
+            let depth = (depth as usize).min(frames.len().saturating_sub(1));
+            frames.iter().zip(frames.iter().skip(depth)).map(|(early, late)| late - early).max().unwrap_or(0)
+        };
+        segments.iter().map(reach).max().unwrap_or(0)
     }
 }
 
@@ -173,11 +179,13 @@ fn nth_frame(first: i64, n: i64, rate: Rational, timescale: Timescale) -> i64 {
 fn constant_rate(output: &[i64], timescale: Timescale, nominal: Rational, per_tick: i64) -> Option<Rational> {
     let first = *output.first()?;
     let candidates = [standard_rate(nominal), Some(nominal)];
+    // A source tick is what containers round to, but never near a whole frame.
+    let tolerance = |rate: &Rational| per_tick.min(nth_frame(0, 1, *rate, timescale) / 4).max(1);
     candidates.into_iter().flatten().find(|rate| {
         output
             .iter()
             .enumerate()
-            .all(|(n, time)| (time - nth_frame(first, n as i64, *rate, timescale)).abs() <= per_tick)
+            .all(|(n, time)| (time - nth_frame(first, n as i64, *rate, timescale)).abs() <= tolerance(rate))
     })
 }
 
@@ -267,8 +275,11 @@ mod tests {
     #[test]
     fn delay_is_the_widest_reach_of_the_reordering() {
         let line = timeline(&[0, 40, 80, 1000, 1040], 1000, (25, 1));
-        assert_eq!(line.composition_delay(0), 0);
-        assert_eq!(line.composition_delay(2), 960);
+        let whole = [Span { first: 0, frames: 5 }];
+        assert_eq!(line.composition_delay(&whole, 0), 0);
+        assert_eq!(line.composition_delay(&whole, 2), 960);
+        let cut = [Span { first: 0, frames: 3 }, Span { first: 3, frames: 2 }];
+        assert_eq!(line.composition_delay(&cut, 2), 80);
     }
 
     proptest! {

@@ -27,3 +27,5 @@ pub mod row;
 pub mod signal;
 pub mod sources;
 pub mod tool;
+pub mod tree;
+pub mod web;

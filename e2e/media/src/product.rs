@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output, Stdio},
     sync::OnceLock,
 };
 
@@ -122,12 +122,6 @@ impl Job {
             bail!("run exited with {:?}: {}\n{}", finished.code, finished.end(), finished.stderr);
         }
         Ok(finished)
-    }
-
-    /// `run -o json`, started, with its events on a pipe.
-    pub fn start(&self, arguments: &[&str]) -> Result<Child> {
-        let mut command = self.command("run", &[&["-o", "json", "--keep-work"], arguments].concat())?;
-        Ok(command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn()?)
     }
 
     /// `plan` in one of its forms.

@@ -242,6 +242,62 @@ pub const TABLE: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "equal_times",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "10", "36"),
+            "-c:v libx264 -preset veryfast -g 10 -bf 0 -bsf:v \"setts=ts='if(eq(mod(N,40),7),PREV_OUTPTS,PTS)'\" {out}"
+        ))],
+        file: "source.mkv",
+        options: H264,
+        frames: 360,
+        chunks: 2,
+        pictures: WIDE,
+        ..ROW
+    },
+    Row {
+        name: "begins_between_keyframes",
+        source: &[
+            Ffmpeg(concat!(pictures!("320x180", "10", "42"), clicks!("42"), "-c:v libx264 -preset veryfast -g 5 -bf 2 -c:a aac {out}")),
+            Ffmpeg("-ss 3.7 -i {in} -c copy -copyinkf {out}"),
+        ],
+        file: "source.ts",
+        options: H264,
+        frames: 380,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "webm_vp9",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "12", "36"),
+            clicks!("36"),
+            "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 24 -b:v 300k -c:a libvorbis -q:a 6 {out}"
+        ))],
+        file: "source.webm",
+        options: H264,
+        frames: 432,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "fragmented_mp4",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "50", "34"),
+            clicks!("34"),
+            "-c:v libx264 -preset veryfast -g 50 -bf 2 -c:a aac -movflags +frag_keyframe+empty_moov+default_base_moof {out}"
+        ))],
+        options: H264,
+        frames: 1700,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
         name: "flash_and_beep",
         source: &[Ffmpeg(concat!(
             pictures!("320x180", "30", "36"),

@@ -92,8 +92,15 @@ impl Storing<'_> {
         let starts = std::iter::once(0).chain(self.boundaries(scale, timeline)?);
         let mut cuts: Vec<AudioSegment> =
             starts.zip(1..).map(|(start, number)| AudioSegment { number, start }).collect();
-        // Segments shorter than a tick of the sound share one.
-        cuts.dedup_by_key(|cut| cut.start);
+        // A segment in which no access unit begins would be empty: it goes to the one before.
+        let unit = i64::from(self.codec.frame_samples());
+        let mut last = i64::MIN / 2;
+        cuts.retain(|cut| {
+            let long = cut.start - last >= unit;
+            last = if long { cut.start } else { last };
+            long
+        });
+        cuts.iter_mut().zip(1..).for_each(|(cut, number)| cut.number = number);
         let folder = self.layout.audio_track(self.n);
         let track = self.describe(encoded.entry(), scale, &folder).await?;
         let TrackKind::Audio { priming, .. } = track.kind else {

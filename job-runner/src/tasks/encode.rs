@@ -113,7 +113,7 @@ async fn encode(
         let command = commands::video(media, split, chunk, seek, &source.url(), outputs);
         let command =
             command.ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
-        let shown = source.explain(process::run(&command, follow).await)?.shown;
+        let shown = source.explain(process::run(&command, follow).await).map_err(chunk_at_fault)?.shown;
         match (difference(chunk, timeline, seek, &shown), seek) {
             (None, _) => return Ok((command, steps_back)),
             (Some(difference), None) => {
@@ -132,6 +132,16 @@ async fn encode(
         }
     }
     Err(TaskError::transient("unreachable: the steps back end at the beginning of the file"))
+}
+
+/// Probe has accepted the source: what can't be read now is this chunk.
+fn chunk_at_fault(error: TaskError) -> TaskError {
+    match error.failure {
+        Failure::BadInput if error.message.contains("ffmpeg exited") => {
+            TaskError { failure: Failure::BadChunk, ..error }
+        }
+        _ => error,
+    }
 }
 
 /// What the decoder showed against what the index says; `None` when they agree.

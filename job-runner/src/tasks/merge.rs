@@ -47,13 +47,15 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let name = context.task.stage.subject.clone();
     let result_key = layout.result(&context.task.stage);
     let path = layout.merged(&name);
+    let tracks = Tracks::gather(context, Some(&name)).await?;
+    let finished: Vec<FinishedTrack> = tracks.video.into_iter().chain(tracks.audio).collect();
+    let made_of = made_of(&finished);
     if let Some(known) = context.get_json::<MergeResult>(&result_key).await?
+        && known.made_of == made_of
         && context.store.head(&path).await?.is_some_and(|meta| meta.size == known.file.bytes)
     {
         return Ok(());
     }
-    let tracks = Tracks::gather(context, Some(&name)).await?;
-    let finished: Vec<FinishedTrack> = tracks.video.into_iter().chain(tracks.audio).collect();
     let mut merged = vec![];
     let blame = Blame::new(context).await?;
     for track in &finished {
@@ -62,7 +64,17 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let planned = plan(merged, context.task.spec.segment_duration).map_err(TaskError::transient)?;
     let file = write(context, &path, planned, &finished).await?;
     let publish_as = published_mp4(&context.task.spec.name, &name);
-    context.put_result(&result_key, &MergeResult { version: VERSION, file, publish_as }).await
+    context.put_result(&result_key, &MergeResult { version: VERSION, file, publish_as, made_of }).await
+}
+
+/// Digest of every init segment and segment, in order.
+pub fn made_of(tracks: &[FinishedTrack]) -> String {
+    let mut hash = Sha256::new();
+    for track in tracks {
+        hash.update(&track.track.init.sha256);
+        track.segments.iter().for_each(|s| hash.update(&s.file.sha256));
+    }
+    hex::encode(hash.finalize())
 }
 
 /// What the index of the file needs to know of a track.

@@ -35,7 +35,7 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
         table = chunks(&timeline, &segments, video, Seeking::of(&context.media()?.info.container));
         summary.segments = segments.len() as u32;
         summary.longest_segment = segments.iter().map(|s| s.frames).max().unwrap_or(0);
-        summary.composition_delay = timeline.composition_delay(2);
+        summary.composition_delay = timeline.composition_delay(&segments, 2);
     }
     summary.chunks = table.len() as u32;
     summary.longest_chunk = table.iter().map(Chunk::frames).max().unwrap_or(0);
@@ -67,7 +67,7 @@ async fn found(context: &Context, layout: &Layout, chunks: u32) -> Result<BTreeM
 /// Whether the very same job is published and everything that its record names is there.
 async fn is_published(context: &Context, layout: &Layout) -> Result<bool, TaskError> {
     let record: Option<PublishedRecord> = context.get_json(RECORD).await?;
-    let Some(record) = record.filter(|r| r.key == layout.job) else { return Ok(false) };
+    let Some(record) = record.filter(|r| r.key == layout.job && r.gaps.is_empty()) else { return Ok(false) };
     let there: BTreeMap<String, u64> = context.store.list("").map_ok(|m| (m.key, m.size)).try_collect().await?;
     let named: BTreeSet<_> = record.files.iter().map(|f| (&f.file.path, f.file.bytes)).collect();
     Ok(named.into_iter().all(|(path, bytes)| there.get(path) == Some(&bytes)))

@@ -3,10 +3,7 @@
 use std::path::Path;
 
 use super::{Command, Program, SourceUrl};
-use crate::{
-    codec::{AudioCodec, layout},
-    probe::AudioStream,
-};
+use crate::{codec::AudioCodec, probe::AudioStream};
 
 /// One track of the run.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +31,7 @@ pub fn encode(source: &SourceUrl, container: &str, tracks: &[AudioTrack<'_>]) ->
         let channels = codec.channels(track.stream.channels);
         let rate = codec.sample_rate(track.stream.sample_rate);
         let mut filters = format!("aresample={rate}:async=1:min_comp=0.01:min_hard_comp=0.01");
-        if codec.channels(track.stream.channels) != track.stream.channels || track.stream.layout.is_none() {
-            filters.push_str(&format!(",aformat=channel_layouts={}", layout(channels)));
-        }
+        filters.push_str(&format!(",aformat=channel_layouts={}", codec.layout(channels)));
         if track.silence > 0 {
             filters.push_str(&format!(",adelay={}S:all=1", track.silence));
         }

@@ -55,7 +55,7 @@ pub fn prove(row: &Row, folder: &Path) -> Result<()> {
             reference
         }
     };
-    let finished = job.succeed(&["--workers", "1"])?;
+    let finished = job.succeed(&["--workers", "1"]).with_context(|| wrong.join("\n"))?;
     ensure!(finished.reason() == "Published", "ended as {}", finished.end());
     let published = Published::read(&job.out())?;
     let evidence = Evidence { row, folder: scratch, source, plan, reference, published };

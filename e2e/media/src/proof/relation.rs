@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::Evidence;
+use super::{Evidence, timing::seconds};
 use crate::{
     signal::{Sound, flashes},
     tool,
@@ -14,16 +14,20 @@ use crate::{
 /// Proves it.
 pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     let published = &evidence.published;
-    let (video, audio) = (published.video(), published.audio());
-    let (Some(video), Some(audio)) = (video.first(), audio.first()) else { return Ok(()) };
-    let start = |t: &crate::boxes::Track| t.presented().first().map(|ticks| (*ticks).max(0) as f64 / t.timescale as f64);
-    let (picture, sound) = (start(&video.track).context("no frame")?, start(&audio.track).context("no sound")?);
+    let (Some(audio), Some(reference)) = (published.audio().first().copied(), evidence.reference.first()) else { return Ok(()) };
+    let origin = seconds(&evidence.plan.json["media"]["origin"])?;
+    let picture = reference.frames.seconds(reference.frames.frames.first().context("no frame")?) - origin;
+    let rate = audio.track.timescale;
+    let mut sound = Sound::of(&evidence.source, "a:0", Some(rate), &evidence.folder)?;
+    sound.start -= (origin * rate as f64).round() as i64;
     let frame = frame_seconds(evidence);
     for path in readers(evidence) {
         let what = path.display();
-        let seen = first(&path, "v:0", &evidence.folder)? - first(&path, "a:0", &evidence.folder)?;
-        let off = seen - (picture - sound);
-        ensure!(off.abs() <= frame, "{what}: pictures begin {seen:.4} s after the sound, the boxes say {:.4}", picture - sound);
+        let late = first_picture(&path, &evidence.folder)? - picture;
+        for lag in sound.lags(&Sound::of(&path, "a:0", Some(rate), &evidence.folder)?) {
+            let lag = lag.with_context(|| format!("{what}: the sound is not that of the source"))? as f64 / rate as f64;
+            ensure!((late - lag).abs() <= frame, "{what}: pictures are {late:.4} s late, the sound {lag:.4} s");
+        }
         if evidence.row.flashes {
             flashes_with_beeps(evidence, &path, frame).with_context(|| what.to_string())?;
         }
@@ -48,11 +52,12 @@ fn frame_seconds(evidence: &Evidence<'_>) -> f64 {
     }
 }
 
-fn first(path: &Path, stream: &str, folder: &Path) -> Result<f64> {
-    let words = format!("-select_streams {stream} -read_intervals %+#4 -show_entries frame=pts_time -of csv=p=0 -i {{in}}");
-    let answer = tool::ffprobe(&words, &[("in", path)], folder).with_context(|| path.display().to_string())?;
+/// Seconds of the first picture.
+fn first_picture(path: &Path, folder: &Path) -> Result<f64> {
+    let words = "-select_streams v:0 -read_intervals %+#4 -show_entries frame=pts_time -of csv=p=0 -i {in}";
+    let answer = tool::ffprobe(words, &[("in", path)], folder).with_context(|| path.display().to_string())?;
     let times = answer.lines().filter_map(|l| l.trim_end_matches(',').parse::<f64>().ok());
-    times.min_by(f64::total_cmp).with_context(|| format!("{} shows no frame of {stream}", path.display()))
+    times.min_by(f64::total_cmp).with_context(|| format!("{} shows no picture", path.display()))
 }
 
 /// Each beep starts with its flash, as far apart as in the source up to a frame.

@@ -43,12 +43,15 @@ fn expected(evidence: &Evidence<'_>, media: &Media) -> Result<Vec<i64>> {
     let (num, den) = reference.frames.timebase;
     let scale = media.track.timescale;
     ensure!((scale * num) % den == 0, "timescale {scale} does not hold ticks of {num}/{den}");
-    let origin = origin(evidence)?;
-    Ok(reference.frames.times().into_iter().map(|pts| pts * num * scale / den - (origin * scale as f64).floor() as i64).collect())
+    check_origin(evidence)?;
+    let (above, below) = fraction(&evidence.plan.json["media"]["origin"])?;
+    let origin = (above * scale).div_euclid(below);
+    Ok(reference.frames.times().into_iter().map(|pts| pts * num * scale / den - origin).collect())
 }
 
-/// The earliest time of any track, on a tick of the video; measured here, and the plan has to agree.
-fn origin(evidence: &Evidence<'_>) -> Result<f64> {
+/// The origin is the earliest time of any track, on a tick of the video; measured here, and the plan
+/// has to agree.
+fn check_origin(evidence: &Evidence<'_>) -> Result<()> {
     let told = seconds(&evidence.plan.json["media"]["origin"])?;
     let answer = tool::ffprobe("-show_entries stream=time_base,codec_type -of json -i {in}", &[("in", &evidence.source)], &evidence.folder)?;
     let streams: Value = serde_json::from_str(&answer)?;
@@ -60,18 +63,23 @@ fn origin(evidence: &Evidence<'_>) -> Result<f64> {
         let sound = crate::signal::Sound::of(&evidence.source, &format!("a:{n}"), None, &evidence.folder)?;
         first = first.min(sound.start as f64 / sound.rate as f64);
     }
-    // Containers round times to their ticks, so the plan may be one of the coarsest away.
-    ensure!((told - first).abs() <= tick.max(0.001) + 1e-9, "the source begins at {first} s, the plan says {told} s");
-    Ok(told)
+    // Packets of sound may begin before what is heard of them: the plan may be earlier by an access
+    // unit, and containers round times to their ticks.
+    let early = first - told;
+    ensure!(early >= -tick.max(0.001) && early <= 0.03, "the source begins at {first} s, the plan says {told} s");
+    Ok(())
+}
+
+/// `1001/30000s` as a number.
+pub fn seconds(value: &Value) -> Result<f64> {
+    fraction(value).map(|(above, below)| above as f64 / below as f64)
 }
 
 /// `1001/30000s`
-pub fn seconds(value: &Value) -> Result<f64> {
+fn fraction(value: &Value) -> Result<(i64, i64)> {
     let text = value.as_str().context("not a time")?.trim_end_matches('s');
-    match text.split_once('/') {
-        Some((n, d)) => Ok(n.parse::<f64>()? / d.parse::<f64>()?),
-        None => Ok(text.parse()?),
-    }
+    let (above, below) = text.split_once('/').unwrap_or((text, "1"));
+    Ok((above.parse()?, below.parse()?))
 }
 
 fn same(found: &[i64], expected: &[i64]) -> Result<()> {
