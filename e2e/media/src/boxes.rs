@@ -66,7 +66,9 @@ impl Track {
 
 /// Content of the first box on a path.
 pub fn find(bytes: &[u8], path: &[&[u8; 4]]) -> Option<Range<usize>> {
-    path.iter().try_fold(0..bytes.len(), |within, kind| children(bytes, within).into_iter().find(|(k, _, _)| k == *kind).map(|b| b.2))
+    path.iter().try_fold(0..bytes.len(), |within, kind| {
+        children(bytes, within).into_iter().find(|(k, _, _)| k == *kind).map(|b| b.2)
+    })
 }
 
 /// Boxes one after another: type, the whole box, its content.
@@ -166,7 +168,9 @@ fn movie_timescale(bytes: &[u8], mvhd: &Range<usize>) -> u32 {
 fn read_track(bytes: &[u8], trak: &Range<usize>, movie_scale: u32) -> Result<(u32, Track)> {
     let part = |path: &[&[u8; 4]]| {
         path.iter()
-            .try_fold(trak.clone(), |within, kind| children(bytes, within).into_iter().find(|(k, _, _)| k == *kind).map(|b| b.2))
+            .try_fold(trak.clone(), |within, kind| {
+                children(bytes, within).into_iter().find(|(k, _, _)| k == *kind).map(|b| b.2)
+            })
             .with_context(|| format!("no box {}", String::from_utf8_lossy(path[path.len() - 1])))
     };
     let (version, _, mut n) = full(bytes, &part(&[b"tkhd"])?);
@@ -280,7 +284,13 @@ fn read_chunks<'a>(numbers: &impl Fn(&[u8; 4]) -> Option<Numbers<'a>>, sizes: &[
 }
 
 /// Samples of a track fragment.
-fn read_fragment(bytes: &[u8], traf: &Range<usize>, moof: usize, fragment: usize, tracks: &mut BTreeMap<u32, Track>) -> Result<()> {
+fn read_fragment(
+    bytes: &[u8],
+    traf: &Range<usize>,
+    moof: usize,
+    fragment: usize,
+    tracks: &mut BTreeMap<u32, Track>,
+) -> Result<()> {
     let boxes = children(bytes, traf.clone());
     let of = |kind: &[u8; 4]| boxes.iter().find(|b| &b.0 == kind).map(|b| full(bytes, &b.2));
     let (_, flags, mut n) = of(b"tfhd").context("no tfhd")?;
@@ -312,7 +322,14 @@ fn read_fragment(bytes: &[u8], traf: &Range<usize>, moof: usize, fragment: usize
             let offset = if version == 0 { i64::from(offset) } else { i64::from(offset as i32) };
             // sample_is_non_sync_sample
             let sync = own & 0x1_0000 == 0;
-            track.samples.push(Sample { decode, composition: decode + offset, duration, sync, bytes: at..at + size, fragment });
+            track.samples.push(Sample {
+                decode,
+                composition: decode + offset,
+                duration,
+                sync,
+                bytes: at..at + size,
+                fragment,
+            });
             decode += duration;
             at += size;
         }

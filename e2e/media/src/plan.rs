@@ -41,7 +41,9 @@ impl Plan {
     pub fn encodes(&self) -> Vec<Vec<Encode>> {
         let mut sets: BTreeMap<&str, Vec<(u64, Encode)>> = BTreeMap::new();
         for (name, words) in &self.commands {
-            let Some((set, chunk)) = name.strip_prefix("encode ").and_then(|n| n.split_once(" chunk ")) else { continue };
+            let Some((set, chunk)) = name.strip_prefix("encode ").and_then(|n| n.split_once(" chunk ")) else {
+                continue;
+            };
             let encode = Encode { renditions: set.split('+').map(str::to_owned).collect(), words: words[1..].to_vec() };
             sets.entry(set).or_default().push((chunk.parse().unwrap_or(u64::MAX), encode));
         }
@@ -84,13 +86,30 @@ impl Encode {
     /// Runs its decoding and filters, with hashes of frames in the place of encoders.
     pub fn hashes(&self, folder: &Path) -> Result<Vec<Listing>> {
         let first = self.words.iter().position(|w| w == "-map").context("no output")?;
-        let timebase = self.words.iter().position(|w| w == "-enc_time_base").and_then(|at| self.words.get(at + 1)).context("no timebase")?;
+        let timebase = self
+            .words
+            .iter()
+            .position(|w| w == "-enc_time_base")
+            .and_then(|at| self.words.get(at + 1))
+            .context("no timebase")?;
         let mut words = self.words[..first].to_vec();
         words.extend(["-loglevel".into(), "error".into()]);
         let files: Vec<String> = (0..self.renditions.len()).map(|n| format!("{n}.framehash")).collect();
         for (n, file) in files.iter().enumerate() {
             let label = format!("[v{n}]");
-            let options = ["-map", &label, "-fps_mode", "passthrough", "-enc_time_base", timebase, "-f", "framehash", "-hash", "md5", file];
+            let options = [
+                "-map",
+                &label,
+                "-fps_mode",
+                "passthrough",
+                "-enc_time_base",
+                timebase,
+                "-f",
+                "framehash",
+                "-hash",
+                "md5",
+                file,
+            ];
             words.extend(options.map(str::to_owned));
         }
         tool::run("ffmpeg", &words, folder)?;

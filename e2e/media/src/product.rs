@@ -29,7 +29,10 @@ pub fn programs() -> Result<&'static Programs> {
 fn build() -> Result<Programs> {
     if let Some(folder) = env::var_os("TRANSCODE_BIN_DIR").map(PathBuf::from) {
         let programs = Programs { cli: folder.join("kubectl-transcode"), runner: folder.join("job-runner") };
-        ensure!(programs.cli.is_file() && programs.runner.is_file(), "TRANSCODE_BIN_DIR has no kubectl-transcode or no job-runner");
+        ensure!(
+            programs.cli.is_file() && programs.runner.is_file(),
+            "TRANSCODE_BIN_DIR has no kubectl-transcode or no job-runner"
+        );
         return Ok(programs);
     }
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
@@ -136,8 +139,15 @@ impl Finished {
     /// From what the program left.
     pub fn of(output: Output) -> Result<Self> {
         let text = String::from_utf8(output.stdout)?;
-        let events = text.lines().map(|l| serde_json::from_str(l).with_context(|| format!("not an event: {l}"))).collect::<Result<_>>()?;
-        Ok(Finished { code: output.status.code(), events, stderr: String::from_utf8_lossy(&output.stderr).into_owned() })
+        let events = text
+            .lines()
+            .map(|l| serde_json::from_str(l).with_context(|| format!("not an event: {l}")))
+            .collect::<Result<_>>()?;
+        Ok(Finished {
+            code: output.status.code(),
+            events,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        })
     }
 
     /// The last event.
@@ -159,7 +169,12 @@ impl Finished {
     /// Tasks of stages whose name begins so, that were started.
     pub fn started(&self, stage: &str) -> Vec<(String, u64)> {
         let of = |e: &Value| Some((e["stage"].as_str()?.to_owned(), e["task"].as_u64()?));
-        self.events.iter().filter(|e| e["event"] == "taskStarted").filter_map(of).filter(|(s, _)| s.starts_with(stage)).collect()
+        self.events
+            .iter()
+            .filter(|e| e["event"] == "taskStarted")
+            .filter_map(of)
+            .filter(|(s, _)| s.starts_with(stage))
+            .collect()
     }
 }
 

@@ -79,7 +79,10 @@ fn files<'a>(record: &'a Value, kind: &str) -> impl Iterator<Item = &'a Value> {
 impl Media {
     fn read(folder: &Path, record: &Value, name: &str) -> Result<Self> {
         let of = |kind: &str| -> Vec<String> {
-            files(record, kind).filter(|f| f["track"] == name).filter_map(|f| f["path"].as_str().map(str::to_owned)).collect()
+            files(record, kind)
+                .filter(|f| f["track"] == name)
+                .filter_map(|f| f["path"].as_str().map(str::to_owned))
+                .collect()
         };
         let init = of("init").into_iter().next().context("no init segment")?;
         let segments = of("segment");
@@ -101,7 +104,8 @@ impl Media {
         let track = &self.track;
         let of = |n: usize| track.samples.iter().filter(move |s| s.fragment == n);
         let starts = (0..self.segments.len()).filter_map(|n| of(n).map(|s| s.composition - track.media_time).min());
-        let end = track.samples.iter().max_by_key(|s| s.composition).map(|s| s.composition + s.duration - track.media_time);
+        let end =
+            track.samples.iter().max_by_key(|s| s.composition).map(|s| s.composition + s.duration - track.media_time);
         starts.chain(end).collect()
     }
 

@@ -39,7 +39,9 @@ pub fn source(row: &Row) -> Result<PathBuf> {
 fn take(step: &Step, from: &Path, to: &Path) -> Result<()> {
     let folder = to.parent().unwrap_or(Path::new("."));
     match step {
-        Step::Ffmpeg(words) => tool::ffmpeg(&format!("-v error {words}"), &[("in", from), ("out", to)], folder).map(drop),
+        Step::Ffmpeg(words) => {
+            tool::ffmpeg(&format!("-v error {words}"), &[("in", from), ("out", to)], folder).map(drop)
+        }
         Step::Turn(degrees) => {
             let mut bytes = fs::read(from)?;
             ensure!(turn(&mut bytes, *degrees), "no tkhd box to turn");

@@ -25,7 +25,9 @@ impl Sound {
     /// `rate` resamples it.
     pub fn of(input: &Path, stream: &str, rate: Option<i64>, folder: &Path) -> Result<Self> {
         let resample = rate.map_or(String::new(), |rate| format!("aresample={rate},"));
-        let words = format!("-v info -copyts -i {{in}} -map 0:{stream} -af {resample}aformat=sample_fmts=fltp:channel_layouts=mono,ashowinfo -f f32le -");
+        let words = format!(
+            "-v info -copyts -i {{in}} -map 0:{stream} -af {resample}aformat=sample_fmts=fltp:channel_layouts=mono,ashowinfo -f f32le -"
+        );
         let ran = tool::ffmpeg(&words, &[("in", input)], folder)?;
         let decoded = floats(&ran.stdout);
         let mut sound: Option<Sound> = None;
@@ -113,7 +115,11 @@ impl Sound {
 
 /// Seconds of pictures that are bright while the one before is not.
 pub fn flashes(input: &Path, folder: &Path) -> Result<Vec<f64>> {
-    let ran = tool::ffmpeg("-v info -copyts -i {in} -map 0:v:0 -vf format=gray,showinfo -fps_mode passthrough -f null -", &[("in", input)], folder)?;
+    let ran = tool::ffmpeg(
+        "-v info -copyts -i {in} -map 0:v:0 -vf format=gray,showinfo -fps_mode passthrough -f null -",
+        &[("in", input)],
+        folder,
+    )?;
     let mut found = vec![];
     let mut bright = true;
     for line in ran.stderr.lines().filter(|l| l.contains("showinfo") && l.contains("mean:[")) {

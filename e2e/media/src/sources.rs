@@ -41,7 +41,11 @@ const PLAIN: &[(&str, Option<&str>)] = &[("und", None)];
 pub const TABLE: &[Row] = &[
     Row {
         name: "closed_gop",
-        source: &[Ffmpeg(concat!(pictures!("320x180", "25", "36"), clicks!("36"), "-c:v libx264 -preset veryfast -g 50 -bf 2 -c:a aac {out}"))],
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "36"),
+            clicks!("36"),
+            "-c:v libx264 -preset veryfast -g 50 -bf 2 -c:a aac {out}"
+        ))],
         options: H264,
         frames: 900,
         chunks: 2,
@@ -51,7 +55,11 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         name: "open_gop",
-        source: &[Ffmpeg(concat!(pictures!("320x180", "25", "36"), clicks!("36"), "-c:v libx264 -preset veryfast -x264-params open-gop=1:keyint=48:bframes=3:b-pyramid=normal -c:a aac {out}"))],
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "36"),
+            clicks!("36"),
+            "-c:v libx264 -preset veryfast -x264-params open-gop=1:keyint=48:bframes=3:b-pyramid=normal -c:a aac {out}"
+        ))],
         options: H264_TOGETHER,
         frames: 900,
         chunks: 2,
@@ -61,7 +69,10 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         name: "open_gop_hevc_10_bit",
-        source: &[Ffmpeg(concat!(pictures!("320x180", "24", "34"), "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params log-level=error:open-gop=1:keyint=48:bframes=4 -tag:v hvc1 {out}"))],
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "24", "34"),
+            "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params log-level=error:open-gop=1:keyint=48:bframes=4 -tag:v hvc1 {out}"
+        ))],
         options: HEVC_OPUS,
         frames: 816,
         chunks: 2,
@@ -71,7 +82,11 @@ pub const TABLE: &[Row] = &[
     Row {
         name: "ntsc_b_frames_edit_list",
         source: &[
-            Ffmpeg(concat!(pictures!("320x180", "30000/1001", "38"), clicks!("38"), "-c:v libx264 -preset veryfast -g 60 -bf 3 -c:a aac {out}")),
+            Ffmpeg(concat!(
+                pictures!("320x180", "30000/1001", "38"),
+                clicks!("38"),
+                "-c:v libx264 -preset veryfast -g 60 -bf 3 -c:a aac {out}"
+            )),
             // Cut without encoding: the edit list hides what lies before 1.3 s.
             Ffmpeg("-ss 1.3 -i {in} -c copy {out}"),
         ],
@@ -99,7 +114,11 @@ pub const TABLE: &[Row] = &[
     Row {
         name: "turned_portrait",
         source: &[
-            Ffmpeg(concat!(pictures!("320x180", "25", "20"), clicks!("20"), "-c:v libx264 -preset veryfast -g 25 -c:a aac {out}")),
+            Ffmpeg(concat!(
+                pictures!("320x180", "25", "20"),
+                clicks!("20"),
+                "-c:v libx264 -preset veryfast -g 25 -c:a aac {out}"
+            )),
             Turn(90),
         ],
         options: H264,
@@ -141,7 +160,11 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         name: "mkv_opus",
-        source: &[Ffmpeg(concat!(pictures!("320x180", "24000/1001", "36"), clicks!("36"), "-c:v libx264 -preset veryfast -g 48 -bf 2 -c:a libopus -ar 48000 {out}"))],
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "24000/1001", "36"),
+            clicks!("36"),
+            "-c:v libx264 -preset veryfast -g 48 -bf 2 -c:a libopus -ar 48000 {out}"
+        ))],
         file: "source.mkv",
         options: HEVC_OPUS,
         frames: 864,
@@ -152,7 +175,11 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         name: "mkv_flac_to_opus",
-        source: &[Ffmpeg(concat!(pictures!("320x180", "25", "20"), clicks!("20"), "-c:v libx264 -preset veryfast -g 25 -c:a flac -ar 48000 {out}"))],
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "20"),
+            clicks!("20"),
+            "-c:v libx264 -preset veryfast -g 25 -c:a flac -ar 48000 {out}"
+        ))],
         file: "source.mkv",
         options: AV1_OPUS,
         frames: 500,
@@ -162,7 +189,11 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         name: "mov_pcm_to_opus",
-        source: &[Ffmpeg(concat!(pictures!("320x180", "25", "36"), clicks!("36"), "-c:v libx264 -preset veryfast -g 50 -c:a pcm_s16le {out}"))],
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "36"),
+            clicks!("36"),
+            "-c:v libx264 -preset veryfast -g 50 -c:a pcm_s16le {out}"
+        ))],
         file: "source.mov",
         options: AV1_OPUS,
         frames: 900,
@@ -173,7 +204,11 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         name: "transport_stream",
-        source: &[Ffmpeg(concat!(pictures!("320x180", "25", "40"), clicks!("40"), "-c:v libx264 -preset veryfast -g 12 -bf 2 -c:a aac {out}"))],
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "40"),
+            clicks!("40"),
+            "-c:v libx264 -preset veryfast -g 12 -bf 2 -c:a aac {out}"
+        ))],
         file: "source.ts",
         options: H264_TOGETHER,
         frames: 1000,
@@ -199,7 +234,11 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         name: "video_late_in_mkv",
-        source: &[Ffmpeg(concat!(pictures!("320x180", "25", "20"), clicks!("21"), "-vf setpts=PTS+0.52/TB -fps_mode passthrough -c:v libx264 -preset veryfast -g 25 -c:a pcm_s16le {out}"))],
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "20"),
+            clicks!("21"),
+            "-vf setpts=PTS+0.52/TB -fps_mode passthrough -c:v libx264 -preset veryfast -g 25 -c:a pcm_s16le {out}"
+        ))],
         file: "source.mkv",
         options: H264,
         frames: 500,
@@ -209,7 +248,10 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         name: "wide_pixels_odd_size",
-        source: &[Ffmpeg(concat!(pictures!("241x135", "25", "20"), "-vf setsar=16/11 -c:v libx264 -preset veryfast -pix_fmt yuv444p -g 25 {out}"))],
+        source: &[Ffmpeg(concat!(
+            pictures!("241x135", "25", "20"),
+            "-vf setsar=16/11 -c:v libx264 -preset veryfast -pix_fmt yuv444p -g 25 {out}"
+        ))],
         options: "{video: {segmentDuration: 2s, encode: {h264: {preset: veryfast}}}, renditions: [{name: top, box: {width: 640, height: 640}}, {name: low, box: {width: 160, height: 160}}]}",
         frames: 500,
         pictures: &[("top", 240, 134), ("low", 160, 62)],
@@ -257,7 +299,11 @@ pub const TABLE: &[Row] = &[
     Row {
         name: "begins_between_keyframes",
         source: &[
-            Ffmpeg(concat!(pictures!("320x180", "10", "42"), clicks!("42"), "-c:v libx264 -preset veryfast -g 5 -bf 2 -c:a aac {out}")),
+            Ffmpeg(concat!(
+                pictures!("320x180", "10", "42"),
+                clicks!("42"),
+                "-c:v libx264 -preset veryfast -g 5 -bf 2 -c:a aac {out}"
+            )),
             Ffmpeg("-ss 3.7 -i {in} -c copy -copyinkf {out}"),
         ],
         file: "source.ts",

@@ -24,7 +24,9 @@ pub fn run<S: AsRef<str>>(program: &str, args: impl IntoIterator<Item = S>, fold
     let line = || shlex::try_join([program].into_iter().chain(args.iter().map(String::as_str))).unwrap_or_default();
     let output = Command::new(program).args(&args).current_dir(folder).stdin(Stdio::null()).output();
     let output = match output {
-        Err(error) if error.kind() == ErrorKind::NotFound => bail!("{program} is missing: apt-get install {}", package(program)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            bail!("{program} is missing: apt-get install {}", package(program))
+        }
         other => other.with_context(line)?,
     };
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -49,7 +51,8 @@ pub fn ffprobe(words: &str, paths: &[(&str, &Path)], folder: &Path) -> Result<St
 pub fn cache(name: &str) -> Result<PathBuf> {
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let folder = cache.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?.join("transcode-operator").join(name);
+    let folder =
+        cache.or_else(home).context("neither XDG_CACHE_HOME nor HOME is set")?.join("transcode-operator").join(name);
     fs::create_dir_all(&folder)?;
     Ok(folder)
 }

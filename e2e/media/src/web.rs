@@ -50,7 +50,9 @@ fn answer(mut stream: TcpStream, content: &[u8], ranges: &AtomicUsize) -> std::i
     let mut body = true;
     while head.read_line(&mut line)? > 2 {
         body &= !line.starts_with("HEAD ");
-        if let Some((first, last)) = line.to_lowercase().strip_prefix("range: bytes=").and_then(|r| r.trim().split_once('-')) {
+        if let Some((first, last)) =
+            line.to_lowercase().strip_prefix("range: bytes=").and_then(|r| r.trim().split_once('-'))
+        {
             let last = last.parse::<usize>().unwrap_or(usize::MAX).min(content.len() - 1);
             range = first.parse::<usize>().ok().map(|first| (first, last));
         }
@@ -60,7 +62,10 @@ fn answer(mut stream: TcpStream, content: &[u8], ranges: &AtomicUsize) -> std::i
     let (status, part) = match range {
         Some((first, last)) if first <= last => {
             ranges.fetch_add(1, Ordering::Relaxed);
-            (format!("206 Partial Content\r\nContent-Range: bytes {first}-{last}/{}", content.len()), &content[first..=last])
+            (
+                format!("206 Partial Content\r\nContent-Range: bytes {first}-{last}/{}", content.len()),
+                &content[first..=last],
+            )
         }
         Some(_) => (format!("416 Range Not Satisfiable\r\nContent-Range: bytes */{}", content.len()), &content[..0]),
         None => ("200 OK".to_owned(), content),

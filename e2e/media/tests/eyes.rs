@@ -21,7 +21,9 @@ fn packets(file: &std::path::Path, stream: &str, folder: &std::path::Path) -> Re
 #[test]
 fn boxes_are_read_as_ffprobe_reads_them() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    for (name, flags) in [("progressive", "+faststart"), ("fragments", "+frag_keyframe+default_base_moof+empty_moov+delay_moov")] {
+    for (name, flags) in
+        [("progressive", "+faststart"), ("fragments", "+frag_keyframe+default_base_moof+empty_moov+delay_moov")]
+    {
         let file = folder.path().join(format!("{name}.mp4"));
         tool::ffmpeg(&format!("{MADE} -movflags {flags} {{out}}"), &[("out", &file)], folder.path())?;
         let bytes = fs::read(&file)?;

@@ -16,9 +16,15 @@ fn unit(media: &Media) -> usize {
 /// Proves it.
 pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     let tracks = evidence.published.audio();
-    ensure!(tracks.len() == evidence.row.audio.len(), "{} audio tracks, expected {}", tracks.len(), evidence.row.audio.len());
+    ensure!(
+        tracks.len() == evidence.row.audio.len(),
+        "{} audio tracks, expected {}",
+        tracks.len(),
+        evidence.row.audio.len()
+    );
     let Some(command) = evidence.plan.audio().filter(|_| !tracks.is_empty()) else { return Ok(()) };
-    tool::run("ffmpeg", [command, &["-loglevel".into(), "error".into()]].concat(), &evidence.folder).context("the plan's audio command")?;
+    tool::run("ffmpeg", [command, &["-loglevel".into(), "error".into()]].concat(), &evidence.folder)
+        .context("the plan's audio command")?;
     let origin = seconds(&evidence.plan.json["media"]["origin"])?;
     for (n, media) in tracks.into_iter().enumerate() {
         same_units(evidence, n, media).with_context(|| media.name.clone())?;
@@ -36,7 +42,12 @@ fn same_units(evidence: &Evidence<'_>, n: usize, media: &Media) -> Result<()> {
     let found: Vec<&[u8]> = media.units().collect();
     ensure!(found.len() == expected.len(), "{} access units, ffmpeg makes {}", found.len(), expected.len());
     ensure!(found == expected, "access units differ from those of one ffmpeg run");
-    ensure!(reference.timescale == media.track.timescale, "timescale {} became {}", reference.timescale, media.track.timescale);
+    ensure!(
+        reference.timescale == media.track.timescale,
+        "timescale {} became {}",
+        reference.timescale,
+        media.track.timescale
+    );
     Ok(())
 }
 
@@ -68,7 +79,8 @@ fn in_mp4(evidence: &Evidence<'_>, n: usize, media: &Media) -> Result<()> {
     for path in evidence.published.paths("mp4") {
         let bytes = fs::read(&path)?;
         let tracks = boxes::read(&bytes)?;
-        let track = tracks.values().filter(|t| !t.is_video()).nth(n).with_context(|| format!("{} lacks it", path.display()))?;
+        let track =
+            tracks.values().filter(|t| !t.is_video()).nth(n).with_context(|| format!("{} lacks it", path.display()))?;
         let same = track.samples.iter().map(|s| &bytes[s.bytes.clone()]).eq(media.units());
         ensure!(same, "access units of {} differ", path.display());
         ensure!(track.presented() == media.track.presented(), "times in {} differ", path.display());

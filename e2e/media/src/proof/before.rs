@@ -5,7 +5,11 @@ use std::path::Path;
 
 use anyhow::{Context, Error, Result, bail, ensure};
 
-use crate::{listing::Listing, plan::{Encode, Plan}, row::Row};
+use crate::{
+    listing::Listing,
+    plan::{Encode, Plan},
+    row::Row,
+};
 
 /// One rendition's frames in one run.
 #[derive(Debug, Clone)]
@@ -49,7 +53,12 @@ fn one_set(row: &Row, chunks: &[Encode], folder: &Path) -> Result<(Vec<Reference
     }
     let names = &first.renditions;
     let compared = names.iter().zip(whole.iter().zip(&joined)).try_for_each(|(name, (whole, joined))| {
-        ensure!(whole.frames.len() == row.frames, "the source has {} frames, the row says {}", whole.frames.len(), row.frames);
+        ensure!(
+            whole.frames.len() == row.frames,
+            "the source has {} frames, the row says {}",
+            whole.frames.len(),
+            row.frames
+        );
         same(whole, joined).with_context(|| name.clone())
     });
     let references = names.iter().zip(whole).map(|(name, frames)| Reference { name: name.clone(), frames }).collect();
@@ -58,9 +67,15 @@ fn one_set(row: &Row, chunks: &[Encode], folder: &Path) -> Result<(Vec<Reference
 
 fn same(whole: &Listing, joined: &Listing) -> Result<()> {
     ensure!(whole.timebase == joined.timebase, "timebases {:?} and {:?}", whole.timebase, joined.timebase);
-    if let Some(n) = (0..whole.frames.len().max(joined.frames.len())).find(|n| whole.frames.get(*n) != joined.frames.get(*n)) {
+    if let Some(n) =
+        (0..whole.frames.len().max(joined.frames.len())).find(|n| whole.frames.get(*n) != joined.frames.get(*n))
+    {
         let (of_whole, of_joined) = (whole.frames.get(n), joined.frames.get(n));
-        bail!("{} frames in chunks, {} in one run; frame {n} is {of_joined:?}, not {of_whole:?}", joined.frames.len(), whole.frames.len());
+        bail!(
+            "{} frames in chunks, {} in one run; frame {n} is {of_joined:?}, not {of_whole:?}",
+            joined.frames.len(),
+            whole.frames.len()
+        );
     }
     Ok(())
 }

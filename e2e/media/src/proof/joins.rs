@@ -39,9 +39,13 @@ fn each_stands_alone(evidence: &Evidence<'_>, media: &Media) -> Result<()> {
         let samples: Vec<_> = media.track.samples.iter().filter(|s| s.fragment == n).collect();
         let first = samples.first().with_context(|| format!("segment {n} is empty"))?;
         ensure!(first.sync, "segment {n} does not begin with a random access point");
-        ensure!(samples.iter().all(|s| s.composition >= first.composition), "segment {n} shows a frame before its first one");
+        ensure!(
+            samples.iter().all(|s| s.composition >= first.composition),
+            "segment {n} shows a frame before its first one"
+        );
         fs::write(&file, [media.init(), media.segment(n)].concat())?;
-        let frames = listing::decode(&file, "v:0", &evidence.folder).with_context(|| format!("segment {n}"))?.frames.len();
+        let frames =
+            listing::decode(&file, "v:0", &evidence.folder).with_context(|| format!("segment {n}"))?.frames.len();
         ensure!(frames == samples.len(), "segment {n} decodes to {frames} frames of {}", samples.len());
     }
     Ok(())

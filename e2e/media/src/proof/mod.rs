@@ -14,13 +14,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{
-    plan::Plan,
-    product::Job,
-    published::Published,
-    recipe,
-    row::Row,
-};
+use crate::{plan::Plan, product::Job, published::Published, recipe, row::Row};
 
 /// Everything that was measured of a row.
 #[derive(Debug)]

@@ -17,10 +17,19 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     }
     let mpd = dash_mpd_core::parse(&fs::read_to_string(&path)?).map_err(|e| anyhow!("dash-mpd: {e}"))?;
     ensure!(mpd.mpdtype.as_deref() == Some("static"), "type is {:?}", mpd.mpdtype);
-    ensure!(mpd.profiles.as_deref().is_some_and(|p| p.contains("urn:mpeg:dash:profile:")), "profiles is {:?}", mpd.profiles);
+    ensure!(
+        mpd.profiles.as_deref().is_some_and(|p| p.contains("urn:mpeg:dash:profile:")),
+        "profiles is {:?}",
+        mpd.profiles
+    );
     let [period] = mpd.periods.as_slice() else { return Err(anyhow!("{} periods", mpd.periods.len())) };
     let listed: Vec<&Representation> = period.adaptations.iter().flat_map(|a| &a.representations).collect();
-    ensure!(listed.len() == evidence.published.tracks.len(), "{} representations of {} tracks", listed.len(), evidence.published.tracks.len());
+    ensure!(
+        listed.len() == evidence.published.tracks.len(),
+        "{} representations of {} tracks",
+        listed.len(),
+        evidence.published.tracks.len()
+    );
     for media in &evidence.published.tracks {
         representation(evidence, period, media).with_context(|| media.name.clone())?;
     }
@@ -37,9 +46,13 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
 }
 
 fn representation(evidence: &Evidence<'_>, period: &Period, media: &Media) -> Result<()> {
-    let found = period.adaptations.iter().find_map(|set| Some((set, set.representations.iter().find(|r| r.id.as_deref() == Some(&media.name))?)));
+    let found = period
+        .adaptations
+        .iter()
+        .find_map(|set| Some((set, set.representations.iter().find(|r| r.id.as_deref() == Some(&media.name))?)));
     let (set, representation) = found.context("no representation")?;
-    let template = representation.SegmentTemplate.as_ref().or(set.SegmentTemplate.as_ref()).context("no SegmentTemplate")?;
+    let template =
+        representation.SegmentTemplate.as_ref().or(set.SegmentTemplate.as_ref()).context("no SegmentTemplate")?;
     ensure!(template.timescale == Some(media.track.timescale as u64), "timescale is {:?}", template.timescale);
     ensure!(representation.codecs.is_some() || set.codecs.is_some(), "no codecs");
     let rate = representation.bandwidth.context("no bandwidth")? as f64;
@@ -52,7 +65,12 @@ fn representation(evidence: &Evidence<'_>, period: &Period, media: &Media) -> Re
     let own: Vec<i64> = bounds[..bounds.len() - 1].iter().map(|b| (*b).max(0)).collect();
     let shown: Vec<i64> = starts.iter().map(|(start, _)| start - offset).collect();
     let expected: Vec<i64> = own.iter().map(|b| b - own[0] + shown[0]).collect();
-    ensure!(shown == expected && shown[0] == own[0] || shown == own, "segments begin at {:?}…, the boxes say {:?}…", &shown[..shown.len().min(4)], &own[..own.len().min(4)]);
+    ensure!(
+        shown == expected && shown[0] == own[0] || shown == own,
+        "segments begin at {:?}…, the boxes say {:?}…",
+        &shown[..shown.len().min(4)],
+        &own[..own.len().min(4)]
+    );
     let end = starts.last().map(|(start, duration)| start + duration - offset);
     ensure!(end == bounds.last().copied(), "the timeline ends at {end:?}, the boxes at {:?}", bounds.last());
     let first = template.startNumber.unwrap_or(1);
@@ -88,7 +106,11 @@ fn starts(template: &SegmentTemplate) -> Result<Vec<(i64, i64)>> {
 }
 
 fn languages(evidence: &Evidence<'_>, period: &Period) -> Result<()> {
-    let sets: Vec<_> = period.adaptations.iter().filter(|s| s.contentType.as_deref() == Some("audio") || s.mimeType.as_deref() == Some("audio/mp4")).collect();
+    let sets: Vec<_> = period
+        .adaptations
+        .iter()
+        .filter(|s| s.contentType.as_deref() == Some("audio") || s.mimeType.as_deref() == Some("audio/mp4"))
+        .collect();
     let found: Vec<_> = sets.iter().map(|s| s.lang.as_deref().unwrap_or("und")).collect();
     let asked: Vec<_> = evidence.row.audio.iter().map(|(language, _)| *language).collect();
     ensure!(found == asked, "languages {found:?}, expected {asked:?}");
@@ -97,7 +119,8 @@ fn languages(evidence: &Evidence<'_>, period: &Period) -> Result<()> {
 
 fn duration(evidence: &Evidence<'_>, mpd: &MPD) -> Result<()> {
     let told = mpd.mediaPresentationDuration.context("no mediaPresentationDuration")?.as_secs_f64();
-    let ends = evidence.published.tracks.iter().filter_map(|m| Some(*m.bounds().last()? as f64 / m.track.timescale as f64));
+    let ends =
+        evidence.published.tracks.iter().filter_map(|m| Some(*m.bounds().last()? as f64 / m.track.timescale as f64));
     let longest = ends.fold(0.0, f64::max);
     ensure!((told - longest).abs() < 0.002, "mediaPresentationDuration {told}, the boxes end at {longest}");
     Ok(())

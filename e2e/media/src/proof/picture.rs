@@ -20,14 +20,19 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
         let graph = format!(
             "[0:v]settb=1/1000000,setpts=N,format=yuv420p[a];[1:v]scale={width}:{height}:flags=bicubic,setsar=1,settb=1/1000000,setpts=N,format=yuv420p[b];[a]setsar=1[c];[c][b]ssim=stats_file=-"
         );
-        let words = format!("-v error -i {{in}} -copyts -i {{source}} -filter_complex {graph} -fps_mode passthrough -f null -");
+        let words =
+            format!("-v error -i {{in}} -copyts -i {{source}} -filter_complex {graph} -fps_mode passthrough -f null -");
         let ran = tool::ffmpeg(&words, &[("in", &file), ("source", &evidence.source)], &evidence.folder)?;
         let text = String::from_utf8_lossy(&ran.stdout).into_owned();
-        let all: Vec<f64> = text.lines().filter_map(|l| l.split_once("All:")?.1.split_whitespace().next()?.parse().ok()).collect();
+        let all: Vec<f64> =
+            text.lines().filter_map(|l| l.split_once("All:")?.1.split_whitespace().next()?.parse().ok()).collect();
         ensure!(all.len() == evidence.row.frames, "{name}: {} frames compared", all.len());
         let average = all.iter().sum::<f64>() / all.len() as f64;
         let (worst, least) = all.iter().copied().enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).context("no frame")?;
-        ensure!(average >= LEAST.1 && least >= LEAST.0, "{name}: SSIM {average:.4} on average, {least:.4} in frame {worst}");
+        ensure!(
+            average >= LEAST.1 && least >= LEAST.0,
+            "{name}: SSIM {average:.4} on average, {least:.4} in frame {worst}"
+        );
     }
     Ok(())
 }
@@ -40,8 +45,15 @@ fn shape(evidence: &Evidence<'_>, file: &std::path::Path, (width, height): (u32,
         let stream = &answer["streams"][0];
         let (w, h) = (stream["width"].as_f64().context("no width")?, stream["height"].as_f64().context("no height")?);
         let sar = stream["sample_aspect_ratio"].as_str().and_then(|s| s.split_once(':'));
-        let sar = sar.and_then(|(n, d)| Some(n.parse::<f64>().ok()? / d.parse::<f64>().ok()?)).filter(|s| s.is_finite() && *s > 0.0).unwrap_or(1.0);
-        let turned = stream["side_data_list"].as_array().into_iter().flatten().any(|s| s["rotation"].as_f64().is_some_and(|r| r.abs() as i64 % 180 == 90));
+        let sar = sar
+            .and_then(|(n, d)| Some(n.parse::<f64>().ok()? / d.parse::<f64>().ok()?))
+            .filter(|s| s.is_finite() && *s > 0.0)
+            .unwrap_or(1.0);
+        let turned = stream["side_data_list"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|s| s["rotation"].as_f64().is_some_and(|r| r.abs() as i64 % 180 == 90));
         let aspect = w * sar / h;
         Ok((w, h, if turned { 1.0 / aspect } else { aspect }))
     };

@@ -47,7 +47,12 @@ fn sounds(evidence: &Evidence<'_>, master: &MasterPlaylist) -> Result<()> {
     ensure!(named.len() == audio.len(), "{} audio tracks listed of {}", named.len(), audio.len());
     for ((tag, media), (language, title)) in named.into_iter().zip(audio).zip(evidence.row.audio) {
         let uri = tag.uri.as_deref().context("no URI")?;
-        ensure!(tag.language.as_deref().unwrap_or("und") == *language, "{} is listed as {:?}", media.name, tag.language);
+        ensure!(
+            tag.language.as_deref().unwrap_or("und") == *language,
+            "{} is listed as {:?}",
+            media.name,
+            tag.language
+        );
         ensure!(title.is_none_or(|title| tag.name == title), "{} is named {}", media.name, tag.name);
         segments(evidence, uri, media).with_context(|| media.name.clone())?;
     }
@@ -74,13 +79,25 @@ fn check_variant(evidence: &Evidence<'_>, variant: &VariantStream, media: &Media
     let loudest = sounds.iter().map(|m| rates(m)).fold((0.0_f64, 0.0_f64), |a, b| (a.0.max(b.0), a.1.max(b.1)));
     let (peak, average) = (rates(media).0 + loudest.0, rates(media).1 + loudest.1);
     ensure!(variant.bandwidth as f64 + 1.0 >= peak, "BANDWIDTH {} is below the measured {peak:.0}", variant.bandwidth);
-    ensure!((variant.bandwidth as f64) < peak * 1.05 + 2000.0, "BANDWIDTH {} is far above the measured {peak:.0}", variant.bandwidth);
+    ensure!(
+        (variant.bandwidth as f64) < peak * 1.05 + 2000.0,
+        "BANDWIDTH {} is far above the measured {peak:.0}",
+        variant.bandwidth
+    );
     let told = variant.average_bandwidth.context("no AVERAGE-BANDWIDTH")? as f64;
     ensure!((told / average - 1.0).abs() < 0.02, "AVERAGE-BANDWIDTH {told} is not the measured {average:.0}");
     let codecs = variant.codecs.as_deref().unwrap_or_default();
-    ensure!(codecs.split(',').next() == Some(codec(media)?.as_str()), "CODECS is {codecs}, the boxes say {}", codec(media)?);
+    ensure!(
+        codecs.split(',').next() == Some(codec(media)?.as_str()),
+        "CODECS is {codecs}, the boxes say {}",
+        codec(media)?
+    );
     for sound in sounds {
-        ensure!(codecs.split(',').any(|c| Some(c) == codec(sound).ok().as_deref()), "CODECS {codecs} lacks {}", codec(sound)?);
+        ensure!(
+            codecs.split(',').any(|c| Some(c) == codec(sound).ok().as_deref()),
+            "CODECS {codecs} lacks {}",
+            codec(sound)?
+        );
     }
     let size = variant.resolution.map(|r| (r.width, r.height));
     let row = evidence.row.pictures.iter().find(|p| p.0 == media.name).context("not in the row")?;
@@ -88,7 +105,11 @@ fn check_variant(evidence: &Evidence<'_>, variant: &VariantStream, media: &Media
     ensure!(variant.frame_rate.is_some_and(|r| r > 0.0), "no FRAME-RATE");
     let other = |name: &str| variant.other_attributes.as_ref().and_then(|o| o.get(name)).map(ToString::to_string);
     ensure!(other("VIDEO-RANGE").is_some_and(|r| r.contains("SDR")), "VIDEO-RANGE is {:?}", other("VIDEO-RANGE"));
-    ensure!(format!("{:?}", variant.closed_captions).contains("None"), "CLOSED-CAPTIONS is {:?}", variant.closed_captions);
+    ensure!(
+        format!("{:?}", variant.closed_captions).contains("None"),
+        "CLOSED-CAPTIONS is {:?}",
+        variant.closed_captions
+    );
     let path = segments(evidence, &variant.uri, media)?;
     let frames = listing::decode(&path, "v:0", &evidence.folder).context("as HLS")?.frames.len();
     ensure!(frames == evidence.row.frames, "HLS plays {frames} frames");
@@ -117,7 +138,8 @@ fn codec(media: &Media) -> Result<String> {
         }
         b"av01" => {
             let config = find(b"av1C").context("no av1C")?;
-            let (profile, level, tier) = (config[1] >> 5, config[1] & 0x1f, if config[2] & 0x80 == 0 { 'M' } else { 'H' });
+            let (profile, level, tier) =
+                (config[1] >> 5, config[1] & 0x1f, if config[2] & 0x80 == 0 { 'M' } else { 'H' });
             let depth = if config[2] & 0x40 == 0 { 8 } else { 10 };
             format!("av01.{profile}.{level:02}{tier}.{depth:02}")
         }
@@ -148,13 +170,22 @@ fn segments(evidence: &Evidence<'_>, uri: &str, media: &Media) -> Result<std::pa
     let own = |p: &str| evidence.published.folder.join(p).canonicalize();
     let map = playlist.segments.first().and_then(|s| s.map.as_ref()).context("no EXT-X-MAP")?;
     ensure!(resolved(evidence, &path, &map.uri)? == own(&media.init)?, "EXT-X-MAP is {}", map.uri);
-    ensure!(playlist.segments.len() == media.segments.len(), "{} segments listed of {}", playlist.segments.len(), media.segments.len());
+    ensure!(
+        playlist.segments.len() == media.segments.len(),
+        "{} segments listed of {}",
+        playlist.segments.len(),
+        media.segments.len()
+    );
     let bounds = media.bounds();
     let scale = media.track.timescale as f64;
     for (n, (listed, segment)) in playlist.segments.iter().zip(&media.segments).enumerate() {
         ensure!(resolved(evidence, &path, &listed.uri)? == own(segment)?, "segment {n} is {}", listed.uri);
         let exact = (bounds[n + 1] - bounds[n].max(0)) as f64 / scale;
-        ensure!((f64::from(listed.duration) - exact).abs() < 2e-5, "EXTINF {} of segment {n}, the boxes say {exact:.6}", listed.duration);
+        ensure!(
+            (f64::from(listed.duration) - exact).abs() < 2e-5,
+            "EXTINF {} of segment {n}, the boxes say {exact:.6}",
+            listed.duration
+        );
     }
     exact_sum(&fs::read_to_string(&path)?, (bounds[bounds.len() - 1] - bounds[0].max(0)) as f64 / scale)?;
     Ok(path)
@@ -162,7 +193,8 @@ fn segments(evidence: &Evidence<'_>, uri: &str, media: &Media) -> Result<std::pa
 
 /// The sum of the durations as they are written: `m3u8-rs` keeps no more than a float.
 fn exact_sum(text: &str, seconds: f64) -> Result<()> {
-    let written = text.lines().filter_map(|l| l.strip_prefix("#EXTINF:")?.trim_end_matches(',').parse::<f64>().ok()).sum::<f64>();
+    let written =
+        text.lines().filter_map(|l| l.strip_prefix("#EXTINF:")?.trim_end_matches(',').parse::<f64>().ok()).sum::<f64>();
     ensure!((written - seconds).abs() < 2e-6, "durations sum to {written:.6}, the boxes say {seconds:.6}");
     Ok(())
 }
@@ -171,7 +203,12 @@ fn exact_sum(text: &str, seconds: f64) -> Result<()> {
 fn i_frames(evidence: &Evidence<'_>, variant: &VariantStream, media: &Media) -> Result<()> {
     let (path, playlist) = media_playlist(evidence, &variant.uri)?;
     ensure!(playlist.i_frames_only, "EXT-X-I-FRAMES-ONLY is missing");
-    ensure!(playlist.segments.len() == media.segments.len(), "{} I-frames of {} segments", playlist.segments.len(), media.segments.len());
+    ensure!(
+        playlist.segments.len() == media.segments.len(),
+        "{} I-frames of {} segments",
+        playlist.segments.len(),
+        media.segments.len()
+    );
     let file = evidence.folder.join("iframe.mp4");
     for (n, listed) in playlist.segments.iter().enumerate() {
         let range = listed.byte_range.as_ref().context("no EXT-X-BYTERANGE")?;
@@ -185,7 +222,11 @@ fn i_frames(evidence: &Evidence<'_>, variant: &VariantStream, media: &Media) -> 
         if n == 0 || n + 1 == playlist.segments.len() {
             fs::write(&file, [media.init(), part].concat())?;
             // The rest of the segment's samples is missing on purpose: only the picture counts.
-            let ran = tool::ffmpeg("-v fatal -i {in} -map 0:v:0 -fps_mode passthrough -f framehash -hash md5 -", &[("in", &file)], &evidence.folder)?;
+            let ran = tool::ffmpeg(
+                "-v fatal -i {in} -map 0:v:0 -fps_mode passthrough -f framehash -hash md5 -",
+                &[("in", &file)],
+                &evidence.folder,
+            )?;
             let pictures = listing::Listing::parse(&String::from_utf8_lossy(&ran.stdout))?.frames.len();
             ensure!(pictures == 1, "I-frame {n} decodes to {pictures} pictures");
         }

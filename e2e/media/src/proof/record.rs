@@ -22,7 +22,8 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     let mut there = BTreeSet::new();
     walk(&published.folder, &published.folder, &mut there)?;
     // Merged files are staged beside the media and copied; work data was kept on purpose.
-    let unnamed: Vec<_> = there.difference(&named).filter(|p| !p.starts_with("_work/") && !p.starts_with("outputs/")).collect();
+    let unnamed: Vec<_> =
+        there.difference(&named).filter(|p| !p.starts_with("_work/") && !p.starts_with("outputs/")).collect();
     ensure!(unnamed.is_empty(), "not on the record: {unnamed:?}");
     let expected: usize = evidence.row.pictures.len() + evidence.row.audio.len();
     ensure!(published.tracks.len() == expected, "{} tracks, expected {expected}", published.tracks.len());

@@ -14,7 +14,9 @@ use crate::{
 /// Proves it.
 pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     let published = &evidence.published;
-    let (Some(audio), Some(reference)) = (published.audio().first().copied(), evidence.reference.first()) else { return Ok(()) };
+    let (Some(audio), Some(reference)) = (published.audio().first().copied(), evidence.reference.first()) else {
+        return Ok(());
+    };
     let origin = seconds(&evidence.plan.json["media"]["origin"])?;
     let picture = reference.frames.seconds(reference.frames.frames.first().context("no frame")?) - origin;
     let rate = audio.track.timescale;
@@ -63,12 +65,18 @@ fn first_picture(path: &Path, folder: &Path) -> Result<f64> {
 /// Each beep starts with its flash, as far apart as in the source up to a frame.
 fn flashes_with_beeps(evidence: &Evidence<'_>, path: &Path, frame: f64) -> Result<()> {
     let apart = |path: &Path| -> Result<Vec<f64>> {
-        let (flashes, beeps) = (flashes(path, &evidence.folder)?, Sound::of(path, "a:0", None, &evidence.folder)?.beeps());
+        let (flashes, beeps) =
+            (flashes(path, &evidence.folder)?, Sound::of(path, "a:0", None, &evidence.folder)?.beeps());
         let nearest = |flash: f64| beeps.iter().map(|beep| beep - flash).min_by(|a, b| a.abs().total_cmp(&b.abs()));
         Ok(flashes.into_iter().filter_map(nearest).collect())
     };
     let (of_source, seen) = (apart(&evidence.source)?, apart(path)?);
-    ensure!(seen.len() == of_source.len() && seen.len() > 5, "{} flashes with beeps, the source has {}", seen.len(), of_source.len());
+    ensure!(
+        seen.len() == of_source.len() && seen.len() > 5,
+        "{} flashes with beeps, the source has {}",
+        seen.len(),
+        of_source.len()
+    );
     let worst = seen.iter().zip(&of_source).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     ensure!(worst <= frame, "a beep is {worst:.4} s away from its flash");
     Ok(())

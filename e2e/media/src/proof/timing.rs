@@ -26,7 +26,10 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
         let name = file["track"].as_str().context("an MP4 of no track")?;
         for track in tracks.values().filter(|t| t.is_video()) {
             let media = published.video().into_iter().find(|m| m.name == name).with_context(|| name.to_owned())?;
-            ensure!(track.empty.0 * track.timescale % track.empty.1 == 0, "the MP4 of {name} has an empty edit between two ticks");
+            ensure!(
+                track.empty.0 * track.timescale % track.empty.1 == 0,
+                "the MP4 of {name} has an empty edit between two ticks"
+            );
             ensure!(track.timescale == media.track.timescale, "the MP4 of {name} has another timescale");
             same(&track.presented(), &media.track.presented()).with_context(|| format!("MP4 of {name}"))?;
         }
@@ -53,10 +56,16 @@ fn expected(evidence: &Evidence<'_>, media: &Media) -> Result<Vec<i64>> {
 /// has to agree.
 fn check_origin(evidence: &Evidence<'_>) -> Result<()> {
     let told = seconds(&evidence.plan.json["media"]["origin"])?;
-    let answer = tool::ffprobe("-show_entries stream=time_base,codec_type -of json -i {in}", &[("in", &evidence.source)], &evidence.folder)?;
+    let answer = tool::ffprobe(
+        "-show_entries stream=time_base,codec_type -of json -i {in}",
+        &[("in", &evidence.source)],
+        &evidence.folder,
+    )?;
     let streams: Value = serde_json::from_str(&answer)?;
     let video = streams["streams"].as_array().into_iter().flatten().find(|s| s["codec_type"] == "video");
-    let tick = video.and_then(|v| v["time_base"].as_str()?.split_once('/')?.1.parse::<f64>().ok()).map_or(1e-3, |den| 1.0 / den);
+    let tick = video
+        .and_then(|v| v["time_base"].as_str()?.split_once('/')?.1.parse::<f64>().ok())
+        .map_or(1e-3, |den| 1.0 / den);
     let pictures = evidence.reference.iter().filter_map(|r| Some(r.frames.seconds(r.frames.frames.first()?)));
     let mut first = pictures.fold(f64::INFINITY, f64::min);
     for n in 0..evidence.row.audio.len() {
@@ -85,7 +94,13 @@ fn fraction(value: &Value) -> Result<(i64, i64)> {
 fn same(found: &[i64], expected: &[i64]) -> Result<()> {
     match (0..found.len().max(expected.len())).find(|n| found.get(*n) != expected.get(*n)) {
         None => Ok(()),
-        Some(n) => bail!("{} frames, expected {}; frame {n} is at {:?}, not at {:?}", found.len(), expected.len(), found.get(n), expected.get(n)),
+        Some(n) => bail!(
+            "{} frames, expected {}; frame {n} is at {:?}, not at {:?}",
+            found.len(),
+            expected.len(),
+            found.get(n),
+            expected.get(n)
+        ),
     }
 }
 

@@ -41,7 +41,8 @@ fn a_playlist_is_no_source() -> Result<()> {
 #[test]
 fn invalid_yaml_is_refused_with_every_problem() -> Result<()> {
     let folder = folder()?;
-    let options = "{video: {segmentDuration: 2, encode: {h264: {preset: swift}}}, renditions: [{name: Top}], sound: {}}";
+    let options =
+        "{video: {segmentDuration: 2, encode: {h264: {preset: swift}}}, renditions: [{name: Top}], sound: {}}";
     let finished = job(&folder, options)?.run(&[])?;
     assert_eq!(finished.code, Some(2));
     assert!(finished.events.is_empty());
@@ -66,10 +67,16 @@ fn an_output_that_can_not_be_written_fails_with_words() -> Result<()> {
 fn only_what_was_asked_for_is_made() -> Result<()> {
     let folder = folder()?;
     let source = crate::film()?;
-    let finished = Job::of_file(folder.path(), &source, "[dash]", "{renditions: [{name: low, box: {width: 96, height: 96}}], audio: {mode: Disabled}}")?;
+    let finished = Job::of_file(
+        folder.path(),
+        &source,
+        "[dash]",
+        "{renditions: [{name: low, box: {width: 96, height: 96}}], audio: {mode: Disabled}}",
+    )?;
     let plain = finished.command("run", &[])?.output()?;
     assert!(plain.status.success(), "{}", String::from_utf8_lossy(&plain.stderr));
-    let mut names: Vec<_> = fs::read_dir(folder.path().join("out"))?.filter_map(|e| Some(e.ok()?.file_name().into_string().ok()?)).collect();
+    let mut names: Vec<_> =
+        fs::read_dir(folder.path().join("out"))?.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
     names.sort();
     assert_eq!(names, ["job.json", "manifest.mpd", "outputs"], "work data is deleted after success");
     Ok(())
@@ -78,12 +85,19 @@ fn only_what_was_asked_for_is_made() -> Result<()> {
 #[test]
 fn what_would_be_changed_in_silence_is_refused() -> Result<()> {
     for (what, encode) in [
-        ("HDR", "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params log-level=error -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc"),
+        (
+            "HDR",
+            "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params log-level=error -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc",
+        ),
         ("interlaced", "-c:v libx264 -preset ultrafast -flags +ildct+ilme -x264-params tff=1"),
     ] {
         let folder = folder()?;
         let source = folder.path().join("source.mp4");
-        tool::ffmpeg(&format!("-f lavfi -i testsrc2=size=192x108:rate=10:duration=2 {encode} {{out}}"), &[("out", &source)], folder.path())?;
+        tool::ffmpeg(
+            &format!("-f lavfi -i testsrc2=size=192x108:rate=10:duration=2 {encode} {{out}}"),
+            &[("out", &source)],
+            folder.path(),
+        )?;
         let finished = Job::of_file(folder.path(), &source, "[hls]", "")?.run(&[])?;
         assert_eq!((finished.code, finished.reason()), (Some(1), "Refused"), "{what}: {}", finished.message());
         assert!(finished.message().contains(what), "{}", finished.message());

@@ -10,10 +10,12 @@ use crate::{CHUNKS, OPTIONS, folder, job};
 #[test]
 fn a_failed_and_a_killed_task_are_tried_again() -> Result<()> {
     let folder = folder()?;
-    let faults = "encode-low/1/0=fail;encode-top/2/0=kill;audio/0/0=fail;merge-top/0/0=kill;verify/0/0=fail;publish/0/0=kill";
+    let faults =
+        "encode-low/1/0=fail;encode-top/2/0=kill;audio/0/0=fail;merge-top/0/0=kill;verify/0/0=fail;publish/0/0=kill";
     let finished = job(&folder, OPTIONS)?.with("TRANSCODE_FAULTS", faults).succeed(&[])?;
     assert_eq!(finished.reason(), "Published");
-    let tries = |stage: &str, task: u64| finished.started(stage).iter().filter(|(s, t)| s == stage && *t == task).count();
+    let tries =
+        |stage: &str, task: u64| finished.started(stage).iter().filter(|(s, t)| s == stage && *t == task).count();
     assert_eq!((tries("encode-low", 1), tries("encode-top", 2), tries("audio", 0)), (2, 2, 2));
     assert_eq!((tries("merge-top", 0), tries("verify", 0), tries("publish", 0)), (2, 2, 2));
     assert_eq!(finished.started("encode").len() as u64, 2 * CHUNKS + 2);
@@ -61,18 +63,23 @@ fn permissive_leaves_the_same_gap_everywhere() -> Result<()> {
     let job = job(&folder, &options)?.with("TRANSCODE_FAULTS", "encode-low/1/*=badChunk");
     let finished = job.succeed(&[])?;
     let published = Published::read(&job.out())?;
-    let gaps: Vec<u64> = published.record["gaps"].as_array().context("no gaps")?.iter().filter_map(|g| g.as_u64()).collect();
+    let gaps: Vec<u64> =
+        published.record["gaps"].as_array().context("no gaps")?.iter().filter_map(|g| g.as_u64()).collect();
     // Chunks of 16 s are eight segments of 2 s.
     assert_eq!(gaps, (9..=16).collect::<Vec<_>>());
     assert!(!finished.end()["status"]["warnings"].as_array().context("no warnings")?.is_empty());
     for media in published.video() {
         assert_eq!(media.track.samples.len(), 560, "{}", media.name);
-        let playlist = published.files("hls").filter_map(|f| f["path"].as_str()).find(|p| p.contains(&format!("/{}/", media.name)) && !p.contains("iframe"));
+        let playlist = published
+            .files("hls")
+            .filter_map(|f| f["path"].as_str())
+            .find(|p| p.contains(&format!("/{}/", media.name)) && !p.contains("iframe"));
         let text = fs::read_to_string(job.out().join(playlist.context("no playlist")?))?;
         let lines: Vec<&str> = text.lines().collect();
         let marks: Vec<_> = lines.iter().filter(|l| **l == "#EXT-X-GAP").collect();
         assert_eq!(marks.len(), 8, "{text}");
-        let seconds: f64 = lines.iter().filter_map(|l| l.strip_prefix("#EXTINF:")?.trim_end_matches(',').parse::<f64>().ok()).sum();
+        let seconds: f64 =
+            lines.iter().filter_map(|l| l.strip_prefix("#EXTINF:")?.trim_end_matches(',').parse::<f64>().ok()).sum();
         assert!((seconds - 72.0).abs() < 1e-6, "{seconds}");
     }
     let mpd = dash_mpd(&job.out().join("manifest.mpd"))?;

@@ -61,6 +61,7 @@ fn job_with(folder: &TempDir, options: &str, lines: &str) -> Result<Job> {
 
 /// Further members of `spec`.
 fn rest(options: &str, lines: &str) -> String {
-    let retry = "{critical: {maxAttempts: 3, initialDelaySeconds: 0}, enhancement: {maxAttempts: 2, initialDelaySeconds: 0}}";
+    let retry =
+        "{critical: {maxAttempts: 3, initialDelaySeconds: 0}, enhancement: {maxAttempts: 2, initialDelaySeconds: 0}}";
     format!("  options: {options}\n  retry: {retry}\n{lines}")
 }

@@ -21,7 +21,10 @@ fn from_s3_to_s3() -> Result<()> {
     let secrets = folder.path().join("secrets");
     fs::create_dir_all(&secrets)?;
     std::os::unix::fs::symlink(server.credentials(), secrets.join("keys"))?;
-    let stores = format!("  stores: [{{name: test, s3: {{endpoint: \"{}\"}}, credentials: {{secretRef: {{name: keys}}}}}}]", server.endpoint());
+    let stores = format!(
+        "  stores: [{{name: test, s3: {{endpoint: \"{}\"}}, credentials: {{secretRef: {{name: keys}}}}}}]",
+        server.endpoint()
+    );
     let job = Job::new(
         folder.path(),
         &format!("s3: {{store: test, bucket: {BUCKET}, key: raw/film 1.mp4}}"),
@@ -79,10 +82,16 @@ fn from_http_with_ranges() -> Result<()> {
 
 #[test]
 fn a_private_address_is_refused() -> Result<()> {
-    for url in ["http://169.254.169.254/latest/meta-data/film.mp4", "http://[::ffff:10.0.0.1]/film.mp4", "http://localhost/film.mp4", "http://10.1.2.3/film.mp4"] {
+    for url in [
+        "http://169.254.169.254/latest/meta-data/film.mp4",
+        "http://[::ffff:10.0.0.1]/film.mp4",
+        "http://localhost/film.mp4",
+        "http://10.1.2.3/film.mp4",
+    ] {
         let folder = folder()?;
         let output = format!("file: {{path: {}}}", e2e_media::product::quoted(&folder.path().join("out")));
-        let refused = Job::new(folder.path(), &format!("http: {{url: \"{url}\"}}"), &output, &rest(OPTIONS, ""))?.run(&[])?;
+        let refused =
+            Job::new(folder.path(), &format!("http: {{url: \"{url}\"}}"), &output, &rest(OPTIONS, ""))?.run(&[])?;
         assert_eq!((refused.code, refused.reason()), (Some(1), "Misconfigured"), "{url}: {}", refused.message());
     }
     Ok(())

@@ -43,7 +43,11 @@ fn graphs_can_be_drawn() -> Result<()> {
     let (mut nodes, mut ends) = (BTreeSet::new(), BTreeSet::new());
     for line in body.lines().map(str::trim).filter(|l| l.starts_with('"')) {
         let names: Vec<String> = line.split('"').skip(1).step_by(2).map(str::to_owned).collect();
-        if line.contains(" -> ") { ends.extend(names) } else { nodes.insert(names[0].clone()); }
+        if line.contains(" -> ") {
+            ends.extend(names)
+        } else {
+            nodes.insert(names[0].clone());
+        }
         assert!(line.ends_with(';'), "{line}");
     }
     assert_eq!(nodes, stages);

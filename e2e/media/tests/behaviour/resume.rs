@@ -1,6 +1,11 @@
 //! A run that was killed or interrupted goes on where it was.
 
-use std::{collections::BTreeMap, fs, path::Path, time::{Duration, SystemTime}};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, Result};
 use e2e_media::{published::Published, tree::Running};
@@ -44,7 +49,10 @@ fn stopped_and_resumed(signal: Signal, code: Option<i32>) -> Result<()> {
     running.until(chunk_ended)?;
     kill(Pid::from_raw(running.child.id().try_into()?), signal)?;
     assert_eq!(running.end(PATIENCE)?, code);
-    assert!(fs::read_dir(job.folder.join("work/default/e2e/scratch"))?.next().is_none() || code.is_none(), "scratch is left over");
+    assert!(
+        fs::read_dir(job.folder.join("work/default/e2e/scratch"))?.next().is_none() || code.is_none(),
+        "scratch is left over"
+    );
 
     let before = results(&job.out())?;
     let all = 2 * CHUNKS;
@@ -83,7 +91,9 @@ fn a_second_run_finds_the_work_done() -> Result<()> {
     let record = fs::metadata(job.out().join("job.json"))?.modified()?;
     let again = job.succeed(&[])?;
     assert_eq!(again.reason(), "AlreadyPublished");
-    assert!(again.started("encode").is_empty() && again.started("audio").is_empty() && again.started("publish").is_empty());
+    assert!(
+        again.started("encode").is_empty() && again.started("audio").is_empty() && again.started("publish").is_empty()
+    );
     assert_eq!(fs::metadata(job.out().join("job.json"))?.modified()?, record);
 
     // A file that is gone is made again, and nothing else.

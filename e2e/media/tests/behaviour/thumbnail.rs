@@ -10,11 +10,13 @@ use crate::{OPTIONS, film, folder, job};
 /// PSNR of a picture against a frame of the film, dB.
 fn psnr(picture: &Path, frame: u32, folder: &Path) -> Result<f64> {
     let size = "scale=192:108:flags=bicubic,format=rgb24";
-    let graph = format!("[0:v]{size},setpts=0[a];[1:v]select=eq(n\\,{frame}),{size},setpts=0[b];[a][b]psnr=stats_file=-");
+    let graph =
+        format!("[0:v]{size},setpts=0[a];[1:v]select=eq(n\\,{frame}),{size},setpts=0[b];[a][b]psnr=stats_file=-");
     let words = format!("-v error -i {{picture}} -i {{film}} -filter_complex '{graph}' -frames:v 1 -f null -");
     let ran = tool::ffmpeg(&words, &[("picture", picture), ("film", &film()?)], folder)?;
     let text = String::from_utf8_lossy(&ran.stdout).into_owned();
-    let value = text.split_once("psnr_avg:").and_then(|(_, rest)| rest.split_whitespace().next()).context(text.clone())?;
+    let value =
+        text.split_once("psnr_avg:").and_then(|(_, rest)| rest.split_whitespace().next()).context(text.clone())?;
     if value == "inf" { Ok(100.0) } else { Ok(value.parse()?) }
 }
 
@@ -45,7 +47,8 @@ fn a_share_of_the_duration_in_every_format() -> Result<()> {
 fn a_time_in_a_box() -> Result<()> {
     let folder = folder()?;
     let picture = drawn(&folder, "{at: 33.3s, format: png, box: {width: 100, height: 100}}")?;
-    let size = tool::ffprobe("-show_entries stream=width,height -of csv=p=0 -i {in}", &[("in", &picture)], folder.path())?;
+    let size =
+        tool::ffprobe("-show_entries stream=width,height -of csv=p=0 -i {in}", &[("in", &picture)], folder.path())?;
     ensure!(size.trim() == "100,56", "{size}");
     let (at, beside) = (psnr(&picture, 333, folder.path())?, psnr(&picture, 330, folder.path())?);
     ensure!(at > beside, "{at} dB, {beside} dB beside it");
