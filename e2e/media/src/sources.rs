@@ -315,21 +315,6 @@ pub const TABLE: &[Row] = &[
         ..ROW
     },
     Row {
-        name: "webm_vp9",
-        source: &[Ffmpeg(concat!(
-            pictures!("320x180", "12", "36"),
-            clicks!("36"),
-            "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 24 -b:v 300k -c:a libvorbis -q:a 6 {out}"
-        ))],
-        file: "source.webm",
-        options: H264,
-        frames: 432,
-        chunks: 2,
-        pictures: WIDE,
-        audio: PLAIN,
-        ..ROW
-    },
-    Row {
         name: "fragmented_mp4",
         source: &[Ffmpeg(concat!(
             pictures!("320x180", "50", "34"),
