@@ -82,12 +82,11 @@ pub fn audio(
         .info
         .audio
         .iter()
-        .zip(&media.audio)
         .zip(&paths)
-        .map(|((stream, facts), path)| AudioTrack {
+        .map(|(stream, path)| AudioTrack {
             stream,
             codec,
-            silence: Timescale(codec.sample_rate(stream.sample_rate)).round(facts.start).max(0) as u64,
+            origin: Timescale(codec.sample_rate(stream.sample_rate)).round(media.origin),
             path,
         })
         .collect();

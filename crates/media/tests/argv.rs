@@ -109,8 +109,8 @@ fn every_audio_track_in_one_pass() {
     let aac = AudioCodec::Aac { bitrate: None, channels: None, sample_rate: None };
     let opus = AudioCodec::Opus { bitrate: None, channels: None };
     let tracks = [
-        AudioTrack { stream: &stereo, codec: &aac, silence: 0, path: Path::new("a.mp4") },
-        AudioTrack { stream: &surround, codec: &opus, silence: 1024, path: Path::new("b.mp4") },
+        AudioTrack { stream: &stereo, codec: &aac, origin: 0, path: Path::new("a.mp4") },
+        AudioTrack { stream: &surround, codec: &opus, origin: -1024, path: Path::new("b.mp4") },
     ];
     insta::assert_snapshot!(
         audio::encode(&SourceUrl::pasteable("my clip.mkv".into()), "matroska,webm", &tracks).to_string()

@@ -15,6 +15,7 @@
 //! `mkv` in their names. `TRANSCODE_BIN_DIR` names a folder with programs that are built already.
 //! `TRANSCODE_KEEP=DIR` keeps what the rows made.
 
+pub mod bitstream;
 pub mod boxes;
 pub mod camera;
 pub mod listing;

@@ -47,6 +47,11 @@ fn take(step: &Step, from: &Path, to: &Path) -> Result<()> {
             ensure!(turn(&mut bytes, *degrees), "no tkhd box to turn");
             Ok(fs::write(to, bytes)?)
         }
+        Step::Script(script, words) => {
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(script);
+            tool::run("bash", [script.as_path(), to, Path::new(words)].map(|p| p.display().to_string()), folder)
+                .map(drop)
+        }
         Step::Camera(name, seconds) => {
             let clip = camera::clip(name)?;
             let words = format!("-v error -stream_loop -1 -i {{clip}} -t {seconds} -c copy {{out}}");

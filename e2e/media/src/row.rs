@@ -32,6 +32,8 @@ pub enum Step {
     Ffmpeg(&'static str),
     /// Turns the picture by writing the display matrix: clockwise degrees.
     Turn(u16),
+    /// A script of the repository, run with `{out}` and these words.
+    Script(&'static str, &'static str),
     /// Clips of a camera, from a package, looped to a length: file and seconds.
     Camera(&'static str, u32),
 }

@@ -4,7 +4,7 @@
 
 use crate::row::{ROW, Row, Step};
 
-use Step::{Camera, Ffmpeg, Turn};
+use Step::{Camera, Ffmpeg, Script, Turn};
 
 /// Clicks that no two windows share, over soft noise: what is late by a sample is seen.
 macro_rules! clicks {
@@ -124,6 +124,34 @@ pub const TABLE: &[Row] = &[
         options: H264,
         frames: 500,
         pictures: &[("top", 180, 320), ("low", 90, 160)],
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "turned_landscape_wide_pixels",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("180x320", "10", "12"),
+                "-vf setsar=8/9 -c:v libx264 -preset veryfast -g 25 {out}"
+            )),
+            Turn(270),
+        ],
+        options: H264,
+        frames: 120,
+        pictures: &[("top", 320, 160), ("low", 160, 80)],
+        ..ROW
+    },
+    Row {
+        name: "tagged_colours_av1_and_hevc_10_bit",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "12", "36"),
+            clicks!("36"),
+            "-c:v libx264 -preset veryfast -g 24 -bf 2 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -color_range tv -c:a aac {out}"
+        ))],
+        options: "{video: {segmentDuration: 3s, encode: {av1: {preset: 12}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 160, height: 160}, encode: {hevc: {preset: ultrafast, bitDepth: 10}}}]}",
+        frames: 432,
+        chunks: 2,
+        pictures: WIDE,
         audio: PLAIN,
         ..ROW
     },
@@ -258,6 +286,15 @@ pub const TABLE: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "quickstart_sample",
+        source: &[Script("examples/make-sample.sh", "12")],
+        options: "{video: {encode: {h264: {preset: veryfast}}}, renditions: [{name: 360p}, {name: 144p, encode: {hevc: {preset: ultrafast}}}]}",
+        frames: 360,
+        pictures: &[("360p", 640, 360), ("144p", 256, 144)],
+        audio: &[("en", None)],
+        ..ROW
+    },
+    Row {
         name: "camera",
         source: &[Camera("bikes.mp4", 36)],
         options: "{video: {encode: {h264: {preset: veryfast}}}}",
@@ -309,6 +346,21 @@ pub const TABLE: &[Row] = &[
         file: "source.ts",
         options: H264,
         frames: 380,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "webm_vp9",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "12", "36"),
+            clicks!("36"),
+            "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 24 -b:v 300k -c:a libvorbis -q:a 6 {out}"
+        ))],
+        file: "source.webm",
+        options: H264,
+        frames: 432,
         chunks: 2,
         pictures: WIDE,
         audio: PLAIN,

@@ -12,16 +12,18 @@ pub struct AudioTrack<'a> {
     pub stream: &'a AudioStream,
     /// How it is encoded.
     pub codec: &'a AudioCodec,
-    /// Samples of silence before its first one, at the encoded rate: from the job's origin.
-    pub silence: u64,
+    /// The job's origin on the source timeline, in samples at the encoded rate: where the sound begins.
+    pub origin: i64,
     /// The file.
     pub path: &'a Path,
 }
 
 /// Encodes all tracks.
 ///
-/// `aresample=async=1` fills holes in the timestamps with silence and stretches nothing (ffmpeg's
-/// resampler documentation); deviations below 10 ms are rounding and are left alone.
+/// `aresample=async=1` goes by the times of decoded samples and stretches nothing (ffmpeg's resampler
+/// documentation). From `first_pts` on it pads or trims the start, to half a sample (`min_comp`);
+/// holes later on are filled with silence, and deviations below 10 ms (`min_hard_comp`) are rounding
+/// and are left alone.
 pub fn encode(source: &SourceUrl, container: &str, tracks: &[AudioTrack<'_>]) -> Command {
     let mut command = Command::new(Program::Ffmpeg);
     command.push(["-copyts", "-vn"]);
@@ -30,11 +32,11 @@ pub fn encode(source: &SourceUrl, container: &str, tracks: &[AudioTrack<'_>]) ->
         let codec = track.codec;
         let channels = codec.channels(track.stream.channels);
         let rate = codec.sample_rate(track.stream.sample_rate);
-        let mut filters = format!("aresample={rate}:async=1:min_comp=0.01:min_hard_comp=0.01");
-        filters.push_str(&format!(",aformat=channel_layouts={}", codec.layout(channels)));
-        if track.silence > 0 {
-            filters.push_str(&format!(",adelay={}S:all=1", track.silence));
-        }
+        let filters = format!(
+            "aresample={rate}:async=1:first_pts={}:min_comp=0.00001:min_hard_comp=0.01,aformat=channel_layouts={}",
+            track.origin,
+            codec.layout(channels)
+        );
         command.option("map", format!("0:{}", track.stream.index)).option("af", filters);
         command.option("c:a", codec.encoder()).option("b:a", codec.bitrate(channels)).option("threads", 1);
         // No version of the encoder in the first access unit.

@@ -1,5 +1,7 @@
 //! The pictures are the source's: of the right size and shape, upright, and alike frame by frame.
 
+use std::path::Path;
+
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
@@ -37,29 +39,48 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Size as the row says; display aspect ratio as the source has it, turned when it is turned.
-fn shape(evidence: &Evidence<'_>, file: &std::path::Path, (width, height): (u32, u32)) -> Result<()> {
-    let look = |path: &std::path::Path| -> Result<(f64, f64, f64)> {
-        let words = "-select_streams v:0 -show_entries stream=width,height,sample_aspect_ratio:stream_side_data=rotation -of json -i {in}";
-        let answer: Value = serde_json::from_str(&tool::ffprobe(words, &[("in", path)], &evidence.folder)?)?;
-        let stream = &answer["streams"][0];
-        let (w, h) = (stream["width"].as_f64().context("no width")?, stream["height"].as_f64().context("no height")?);
-        let sar = stream["sample_aspect_ratio"].as_str().and_then(|s| s.split_once(':'));
-        let sar = sar
-            .and_then(|(n, d)| Some(n.parse::<f64>().ok()? / d.parse::<f64>().ok()?))
-            .filter(|s| s.is_finite() && *s > 0.0)
-            .unwrap_or(1.0);
-        let turned = stream["side_data_list"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .any(|s| s["rotation"].as_f64().is_some_and(|r| r.abs() as i64 % 180 == 90));
-        let aspect = w * sar / h;
-        Ok((w, h, if turned { 1.0 / aspect } else { aspect }))
-    };
-    let (w, h, aspect) = look(file)?;
-    ensure!((w, h) == (f64::from(width), f64::from(height)), "{w}x{h}, expected {width}x{height}");
-    let (_, _, of_source) = look(&evidence.source)?;
-    ensure!((aspect / of_source - 1.0).abs() < 1e-4, "display aspect ratio {aspect:.5}, the source has {of_source:.5}");
+/// What a reader says of a picture.
+struct Look {
+    size: (f64, f64),
+    /// Display aspect ratio, upright.
+    aspect: f64,
+    /// Primaries, transfer, matrix, range.
+    colour: Vec<String>,
+}
+
+fn look(path: &Path, folder: &Path) -> Result<Look> {
+    let words = "-select_streams v:0 -show_entries stream=width,height,sample_aspect_ratio,color_primaries,color_transfer,color_space,color_range:stream_side_data=rotation -of json -i {in}";
+    let answer: Value = serde_json::from_str(&tool::ffprobe(words, &[("in", path)], folder)?)?;
+    let stream = &answer["streams"][0];
+    let (w, h) = (stream["width"].as_f64().context("no width")?, stream["height"].as_f64().context("no height")?);
+    let sar = stream["sample_aspect_ratio"].as_str().and_then(|s| s.split_once(':'));
+    let sar = sar
+        .and_then(|(n, d)| Some(n.parse::<f64>().ok()? / d.parse::<f64>().ok()?))
+        .filter(|s| s.is_finite() && *s > 0.0);
+    let sides = stream["side_data_list"].as_array().into_iter().flatten();
+    let turned = sides.filter_map(|s| s["rotation"].as_f64()).any(|r| r.abs() as i64 % 180 == 90);
+    let aspect = w * sar.unwrap_or(1.0) / h;
+    let colour = ["color_primaries", "color_transfer", "color_space"]
+        .map(|name| stream[name].as_str().unwrap_or("unknown").to_owned());
+    // Limited range is what is meant when nothing is said.
+    let range = stream["color_range"].as_str().filter(|r| *r != "unknown").unwrap_or("tv").to_owned();
+    Ok(Look {
+        size: (w, h),
+        aspect: if turned { 1.0 / aspect } else { aspect },
+        colour: [colour.to_vec(), vec![range]].concat(),
+    })
+}
+
+/// Size as the row says; display aspect ratio and colours as the source has them.
+fn shape(evidence: &Evidence<'_>, file: &Path, (width, height): (u32, u32)) -> Result<()> {
+    let (found, source) = (look(file, &evidence.folder)?, look(&evidence.source, &evidence.folder)?);
+    ensure!(found.size == (f64::from(width), f64::from(height)), "{:?}, expected {width}x{height}", found.size);
+    ensure!(
+        (found.aspect / source.aspect - 1.0).abs() < 1e-4,
+        "display aspect ratio {:.5}, the source has {:.5}",
+        found.aspect,
+        source.aspect
+    );
+    ensure!(found.colour == source.colour, "colours {:?}, the source has {:?}", found.colour, source.colour);
     Ok(())
 }
