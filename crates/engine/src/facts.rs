@@ -67,7 +67,7 @@ pub struct VideoFacts {
     pub constant: bool,
     /// Frames with the time of another frame.
     pub equal_times: u32,
-    /// Packets before the first keyframe.
+    /// Frames at the start that refer to frames which the source does not have.
     pub undecodable_head: u32,
 }
 

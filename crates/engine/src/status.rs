@@ -290,9 +290,9 @@ fn warnings(spec: &ResolvedSpec, facts: &Facts, progress: &Progress) -> Vec<Warn
             if video.undecodable_head > 0 {
                 list.push(note(
                     StageKind::Probe,
-                    "NoKeyframeAtStart",
+                    "UndecodableStart",
                     format!(
-                        "the first {} packets come before any keyframe and can't be decoded",
+                        "{} frames at the start refer to frames that the source does not have, and can't be decoded",
                         video.undecodable_head
                     ),
                 ));

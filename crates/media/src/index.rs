@@ -76,8 +76,11 @@ pub struct VideoIndex {
     pub position_steps: Vec<i64>,
     /// Places of random access points in the columns.
     pub keys: Vec<u32>,
-    /// Places of packets outside the edit list.
+    /// Places of packets that are never shown: outside the edit list, or before the first frame that
+    /// can be decoded.
     pub discarded: Vec<u32>,
+    /// How many of those can't be decoded because what they refer to is not in the file.
+    pub undecodable: u32,
     /// Duration of the packet with the largest presentation time, ticks.
     pub last_duration: i64,
 }
@@ -120,6 +123,9 @@ pub enum IndexError {
     /// Nothing to start decoding from.
     #[error("the video stream has no keyframe, so it can't be decoded")]
     NoKeyframe,
+    /// The decoder gives nothing.
+    #[error("no frame of the video can be decoded: it is damaged or encrypted")]
+    Undecodable,
 }
 
 /// Collects packets into an index, one at a time: memory is the index, never the packets.
@@ -148,6 +154,7 @@ impl IndexBuilder {
             position_steps: vec![],
             keys: vec![],
             discarded: vec![],
+            undecodable: 0,
             last_duration: 0,
         };
         IndexBuilder {
@@ -248,20 +255,42 @@ impl AudioBuilder {
 
 impl VideoIndex {
     /// Presentation times of the frames that a player shows, sorted; equal ones are kept.
-    ///
-    /// Packets before the first keyframe in the file's order can't be decoded and are not counted.
     pub fn frames(&self) -> Vec<i64> {
-        let first_key = self.keys.first().copied().unwrap_or(0);
         let mut discarded = self.discarded.iter().copied().peekable();
-        let mut frames: Vec<i64> = Vec::with_capacity(self.pts.len());
-        for (place, pts) in self.pts.iter().enumerate() {
-            let place = place as u32;
-            if discarded.next_if_eq(&place).is_none() && place >= first_key {
-                frames.push(*pts);
-            }
-        }
+        let places = (0..).zip(&self.pts).filter(|(place, _)| discarded.next_if_eq(place).is_none());
+        let mut frames: Vec<i64> = places.map(|(_, pts)| *pts).collect();
         frames.sort_unstable();
         frames
+    }
+
+    /// Until when the start of the file has to be decoded for [`VideoIndex::begin`]: the time of
+    /// the first keyframe.
+    pub fn head(&self) -> i64 {
+        self.keys.first().and_then(|key| self.pts.get(*key as usize)).copied().unwrap_or(0)
+    }
+
+    /// Takes away the frames that the decoder doesn't show at the start of the file: those before the
+    /// first keyframe, and leading pictures of an open GOP that refer to what was cut off (RASL
+    /// pictures in HEVC, ITU-T H.265 3.1; the same frames in H.264).
+    ///
+    /// `shown` are the times of the frames that a decode from the beginning of the file gave, up to
+    /// [`VideoIndex::head`] and at least one.
+    pub fn begin(&mut self, shown: &[i64]) -> Result<(), IndexError> {
+        let first = *shown.iter().min().ok_or(IndexError::Undecodable)?;
+        let first_key = self.keys.first().copied().unwrap_or(0);
+        let end = self.head().max(first);
+        let discarded = std::mem::take(&mut self.discarded);
+        let mut listed = discarded.iter().copied().peekable();
+        for (place, pts) in (0..).zip(&self.pts) {
+            let unseen = place < first_key || (*pts < end && !shown.contains(pts));
+            if listed.next_if_eq(&place).is_some() {
+                self.discarded.push(place);
+            } else if unseen {
+                self.discarded.push(place);
+                self.undecodable += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Presentation times of the random access points, sorted.
@@ -269,11 +298,6 @@ impl VideoIndex {
         let mut keys: Vec<i64> = self.keys.iter().filter_map(|k| self.pts.get(*k as usize).copied()).collect();
         keys.sort_unstable();
         keys
-    }
-
-    /// Packets that can't be decoded because no keyframe is before them.
-    pub fn undecodable_head(&self) -> u32 {
-        self.keys.first().copied().unwrap_or(0)
     }
 }
 
@@ -307,10 +331,32 @@ mod tests {
     }
 
     #[test]
-    fn packets_before_the_first_keyframe_are_not_expected() {
-        let index = build(&["stream_index=0|pts=0|flags=_", "stream_index=0|pts=40|flags=K_"]).unwrap();
-        let video = index.video.unwrap();
-        assert_eq!((video.frames(), video.undecodable_head()), (vec![40], 1));
+    fn frames_that_refer_to_what_was_cut_off_are_not_expected() {
+        let index = build(&[
+            "stream_index=0|pts=-40|flags=__",
+            "stream_index=0|pts=120|flags=K_",
+            "stream_index=0|pts=40|flags=__",
+            "stream_index=0|pts=80|flags=__",
+            "stream_index=0|pts=200|flags=__",
+            "stream_index=0|pts=160|flags=__",
+        ]);
+        let mut video = index.unwrap().video.unwrap();
+        assert_eq!(video.head(), 120);
+        assert_eq!(video.begin(&[]), Err(IndexError::Undecodable));
+        // HEVC decoders leave out both leading pictures, others may show one that refers to no other.
+        let mut other = video.clone();
+        video.begin(&[120]).unwrap();
+        assert_eq!((video.frames(), video.undecodable), (vec![120, 160, 200], 3));
+        other.begin(&[80, 120]).unwrap();
+        assert_eq!((other.frames(), other.undecodable), (vec![80, 120, 160, 200], 2));
+    }
+
+    #[test]
+    fn a_decoder_that_begins_late_is_believed() {
+        let lines = ["stream_index=0|pts=0|flags=K_", "stream_index=0|pts=40|flags=__", "stream_index=0|pts=80|flags=__"];
+        let mut video = build(&lines).unwrap().video.unwrap();
+        video.begin(&[80]).unwrap();
+        assert_eq!((video.frames(), video.undecodable), (vec![80], 2));
     }
 
     #[test]

@@ -352,6 +352,24 @@ pub const TABLE: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "begins_with_leading_pictures",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("320x180", "25", "40"),
+                clicks!("40"),
+                "-c:v libx265 -preset ultrafast -x265-params log-level=error:open-gop=1:keyint=20:bframes=4 -c:a aac {out}"
+            )),
+            Ffmpeg("-ss 4.5 -i {in} -c copy {out}"),
+        ],
+        file: "source.ts",
+        options: H264,
+        frames: 880,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
         name: "webm_vp9",
         source: &[Ffmpeg(concat!(
             pictures!("320x180", "12", "36"),

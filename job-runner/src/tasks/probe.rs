@@ -41,7 +41,8 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
         (Some(info), Some(index)) => (info, index),
         _ => {
             let info = streams(&source).await?;
-            let index = packets(&source, &info).await?;
+            let mut index = packets(&source, &info).await?;
+            begin(&source, &info, &mut index).await?;
             let bytes = postcard::to_stdvec(&index).map_err(TaskError::transient)?;
             context.put(&index_key, bytes.into()).await?;
             context.put_json(&info_key, &info).await?;
@@ -77,6 +78,14 @@ async fn packets(source: &OpenSource, info: &MediaInfo) -> Result<PacketIndex, T
     builder.finish().map_err(TaskError::bad_input)
 }
 
+/// Finds out where the video begins to be decodable.
+async fn begin(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -> Result<(), TaskError> {
+    let (Some(stream), Some(video)) = (&info.video, &mut index.video) else { return Ok(()) };
+    let command = argv::probe::head(&source.url(), &info.container, stream, video.head());
+    let shown = source.explain(process::run(&command, Follow::default()).await)?.shown;
+    video.begin(&shown).map_err(TaskError::bad_input)
+}
+
 /// What streams and packets say; the caller adds where they come from.
 fn summary(info: MediaInfo, index: &PacketIndex) -> Result<MediaSummary, TaskError> {
     let origin = origin(index);
@@ -100,7 +109,7 @@ fn summary(info: MediaInfo, index: &PacketIndex) -> Result<MediaSummary, TaskErr
         frame_rate: t.frame_rate(),
         constant: t.constant_rate.is_some(),
         equal_times: t.equal_times,
-        undecodable_head: v.undecodable_head(),
+        undecodable_head: v.undecodable,
     });
     Ok(MediaSummary {
         info,

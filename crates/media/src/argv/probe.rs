@@ -1,7 +1,7 @@
 //! Probing: streams first, then every packet.
 
 use super::{Command, Program, SourceUrl};
-use crate::probe::MediaInfo;
+use crate::probe::{MediaInfo, VideoStream};
 
 /// Demuxers that a source may be. Playlists, scripts and devices are not among them: those open
 /// other files and hosts.
@@ -23,5 +23,17 @@ pub fn packets(source: &SourceUrl, info: &MediaInfo) -> Command {
     command.option("v", "error");
     command.option("show_entries", "packet=stream_index,pts,dts,duration,pos,flags").option("of", "compact=p=0");
     source.input(&mut command, &info.container);
+    command
+}
+
+/// Decodes the start of the video up to the first keyframe, `until` in its ticks; `showinfo` lists the
+/// frames, one after `until` among them where there is one. For [`crate::index::VideoIndex::begin`].
+pub fn head(source: &SourceUrl, container: &str, stream: &VideoStream, until: i64) -> Command {
+    let mut command = Command::new(Program::Ffmpeg);
+    command.push(["-copyts", "-noautorotate"]).option("threads", 1);
+    source.input(&mut command, container);
+    let graph = format!("[0:{}]showinfo=checksum=0,trim=end_pts={}[v]", stream.index, until.saturating_add(1));
+    command.option("filter_complex", graph).option("map", "[v]").option("fps_mode", "passthrough");
+    command.option("f", "null").push(["-"]);
     command
 }
