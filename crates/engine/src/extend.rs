@@ -3,7 +3,7 @@
 use transcode_api::{FanOut, Format, Integrity};
 use transcode_media::{
     ladder::{Ladder, ladder},
-    time::MediaTime,
+    time::{MediaTime, human},
 };
 
 use crate::{
@@ -14,6 +14,10 @@ use crate::{
 
 /// Audio tracks at most: their facts have to fit a pod's termination message.
 pub const MAX_AUDIO_TRACKS: usize = 8;
+
+/// Silence that is put into holes of an audio track at most. More is a broken clock, and would be
+/// encoded and stored for hours.
+const MAX_SILENCE: MediaTime = MediaTime::seconds(3600);
 
 /// How long Publish waits for enhancements once everything else is ready.
 const ENHANCEMENT_PATIENCE_SECONDS: u32 = 60;
@@ -119,6 +123,16 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
         return Err(Refusal(format!(
             "the source has {} audio tracks; at most {MAX_AUDIO_TRACKS} are taken",
             media.info.audio.len()
+        )));
+    }
+    let mut audio = media.audio.iter().enumerate().filter(|_| spec.audio.is_some());
+    if let Some((n, track)) = audio.find(|(_, track)| track.silence > MAX_SILENCE) {
+        return Err(Refusal(format!(
+            "audio track {n} has {} holes of {} in all, the first at {}; at most {} are filled with silence: its timestamps are broken, remux it first",
+            track.holes,
+            human(track.silence),
+            human(track.first_hole),
+            human(MAX_SILENCE)
         )));
     }
     if renditions(spec, media).renditions.is_empty() && !has_audio(spec, media) {

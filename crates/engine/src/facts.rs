@@ -43,7 +43,7 @@ pub struct MediaSummary {
     pub encoder_build: String,
     /// Size of the source, bytes.
     pub bytes: u64,
-    /// Earliest presentation time of any track, source time.
+    /// Earliest presentation time of any track that is carried over, source time.
     pub origin: MediaTime,
     /// From the origin to the end of the longest track.
     pub duration: MediaTime,
@@ -81,6 +81,10 @@ pub struct AudioFacts {
     pub length: MediaTime,
     /// Holes in its timestamps that are filled with silence.
     pub holes: u32,
+    /// From the origin to the first hole.
+    pub first_hole: MediaTime,
+    /// Length of all holes.
+    pub silence: MediaTime,
 }
 
 /// What Split found out.

@@ -62,7 +62,7 @@ impl Layout {
     pub fn new(spec: &ResolvedSpec, media: &MediaSummary) -> Self {
         let source = media.source_key.clone();
         let build = &media.encoder_build;
-        let cut = key(&("cut", &source, &spec.segment_duration));
+        let cut = key(&("cut", &source, media.origin, &spec.segment_duration));
         let ladder = renditions(spec, media).renditions;
         let renditions: BTreeMap<_, _> =
             ladder.iter().map(|r| (r.name.clone(), rendition_key(&cut, build, r))).collect();

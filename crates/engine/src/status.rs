@@ -302,7 +302,12 @@ fn warnings(spec: &ResolvedSpec, facts: &Facts, progress: &Progress) -> Vec<Warn
             list.push(note(
                 StageKind::Audio,
                 "HolesFilled",
-                format!("{} holes in the timestamps of audio track {n} are filled with silence", audio.holes),
+                format!(
+                    "{} holes in the timestamps of audio track {n} are filled with silence, {} in all; the first is at {}",
+                    audio.holes,
+                    human(audio.silence),
+                    human(audio.first_hole)
+                ),
             ));
         }
         list.extend(renditions(spec, media).notes.into_iter().map(|n| note(StageKind::Split, "RungLeftOut", n)));

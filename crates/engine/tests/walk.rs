@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use memory::Memory;
 use proptest::prelude::*;
 use serde_json::json;
-use transcode_engine::{Failure, Outcome, StageKind, assess, status};
+use transcode_engine::{Facts, Failure, MediaSummary, Outcome, StageId, StageKind, Summary, assess, begin, extend, status};
+use transcode_media::time::MediaTime;
 
 fn published() -> Outcome {
     Outcome::Complete { reason: "Published".into() }
@@ -35,6 +36,32 @@ fn bad_input_fails_once_with_its_reason() {
     let mut job = Memory::new(json!({}), 3);
     let end = job.run_to_end(&mut |stage, _, _| (stage.kind == StageKind::Probe).then_some(Failure::BadInput));
     assert_eq!(end, Outcome::Failed { reason: "BadInput".into(), message: "probe failed: injected".into() });
+}
+
+#[test]
+fn what_would_be_changed_or_dropped_is_refused() {
+    type Change = fn(&mut MediaSummary);
+    let cases: [(&str, Change); 6] = [
+        ("the source is HDR", |m| m.info.video.as_mut().unwrap().colour.transfer = Some("smpte2084".into())),
+        ("the source is interlaced", |m| m.info.video.as_mut().unwrap().interlaced = true),
+        ("the source has CEA-608/708", |m| m.info.video.as_mut().unwrap().closed_captions = true),
+        ("the source has 9 audio tracks", |m| m.info.audio = vec![m.info.audio[0].clone(); 9]),
+        ("audio track 0 has 2 holes of 1h00m1s in all", |m| {
+            (m.audio[0].holes, m.audio[0].silence) = (2, MediaTime::seconds(3601));
+        }),
+        ("nothing would be made", |m| (m.info.video, m.info.audio) = (None, vec![])),
+    ];
+    let spec = memory::spec(json!({}));
+    for (words, change) in cases {
+        let mut media = memory::media();
+        change(&mut media);
+        let facts = Facts(BTreeMap::from([
+            (StageId::job(StageKind::Probe), Summary::Probe(Box::new(media))),
+            (StageId::job(StageKind::Split), Summary::Split(Box::new(memory::split(3, BTreeMap::new())))),
+        ]));
+        let refusal = extend(&spec, &begin(&spec), &facts).unwrap_err().0;
+        assert!(refusal.starts_with(words), "{refusal}");
+    }
 }
 
 #[test]

@@ -94,15 +94,19 @@ pub struct AudioSpan {
     pub end: i64,
     /// One tick.
     pub timebase: Timebase,
-    /// Holes in its timestamps longer than 50 ms: (end of what is before, start of what is after).
-    /// At most [`MAX_HOLES`] are kept.
-    pub holes: Vec<(i64, i64)>,
-    /// All holes, also those that are not kept.
-    pub hole_count: u32,
+    /// Holes in its timestamps longer than 50 ms.
+    pub holes: u32,
+    /// Where the first of them begins, ticks.
+    pub first_hole: i64,
+    /// Their length in all, ticks.
+    pub silence: i64,
 }
 
-/// Holes that are listed one by one.
-pub const MAX_HOLES: usize = 32;
+impl AudioSpan {
+    fn new(start: i64, end: i64, timebase: Timebase) -> Self {
+        AudioSpan { start, end, timebase, holes: 0, first_hole: 0, silence: 0 }
+    }
+}
 
 /// Why no index can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -225,7 +229,7 @@ impl IndexBuilder {
             .audio
             .into_iter()
             .map(|(_, a)| {
-                a.span.unwrap_or(AudioSpan { start: 0, end: 0, timebase: a.timebase, holes: vec![], hole_count: 0 })
+                a.span.unwrap_or(AudioSpan::new(0, 0, a.timebase))
             })
             .collect();
         Ok(PacketIndex { video, audio })
@@ -239,15 +243,15 @@ impl AudioBuilder {
         let Some(span) = &mut self.span else {
             // Sound before 0 is an encoder's priming, or lies before the container's edit list:
             // decoders throw it away (ffprobe tells it as skip_samples, if at all).
-            self.span =
-                Some(AudioSpan { start: pts.max(0), end, timebase: self.timebase, holes: vec![], hole_count: 0 });
+            self.span = Some(AudioSpan::new(pts.max(0), end, self.timebase));
             return;
         };
         if self.timebase.time(pts - span.end) > MediaTime::millis(50) {
-            span.hole_count += 1;
-            if span.holes.len() < MAX_HOLES {
-                span.holes.push((span.end, pts));
+            if span.holes == 0 {
+                span.first_hole = span.end;
             }
+            span.holes += 1;
+            span.silence = span.silence.saturating_add(pts - span.end);
         }
         span.end = span.end.max(end);
     }
@@ -368,7 +372,8 @@ mod tests {
             "stream_index=1|pts=500|duration=20|flags=K_",
         ])
         .unwrap();
-        assert_eq!(index.audio[0].holes, [(50, 500)]);
+        let audio = &index.audio[0];
+        assert_eq!((audio.holes, audio.first_hole, audio.silence), (1, 50, 450));
         assert_eq!((index.audio[0].start, index.audio[0].end), (10, 520));
     }
 

@@ -103,6 +103,13 @@ pub struct AudioStream {
     pub default: bool,
 }
 
+impl AudioStream {
+    /// As what is not carried over: it is declared, and nothing of it is in the file.
+    pub fn without_packets(&self) -> LeftOut {
+        LeftOut { index: self.index, what: format!("audio track ({}) without packets", self.codec) }
+    }
+}
+
 /// A stream that is not carried over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {

@@ -5,7 +5,7 @@ use num_integer::div_floor;
 use num_rational::Ratio;
 
 use crate::{
-    index::{PacketIndex, VideoIndex},
+    index::{AudioSpan, VideoIndex},
     time::{MediaTime, Rational, Timebase, Timescale},
 };
 
@@ -46,16 +46,16 @@ pub enum TimelineError {
     TooFine(u32, u32),
 }
 
-/// The job's origin: the earliest presentation time of any track, on a tick of the video.
-pub fn origin(index: &PacketIndex) -> MediaTime {
-    let audio = index.audio.iter().filter(|a| a.end > a.start).map(|a| a.timebase.time(a.start));
-    let video = index.video.as_ref().map(|v| (v.timebase, v.frames().first().copied()));
-    match video {
-        Some((timebase, Some(first))) => {
-            let earliest = audio.fold(timebase.time(first), MediaTime::min);
-            timebase.time(timebase.floor(earliest))
+/// The job's origin: the earliest presentation time of any track that is carried over, on a tick of
+/// the video.
+pub fn origin<'a>(video: Option<&VideoIndex>, audio: impl IntoIterator<Item = &'a AudioSpan>) -> MediaTime {
+    let audio = audio.into_iter().map(|a| a.timebase.time(a.start)).min();
+    match video.and_then(|v| Some((v.timebase, *v.frames().first()?))) {
+        Some((timebase, first)) => {
+            let first = timebase.time(first);
+            timebase.time(timebase.floor(audio.map_or(first, |audio| audio.min(first))))
         }
-        _ => audio.min().unwrap_or(MediaTime::ZERO),
+        None => audio.unwrap_or(MediaTime::ZERO),
     }
 }
 
@@ -232,7 +232,7 @@ mod tests {
             });
         }
         let index = builder.finish().unwrap();
-        let origin = origin(&index);
+        let origin = origin(index.video.as_ref(), &index.audio);
         Timeline::new(index.video.as_ref().unwrap(), origin, Ratio::new(nominal.0, nominal.1)).unwrap()
     }
 

@@ -49,7 +49,7 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
             (info, index)
         }
     };
-    let mut media = summary(info, &index)?;
+    let mut media = summary(info, &index, spec.audio.is_some())?;
     media.source = identity.uri;
     media.source_key = source_key;
     media.encoder_build = encoder_build;
@@ -87,21 +87,28 @@ async fn begin(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -
 }
 
 /// What streams and packets say; the caller adds where they come from.
-fn summary(info: MediaInfo, index: &PacketIndex) -> Result<MediaSummary, TaskError> {
-    let origin = origin(index);
+fn summary(mut info: MediaInfo, index: &PacketIndex, with_audio: bool) -> Result<MediaSummary, TaskError> {
+    let declared = std::mem::take(&mut info.audio).into_iter().zip(&index.audio);
+    let (heard, silent): (Vec<_>, Vec<_>) = declared.partition(|(_, span)| span.end > span.start);
+    info.left_out.extend(silent.iter().map(|(stream, _)| stream.without_packets()));
+    let (streams, spans): (Vec<_>, Vec<_>) = heard.into_iter().unzip();
+    info.audio = streams;
+    let carried = if with_audio { spans.as_slice() } else { &[] };
+    let origin = origin(index.video.as_ref(), carried.iter().copied());
     let nominal = info.video.as_ref().map_or(Rational::from_integer(25), |v| v.frame_rate);
     let timeline =
         index.video.as_ref().map(|v| Timeline::new(v, origin, nominal)).transpose().map_err(TaskError::bad_input)?;
-    let audio: Vec<AudioFacts> = index
-        .audio
+    let audio: Vec<AudioFacts> = spans
         .iter()
         .map(|a| AudioFacts {
             start: a.timebase.time(a.start) - origin,
             length: a.timebase.time(a.end - a.start),
-            holes: a.hole_count,
+            holes: a.holes,
+            first_hole: a.timebase.time(a.first_hole) - origin,
+            silence: a.timebase.time(a.silence),
         })
         .collect();
-    let ends = audio.iter().map(|a| a.start + a.length);
+    let ends = audio.iter().take(carried.len()).map(|a| a.start + a.length);
     let duration = ends.chain(timeline.iter().map(|t| t.timescale.time(t.end))).max().unwrap_or(MediaTime::ZERO);
     let video = timeline.zip(index.video.as_ref()).map(|(t, v)| VideoFacts {
         frames: t.frames(),

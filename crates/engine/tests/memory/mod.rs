@@ -170,17 +170,7 @@ impl Memory {
                         _ => continue,
                     };
                 }
-                Some(Summary::Split(Box::new(SplitSummary {
-                    segments: self.chunks * 4,
-                    chunks: self.chunks,
-                    longest_segment: 100,
-                    longest_chunk: 400,
-                    preroll: 0,
-                    composition_delay: 2,
-                    table: "digest".into(),
-                    found,
-                    published: false,
-                })))
+                Some(Summary::Split(Box::new(split(self.chunks, found))))
             }
             StageKind::Package => Some(Summary::Package(PackageSummary::default())),
             StageKind::Publish => Some(Summary::Publish(PublishSummary {
@@ -189,6 +179,20 @@ impl Memory {
             })),
             _ => None,
         }
+    }
+}
+
+pub fn split(chunks: u32, found: BTreeMap<String, TaskSet>) -> SplitSummary {
+    SplitSummary {
+        segments: chunks * 4,
+        chunks,
+        longest_segment: 100,
+        longest_chunk: 400,
+        preroll: 0,
+        composition_delay: 2,
+        table: "digest".into(),
+        found,
+        published: false,
     }
 }
 
@@ -257,6 +261,12 @@ pub fn media() -> MediaSummary {
             equal_times: 0,
             undecodable_head: 0,
         }),
-        audio: vec![AudioFacts { start: MediaTime::ZERO, length: MediaTime::seconds(60), holes: 0 }],
+        audio: vec![AudioFacts {
+            start: MediaTime::ZERO,
+            length: MediaTime::seconds(60),
+            holes: 0,
+            first_hole: MediaTime::ZERO,
+            silence: MediaTime::ZERO,
+        }],
     }
 }
