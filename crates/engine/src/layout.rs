@@ -137,6 +137,15 @@ pub fn packet_index(source_key: &str) -> String {
     format!("{WORK}/{source_key}/index.bin")
 }
 
+/// Whether a path below the output is one that jobs write media or work data to: the folder may hold
+/// other people's files, under the same names too.
+pub fn is_ours(path: &str) -> bool {
+    let mut parts = path.split('/');
+    let folder = parts.next().is_some_and(|folder| [WORK, MEDIA].contains(&folder));
+    let hex = |key: &str| key.len() == 32 && key.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    folder && parts.next().is_some_and(hex)
+}
+
 /// A published progressive MP4.
 pub fn published_mp4(job: &str, rendition: &str) -> String {
     format!("{job}_{rendition}.mp4")
@@ -149,4 +158,18 @@ pub fn published_thumbnail(extension: &str) -> String {
 
 fn rendition_key(cut: &str, build: &str, rendition: &Rendition) -> String {
     key(&("rendition", cut, build, rendition))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_others_are_not_ours() {
+        let key = key(&"any");
+        assert!(is_ours(&format!("{WORK}/{key}/chunks.json")) && is_ours(&format!("{MEDIA}/{key}/low/init.mp4")));
+        for path in ["outputs/holiday.mp4", "outputs/2026/a.mp4", "_work/", "job.json", &format!("mine/{key}/a")] {
+            assert!(!is_ours(path), "{path}");
+        }
+    }
 }

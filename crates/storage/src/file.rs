@@ -39,13 +39,6 @@ impl FileStore {
         Ok(Self { root })
     }
 
-    /// Removes unfinished files that nobody has touched for `age`: what a process left that was
-    /// killed while it wrote. Returns how many there were.
-    pub async fn sweep(&self, age: Duration) -> Result<u64> {
-        let root = self.root.clone();
-        blocking(self.uri(""), move || list::sweep(&root, age)).await
-    }
-
     /// Where `key` lies, if that is inside the root.
     fn path(&self, key: &str) -> Result<PathBuf> {
         store::check_key(&self.uri(""), key)?;
@@ -145,6 +138,12 @@ impl Store for FileStore {
     async fn copy(&self, from: &str, to: &str) -> Result<()> {
         let source = self.at(from, |_, path| fs::metadata(path).map(|_| path.to_owned())).await?;
         self.at(to, move |_, path| copy(&source, path)).await
+    }
+
+    async fn sweep(&self, folder: &str, age: Duration) -> Result<u64> {
+        store::check_prefix(&self.uri(""), folder)?;
+        let path = self.root.join(folder);
+        blocking(self.uri(folder), move || list::sweep(&path, age)).await
     }
 
     async fn check(&self) -> Result<()> {

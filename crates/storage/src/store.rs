@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::ops::Range;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -90,6 +90,10 @@ pub trait Store: Debug + Send + Sync {
 
     /// Copies an object inside the store, without moving its bytes through this process.
     async fn copy(&self, from: &str, to: &str) -> Result<()>;
+
+    /// Removes what writers left that were killed, below a folder (`""`, or a prefix with a `/` at its
+    /// end): unfinished files and uploads that nobody has touched for `age`. Returns how many.
+    async fn sweep(&self, folder: &str, age: Duration) -> Result<u64>;
 
     /// Whether this process may write here, asked early so that hours of work don't end in a
     /// refusal. Leaves nothing behind.

@@ -329,8 +329,9 @@ async fn folders_have_no_other_files() {
     std::fs::create_dir(root.join("x")).unwrap();
     std::fs::write(root.join("x/.tmp-killed"), "half").unwrap();
     assert!(listed(&store, "").await.is_empty());
-    assert_eq!(store.sweep(Duration::from_secs(3600)).await.unwrap(), 0);
-    assert_eq!(store.sweep(Duration::ZERO).await.unwrap(), 1);
+    assert_eq!(store.sweep("", Duration::from_secs(3600)).await.unwrap(), 0);
+    assert_eq!(store.sweep("y/", Duration::ZERO).await.unwrap(), 0);
+    assert_eq!(store.sweep("x/", Duration::ZERO).await.unwrap(), 1);
 }
 
 #[tokio::test]

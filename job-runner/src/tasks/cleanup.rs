@@ -1,13 +1,17 @@
 //! Cleanup: deletes work data, and media that the record does not name (what a killed attempt or an
-//! earlier version of the job left). Only ever after the record is published.
+//! earlier version of the job left). Only ever after the record is published, and only what lies
+//! under a content key.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use futures::TryStreamExt;
 use transcode_contract::PublishedRecord;
-use transcode_engine::layout::{MEDIA, RECORD, WORK};
+use transcode_engine::layout::{MEDIA, RECORD, WORK, is_ours};
 
 use crate::{context::Context, error::TaskError};
+
+/// Beside the job's own folders other jobs may be writing: what is older was left by a killed one.
+const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs the task.
 pub async fn run(context: &Context) -> Result<(), TaskError> {
@@ -18,8 +22,11 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let named: BTreeSet<&str> = record.files.iter().map(|f| f.file.path.as_str()).collect();
     for prefix in [WORK, MEDIA] {
         let keys: Vec<String> = context.store.list(&format!("{prefix}/")).map_ok(|m| m.key).try_collect().await?;
-        let gone: Vec<&str> = keys.iter().map(String::as_str).filter(|key| !named.contains(key)).collect();
-        context.store.delete(&gone).await?;
+        let gone = keys.iter().map(String::as_str).filter(|key| is_ours(key) && !named.contains(key));
+        context.store.delete(&gone.collect::<Vec<_>>()).await?;
+        // The job has ended: nobody writes here any more.
+        context.store.sweep(&format!("{prefix}/"), Duration::ZERO).await?;
     }
+    context.store.sweep("", FORGOTTEN).await?;
     Ok(())
 }

@@ -1,12 +1,15 @@
 //! Publish: what was verified becomes visible. Media is there already; then progressive MP4s and the
 //! thumbnail, media playlists, multivariant playlist and MPD, and the record last of all. A reader
-//! never sees a playlist with a missing segment.
+//! never sees a playlist with a missing segment. What an earlier job published here and this one
+//! does not replace goes just before the record.
+
+use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use transcode_contract::{
     MergeResult, PackageResult, PublishedFile, PublishedRecord, ThumbnailResult, VERSION, VerifyResult,
 };
-use transcode_engine::{Failure, Layout, StageId, StageKind, Summary, TaskSet, facts::PublishSummary, layout::RECORD};
+use transcode_engine::{Failure, Layout, StageId, StageKind, Summary, TaskSet, facts::PublishSummary, layout::{RECORD, is_ours}};
 use transcode_media::track::{FileFacts, FinishedTrack};
 
 use crate::{
@@ -36,6 +39,7 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
         files.push(PublishedFile { kind: kind.into(), track: None, file: playlist.clone() });
     }
     let gaps = packaged.video.first().map_or(vec![], |t| t.gaps.iter().map(|g| g.number).collect());
+    withdraw(context, &files).await?;
     let record = PublishedRecord {
         version: VERSION,
         name: spec.name.clone(),
@@ -51,6 +55,16 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     };
     context.put_result(RECORD, &record).await?;
     Ok(Summary::Publish(summary(context, &record)))
+}
+
+/// Removes the playlists, MP4s and pictures of the record that is there, unless they are among `files`:
+/// their media goes with Cleanup.
+async fn withdraw(context: &Context, files: &[PublishedFile]) -> Result<(), TaskError> {
+    let earlier: Option<PublishedRecord> = context.get_json(RECORD).await?;
+    let replaced: BTreeSet<&str> = files.iter().map(|f| f.file.path.as_str()).collect();
+    let old = earlier.iter().flat_map(|record| &record.files).map(|f| f.file.path.as_str());
+    let gone: Vec<&str> = old.filter(|path| !is_ours(path) && !replaced.contains(path)).collect();
+    Ok(context.store.delete(&gone).await?)
 }
 
 /// What a person looks for, and the size of everything.

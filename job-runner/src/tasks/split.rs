@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::TryStreamExt;
 use transcode_contract::PublishedRecord;
 use transcode_engine::{
-    Layout, SplitSummary, Summary, TaskSet,
+    Failure, Layout, SplitSummary, Summary, TaskSet,
     extend::{has_audio, renditions},
     layout::RECORD,
 };
@@ -64,11 +64,21 @@ async fn found(context: &Context, layout: &Layout, chunks: u32) -> Result<BTreeM
     Ok(found)
 }
 
-/// Whether the very same job is published and everything that its record names is there.
+/// Whether the very same job is published and everything that its record names is there: playlists
+/// with their checksums, media with its size.
 async fn is_published(context: &Context, layout: &Layout) -> Result<bool, TaskError> {
     let record: Option<PublishedRecord> = context.get_json(RECORD).await?;
     let Some(record) = record.filter(|r| r.key == layout.job && r.gaps.is_empty()) else { return Ok(false) };
     let there: BTreeMap<String, u64> = context.store.list("").map_ok(|m| (m.key, m.size)).try_collect().await?;
     let named: BTreeSet<_> = record.files.iter().map(|f| (&f.file.path, f.file.bytes)).collect();
-    Ok(named.into_iter().all(|(path, bytes)| there.get(path) == Some(&bytes)))
+    if !named.into_iter().all(|(path, bytes)| there.get(path) == Some(&bytes)) {
+        return Ok(false);
+    }
+    for playlist in record.files.iter().filter(|f| matches!(f.kind.as_str(), "hls" | "dash")) {
+        if let Err(error) = context.get_checked(&playlist.file, || Failure::Transient).await {
+            tracing::warn!(error = %error.message, "published once, and changed since: it is published again");
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
@@ -176,6 +176,11 @@ impl Store for S3Store {
             .await
             .map(drop)
             .map_err(|failed| error::sort(self.uri(from), &failed))
+    }
+
+    async fn sweep(&self, folder: &str, age: Duration) -> Result<u64> {
+        store::check_prefix(&self.uri(""), folder)?;
+        upload::sweep(self, &format!("{}{folder}", self.prefix), age).await
     }
 
     /// Begins an upload and gives it up: that needs the permission to write, and makes no object.

@@ -1,5 +1,7 @@
 //! Objects in parts: uploads of any length in bounded memory, and copies of large objects.
 
+use std::time::{Duration, SystemTime};
+
 use aws_sdk_s3::primitives::ByteStream as Body;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
@@ -47,6 +49,31 @@ pub(super) async fn copy(store: &S3Store, from: &ObjectMeta, to: &str) -> Result
             Err(failed)
         }
     }
+}
+
+/// Gives up uploads of keys in the bucket that begin with `prefix` and were begun `age` ago.
+pub(super) async fn sweep(store: &S3Store, prefix: &str, age: Duration) -> Result<u64> {
+    let uri = format!("s3://{}/{prefix}", store.bucket);
+    let (mut swept, mut after) = (0, (None, None));
+    loop {
+        let request = store.client.list_multipart_uploads().bucket(&store.bucket).prefix(prefix);
+        let request = request.set_key_marker(after.0).set_upload_id_marker(after.1);
+        let page = request.send().await.map_err(|failed| error::sort(&uri, &failed))?;
+        for upload in page.uploads.unwrap_or_default() {
+            let (Some(key), Some(id)) = (upload.key, upload.upload_id) else { continue };
+            let begun = super::time(upload.initiated).and_then(|begun| SystemTime::now().duration_since(begun).ok());
+            if begun.unwrap_or_default() >= age {
+                let uri = format!("s3://{}/{key}", store.bucket);
+                abort(Target { store: store.clone(), key, uri, id }).await;
+                swept += 1;
+            }
+        }
+        after = (page.next_key_marker, page.next_upload_id_marker);
+        if page.is_truncated != Some(true) || after.0.is_none() {
+            break;
+        }
+    }
+    Ok(swept)
 }
 
 /// An upload that has begun. Dropped before its end, it is aborted.
@@ -248,5 +275,20 @@ mod tests {
         assert!(store.get_bytes("c.mp4", 1 << 30).await.unwrap() == content);
         let parts = store.head("c.mp4").await.unwrap().unwrap().tag;
         assert!(parts.ends_with("-3"), "{parts}");
+    }
+
+    #[tokio::test]
+    async fn uploads_of_killed_writers_are_swept() {
+        let Some(server) = S3Server::start_or_skip().await.unwrap() else {
+            return;
+        };
+        let store = server.store("p").unwrap();
+        for key in ["outputs/1/a", "elsewhere/b"] {
+            std::mem::forget(Multipart::begin(&store, key).await.unwrap());
+        }
+        let hour = Duration::from_secs(3600);
+        let swept = [store.sweep("", hour).await, store.sweep("outputs/", Duration::ZERO).await];
+        assert_eq!(swept.map(Result::unwrap), [0, 1]);
+        assert_eq!(store.sweep("", Duration::ZERO).await.unwrap(), 1);
     }
 }

@@ -1,14 +1,14 @@
 //! A run that was killed or interrupted goes on where it was.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use anyhow::{Context, Result};
-use e2e_media::{published::Published, tree::Running};
+use e2e_media::{product::Finished, published::Published, tree::Running};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -117,6 +117,55 @@ fn a_changed_option_moves_only_what_it_changes() -> Result<()> {
     assert!(finished.started("encode").is_empty(), "{:?}", finished.started("encode"));
     assert_eq!(finished.started("audio").len(), 1);
     Ok(())
+}
+
+#[test]
+fn a_job_replaces_what_an_earlier_one_published_and_nothing_else() -> Result<()> {
+    let folder = folder()?;
+    let out = folder.path().join("out");
+    // Files of other people, in folders that have our names.
+    let others = [out.join("outputs/holiday.mp4"), out.join("outputs/2026/a.txt"), out.join("_work/notes.txt")];
+    for path in &others {
+        fs::create_dir_all(path.parent().context("no folder")?)?;
+        fs::write(path, "mine")?;
+    }
+    let killed = out.join("outputs/.tmp-killed");
+    fs::write(&killed, "half")?;
+    let run = |options: &str| {
+        let finished = Finished::of(job(&folder, options)?.command("run", &["-o", "json"])?.output()?)?;
+        anyhow::ensure!(finished.code == Some(0), "{}", finished.stderr);
+        Ok(finished)
+    };
+    run(OPTIONS)?;
+    let renamed = OPTIONS.replace("name: low", "name: small");
+    run(&renamed)?;
+
+    let published = Published::read(&out)?;
+    let kinds = ["hls", "dash", "mp4", "thumbnail", "init", "segment"];
+    let named: BTreeSet<_> = kinds.into_iter().flat_map(|kind| published.paths(kind)).collect();
+    let mut left: BTreeSet<_> = walk(&out)?;
+    for path in others.iter().chain([&out.join("job.json")]) {
+        assert!(left.remove(path), "{} is gone", path.display());
+    }
+    assert_eq!(left, named);
+
+    // Who changes a playlist by hand gets the right one back.
+    let playlist = out.join("master.m3u8");
+    let text = fs::read_to_string(&playlist)?;
+    fs::write(&playlist, text.replace("top", "pot"))?;
+    assert_eq!(run(&renamed)?.reason(), "Published");
+    assert_eq!(fs::read_to_string(&playlist)?, text);
+    Ok(())
+}
+
+/// Every file below a folder.
+fn walk(folder: &Path) -> Result<BTreeSet<PathBuf>> {
+    let mut files = BTreeSet::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() { files.extend(walk(&path)?) } else { files.extend([path]) }
+    }
+    Ok(files)
 }
 
 #[test]
