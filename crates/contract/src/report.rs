@@ -28,8 +28,11 @@ pub enum Told {
 }
 
 impl Report {
-    /// A success.
-    pub fn done(summary: Option<Summary>) -> Self {
+    /// A success; the summary is shortened to what a report holds.
+    pub fn done(mut summary: Option<Summary>) -> Self {
+        let size = |summary: &Option<Summary>| serde_json::to_vec(summary).map_or(0, |bytes| bytes.len());
+        // The rest of a report takes a few dozen bytes.
+        while size(&summary) > MAX_REPORT - 64 && summary.as_mut().is_some_and(Summary::shorten) {}
         Report { version: crate::VERSION, told: Told::Done(summary) }
     }
 
@@ -67,4 +70,64 @@ pub enum RunnerEvent {
         /// Shell-quoted.
         line: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(summary: serde_json::Value) -> Summary {
+        let report = Report::done(Some(serde_json::from_value(summary).unwrap()));
+        let text = serde_json::to_string(&report).unwrap();
+        assert!(text.len() <= MAX_REPORT, "{} bytes: {text}", text.len());
+        let Told::Done(Some(summary)) = report.told else { panic!("no summary") };
+        summary
+    }
+
+    #[test]
+    fn the_longest_probe_fits() {
+        let track = json!({
+            "index": 65_535, "codec": "pcm_s24le", "channels": 8, "layout": "7.1(wide-side)", "sampleRate": 768_000,
+            "timebase": {"num": 1, "den": 1_000_000}, "language": "zh-Hant-TW", "title": "\"é".repeat(40), "default": true
+        });
+        let facts = json!({
+            "start": "-123456789/90000s", "length": "123456789012/90000s", "holes": null
+        });
+        let mut audio = vec![facts; 9];
+        audio[3]["holes"] = json!({"count": 12_345, "first": "123456789/90000s", "silence": "123456789/90000s"});
+        let stream = json!({
+            "index": 0, "codec": "prores", "width": 7680, "height": 4320, "sar": [4095, 4096], "rotation": 270,
+            "timebase": {"num": 1, "den": 10_000_000}, "frameRate": [120_000, 1001], "pixelFormat": "yuv444p12le",
+            "bitDepth": 12, "interlaced": false, "closedCaptions": false, "colour": {
+                "primaries": "bt470bg", "transfer": "iec61966-2-1", "matrix": "chroma-derived-nc", "fullRange": false
+            }
+        });
+        let video = json!({
+            "frames": 4_294_967_295_u32, "timescale": 10_000_000, "frameRate": [120_000, 1001], "constant": false,
+            "equalTimes": 4_294_967_295_u32, "undecodableHead": 4_294_967_295_u32
+        });
+        let left: Vec<_> = (0..9).map(|n| json!({"index": n, "what": "subtitle track (hdmv_pgs_subtitle)"})).collect();
+        let summary = told(json!({"probe": {
+            "info": {"container": "mov,mp4,m4a,3gp,3g2,mj2", "video": stream, "audio": vec![track; 9], "leftOut": left},
+            "source": format!("https://example.com/{}", "p".repeat(480)), "sourceKey": "k".repeat(32),
+            "encoderBuild": "5.1.9-0+deb12u1", "bytes": u64::MAX, "origin": "-123456789/90000s",
+            "duration": "123456789012/90000s", "video": video, "audio": audio
+        }}));
+        let Summary::Probe(media) = summary else { panic!("another summary") };
+        assert_eq!((media.info.audio.len(), media.audio.len()), (9, 9));
+    }
+
+    #[test]
+    fn work_that_is_not_told_is_left_out_of_a_split() {
+        let scattered: Vec<_> = (0..1000).step_by(2).map(|n: u32| n.to_string()).collect();
+        let summary = told(json!({"split": {
+            "segments": 15_000, "chunks": 1000, "longestSegment": 120, "longestChunk": 1800, "preroll": 0,
+            "compositionDelay": 3003, "table": "t".repeat(64), "published": false,
+            "found": {"1080p": scattered.join(","), "720p": scattered.join(","), "480p": "0-900"}
+        }}));
+        let Summary::Split(split) = summary else { panic!("another summary") };
+        assert_eq!(split.found.keys().collect::<Vec<_>>(), ["1080p", "480p"]);
+    }
 }

@@ -119,19 +119,19 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
             );
         }
     }
-    if media.info.audio.len() > MAX_AUDIO_TRACKS {
+    if has_audio(spec, media) && media.info.audio.len() > MAX_AUDIO_TRACKS {
         return Err(Refusal(format!(
-            "the source has {} audio tracks; at most {MAX_AUDIO_TRACKS} are taken",
-            media.info.audio.len()
+            "the source has more than {MAX_AUDIO_TRACKS} audio tracks, which is the most that is taken"
         )));
     }
-    let mut audio = media.audio.iter().enumerate().filter(|_| spec.audio.is_some());
-    if let Some((n, track)) = audio.find(|(_, track)| track.silence > MAX_SILENCE) {
+    let holes = media.audio.iter().enumerate().filter_map(|(n, track)| Some((n, track.holes.as_ref()?)));
+    let absurd = holes.filter(|_| spec.audio.is_some()).find(|(_, holes)| holes.silence > MAX_SILENCE);
+    if let Some((n, holes)) = absurd {
         return Err(Refusal(format!(
             "audio track {n} has {} holes of {} in all, the first at {}; at most {} are filled with silence: its timestamps are broken, remux it first",
-            track.holes,
-            human(track.silence),
-            human(track.first_hole),
+            holes.count,
+            human(holes.silence),
+            human(holes.first),
             human(MAX_SILENCE)
         )));
     }

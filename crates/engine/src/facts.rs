@@ -80,10 +80,19 @@ pub struct AudioFacts {
     /// From its first sample to its end.
     pub length: MediaTime,
     /// Holes in its timestamps that are filled with silence.
-    pub holes: u32,
-    /// From the origin to the first hole.
-    pub first_hole: MediaTime,
-    /// Length of all holes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holes: Option<Holes>,
+}
+
+/// Holes in a track's timestamps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holes {
+    /// How many.
+    pub count: u32,
+    /// From the origin to the first.
+    pub first: MediaTime,
+    /// Length of all.
     pub silence: MediaTime,
 }
 
@@ -149,6 +158,41 @@ pub struct PublishSummary {
     pub outputs: Vec<(String, String)>,
     /// Bytes that belong to the output.
     pub bytes: u64,
+}
+
+/// Characters of a track's title that are kept when there is no room for whole ones.
+const SHORT_TITLE: usize = 12;
+/// Characters of the source's address that are kept then; people read it, nothing else does.
+const SHORT_SOURCE: usize = 100;
+
+/// Cuts a text and says so; false when it is short already.
+fn cut(text: &mut String, chars: usize) -> bool {
+    let long = text.chars().count() > chars;
+    if long {
+        *text = text.chars().take(chars - 1).chain(['…']).collect();
+    }
+    long
+}
+
+impl Summary {
+    /// Leaves out what matters least, a little at a time; false when nothing is left to leave out.
+    /// Whoever works with a shortened summary comes to the same end: found work that isn't told is
+    /// found again by its own task.
+    pub fn shorten(&mut self) -> bool {
+        match self {
+            Summary::Split(split) => {
+                let longest = split.found.iter().max_by_key(|(_, tasks)| tasks.to_string().len());
+                let longest = longest.map(|(name, _)| name.clone());
+                longest.is_some_and(|name| split.found.remove(&name).is_some())
+            }
+            Summary::Probe(media) => {
+                let titles = media.info.audio.iter_mut().filter_map(|a| a.title.as_mut());
+                let long = titles.fold(false, |long, title| cut(title, SHORT_TITLE) || long);
+                long || media.info.left_out.pop().is_some() || cut(&mut media.source, SHORT_SOURCE)
+            }
+            Summary::Package(_) | Summary::Publish(_) => false,
+        }
+    }
 }
 
 impl Facts {

@@ -298,18 +298,16 @@ fn warnings(spec: &ResolvedSpec, facts: &Facts, progress: &Progress) -> Vec<Warn
                 ));
             }
         }
-        for (n, audio) in media.audio.iter().enumerate().filter(|(_, a)| a.holes > 0) {
-            list.push(note(
-                StageKind::Audio,
-                "HolesFilled",
-                format!(
-                    "{} holes in the timestamps of audio track {n} are filled with silence, {} in all; the first is at {}",
-                    audio.holes,
-                    human(audio.silence),
-                    human(audio.first_hole)
-                ),
-            ));
-        }
+        let holes = media.audio.iter().enumerate().filter_map(|(n, audio)| Some((n, audio.holes.as_ref()?)));
+        list.extend(holes.map(|(n, holes)| {
+            let words = format!(
+                "{} holes in the timestamps of audio track {n} are filled with silence, {} in all; the first is at {}",
+                holes.count,
+                human(holes.silence),
+                human(holes.first)
+            );
+            note(StageKind::Audio, "HolesFilled", words)
+        }));
         list.extend(renditions(spec, media).notes.into_iter().map(|n| note(StageKind::Split, "RungLeftOut", n)));
     }
     list.truncate(64);

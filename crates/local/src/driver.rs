@@ -107,6 +107,9 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// What watches a runner broke: a defect.
+    #[error("a task can't be watched any more: {0}")]
+    Watch(#[from] tokio::task::JoinError),
     /// Nothing runs and nothing will.
     #[error("nothing is left to do and the job has not ended; please report this with `kubectl-transcode bundle`")]
     Idle,
@@ -329,9 +332,7 @@ impl Run<'_> {
                 biased;
                 () = self.stop.cancelled() => return Ok(false),
                 Some(ended) = self.tasks.join_next() => {
-                    if let Ok(ended) = ended {
-                        self.ended(ended).await;
-                    }
+                    self.ended(ended?).await;
                     return Ok(true);
                 }
                 Some((batch, index, event)) = self.progress.recv() => {

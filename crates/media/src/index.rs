@@ -225,13 +225,7 @@ impl IndexBuilder {
                 return Err(IndexError::NoKeyframe);
             }
         }
-        let audio = self
-            .audio
-            .into_iter()
-            .map(|(_, a)| {
-                a.span.unwrap_or(AudioSpan::new(0, 0, a.timebase))
-            })
-            .collect();
+        let audio = self.audio.into_iter().map(|(_, a)| a.span.unwrap_or(AudioSpan::new(0, 0, a.timebase))).collect();
         Ok(PacketIndex { video, audio })
     }
 }
@@ -357,7 +351,8 @@ mod tests {
 
     #[test]
     fn a_decoder_that_begins_late_is_believed() {
-        let lines = ["stream_index=0|pts=0|flags=K_", "stream_index=0|pts=40|flags=__", "stream_index=0|pts=80|flags=__"];
+        let lines =
+            ["stream_index=0|pts=0|flags=K_", "stream_index=0|pts=40|flags=__", "stream_index=0|pts=80|flags=__"];
         let mut video = build(&lines).unwrap().video.unwrap();
         video.begin(&[80]).unwrap();
         assert_eq!((video.frames(), video.undecodable), (vec![80], 2));

@@ -332,7 +332,7 @@ impl RawStream {
             timebase: self.timebase()?,
             // BCP 47 tags have 35 characters in practice (RFC 5646 4.4.1).
             language: self.tags.get("language").map_or("und".into(), |l| l.chars().take(35).collect()),
-            title: self.tags.get("title").cloned().map(|t| t.chars().take(80).collect()),
+            title: self.tags.get("title").map(|t| t.chars().filter(|c| !c.is_control()).take(80).collect()),
             default: self.disposition.default == 1,
         })
     }

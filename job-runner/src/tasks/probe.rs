@@ -2,7 +2,8 @@
 
 use transcode_engine::{
     Failure, MediaSummary, Summary,
-    facts::{AudioFacts, VideoFacts},
+    extend::MAX_AUDIO_TRACKS,
+    facts::{AudioFacts, Holes, VideoFacts},
     layout,
 };
 use transcode_media::{
@@ -91,7 +92,8 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, with_audio: bool) -> Result
     let declared = std::mem::take(&mut info.audio).into_iter().zip(&index.audio);
     let (heard, silent): (Vec<_>, Vec<_>) = declared.partition(|(_, span)| span.end > span.start);
     info.left_out.extend(silent.iter().map(|(stream, _)| stream.without_packets()));
-    let (streams, spans): (Vec<_>, Vec<_>) = heard.into_iter().unzip();
+    // One more than is taken is enough for a refusal, and all that a summary has room for.
+    let (streams, spans): (Vec<_>, Vec<_>) = heard.into_iter().take(MAX_AUDIO_TRACKS + 1).unzip();
     info.audio = streams;
     let carried = if with_audio { spans.as_slice() } else { &[] };
     let origin = origin(index.video.as_ref(), carried.iter().copied());
@@ -103,9 +105,11 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, with_audio: bool) -> Result
         .map(|a| AudioFacts {
             start: a.timebase.time(a.start) - origin,
             length: a.timebase.time(a.end - a.start),
-            holes: a.holes,
-            first_hole: a.timebase.time(a.first_hole) - origin,
-            silence: a.timebase.time(a.silence),
+            holes: (a.holes > 0).then(|| Holes {
+                count: a.holes,
+                first: a.timebase.time(a.first_hole) - origin,
+                silence: a.timebase.time(a.silence),
+            }),
         })
         .collect();
     let ends = audio.iter().take(carried.len()).map(|a| a.start + a.length);

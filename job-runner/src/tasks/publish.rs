@@ -9,7 +9,11 @@ use bytes::Bytes;
 use transcode_contract::{
     MergeResult, PackageResult, PublishedFile, PublishedRecord, ThumbnailResult, VERSION, VerifyResult,
 };
-use transcode_engine::{Failure, Layout, StageId, StageKind, Summary, TaskSet, facts::PublishSummary, layout::{RECORD, is_ours}};
+use transcode_engine::{
+    Failure, Layout, StageId, StageKind, Summary, TaskSet,
+    facts::PublishSummary,
+    layout::{RECORD, is_ours},
+};
 use transcode_media::track::{FileFacts, FinishedTrack};
 
 use crate::{

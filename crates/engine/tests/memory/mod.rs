@@ -261,12 +261,6 @@ pub fn media() -> MediaSummary {
             equal_times: 0,
             undecodable_head: 0,
         }),
-        audio: vec![AudioFacts {
-            start: MediaTime::ZERO,
-            length: MediaTime::seconds(60),
-            holes: 0,
-            first_hole: MediaTime::ZERO,
-            silence: MediaTime::ZERO,
-        }],
+        audio: vec![AudioFacts { start: MediaTime::ZERO, length: MediaTime::seconds(60), holes: None }],
     }
 }
