@@ -11,7 +11,7 @@ use transcode_contract::RunnerEvent;
 use transcode_engine::{BatchId, ResolvedSpec};
 use transcode_local::Event;
 
-use super::{Running, failure_words, short, task_name};
+use super::{Running, first_words, short, task_name};
 
 /// Shows events until the run ends.
 pub async fn show(spec: &ResolvedSpec, mut events: mpsc::Receiver<Event>) {
@@ -47,7 +47,7 @@ pub async fn show(spec: &ResolvedSpec, mut events: mpsc::Receiver<Event>) {
                     all.remove(&bar);
                 }
                 if let Some(failure) = failure {
-                    let _ = all.println(format!("{} failed, {}", task_name(&batch, index), failure_words(&failure)));
+                    let _ = all.println(format!("{} failed, {}", task_name(&batch, index), first_words(&failure)));
                 }
             }
             Event::Status(_) => advance(&whole, started, running.permille()),

@@ -86,8 +86,12 @@ fn task_name(batch: &BatchId, index: u32) -> String {
     }
 }
 
-fn failure_words(failure: &TaskFailure) -> String {
-    format!("{}: {}", failure.failure.reason(), failure.message)
+/// Reason and first line: the rest is in the log, and at the end when it is the job's.
+fn first_words(failure: &TaskFailure) -> String {
+    const LONGEST: usize = 120;
+    let line = failure.message.lines().next().unwrap_or_default();
+    let cut = if line.chars().count() > LONGEST { "…" } else { "" };
+    format!("{}: {}{cut}", failure.failure.reason(), line.chars().take(LONGEST).collect::<String>())
 }
 
 /// `3m20s`

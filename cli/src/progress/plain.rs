@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 use transcode_engine::ResolvedSpec;
 use transcode_local::Event;
 
-use super::{Running, failure_words, task_name};
+use super::{Running, first_words, task_name};
 
 /// Shows events until the run ends.
 pub async fn show(spec: &ResolvedSpec, mut events: mpsc::Receiver<Event>) {
@@ -19,7 +19,7 @@ pub async fn show(spec: &ResolvedSpec, mut events: mpsc::Receiver<Event>) {
             }
             Event::TaskEnded { batch, index, failure } => match failure {
                 Some(failure) => {
-                    eprintln!("{}: {} failed, {}", spec.name, task_name(&batch, index), failure_words(&failure))
+                    eprintln!("{}: {} failed, {}", spec.name, task_name(&batch, index), first_words(&failure))
                 }
                 None => eprintln!("{}: {} done", spec.name, task_name(&batch, index)),
             },

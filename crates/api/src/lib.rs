@@ -37,8 +37,8 @@ pub use storage::{
 pub use thumbnail::{ImageFormat, Thumbnail};
 pub use value::{Bitrate, MediaTime, Position, Rational, ValueError};
 pub use video::{
-    Av1Encode, Box2, CrfRate, FanOut, H264Encode, HevcEncode, Integrity, Mode, Rendition, VideoEncode, VideoOptions,
-    X26xPreset,
+    Av1Encode, Av1Rate, Box2, FanOut, H264Encode, HevcEncode, Integrity, Mode, Rendition, VideoEncode, VideoOptions,
+    X26xPreset, X26xRate,
 };
 
 /// The API group of every kind in this crate.

@@ -37,8 +37,6 @@ const fn rule(kinds: &'static [&'static str], path: &'static str, cel: &'static 
 
 const ONE_CODEC: &str = "[has(self.h264), has(self.hevc), has(self.av1)].filter(x, x).size() == 1";
 const ONE_CODEC_MESSAGE: &str = "say exactly one of h264, hevc and av1";
-const CRF_RANGE: &str = "!has(self.rate) || !has(self.rate.crf) || self.rate.crf <= 51";
-const CRF_RANGE_MESSAGE: &str = "crf is 1 to 51 for this codec";
 const DEPTH: &str = "!has(self.bitDepth) || self.bitDepth != 9";
 const DEPTH_MESSAGE: &str = "bitDepth is 8 or 10";
 
@@ -72,10 +70,6 @@ pub const RULES: &[Rule] = &[
     },
     rule(EVERY, "spec.options.video.encode", ONE_CODEC, ONE_CODEC_MESSAGE),
     rule(EVERY, "spec.options.renditions[].encode", ONE_CODEC, ONE_CODEC_MESSAGE),
-    rule(EVERY, "spec.options.video.encode.h264", CRF_RANGE, CRF_RANGE_MESSAGE),
-    rule(EVERY, "spec.options.renditions[].encode.h264", CRF_RANGE, CRF_RANGE_MESSAGE),
-    rule(EVERY, "spec.options.video.encode.hevc", CRF_RANGE, CRF_RANGE_MESSAGE),
-    rule(EVERY, "spec.options.renditions[].encode.hevc", CRF_RANGE, CRF_RANGE_MESSAGE),
     rule(EVERY, "spec.options.video.encode.hevc", DEPTH, DEPTH_MESSAGE),
     rule(EVERY, "spec.options.renditions[].encode.hevc", DEPTH, DEPTH_MESSAGE),
     rule(EVERY, "spec.options.video.encode.av1", DEPTH, DEPTH_MESSAGE),

@@ -62,7 +62,7 @@ pub struct VideoEncode {
 pub struct H264Encode {
     /// Constant rate factor. Default: 23.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<CrfRate>,
+    pub rate: Option<X26xRate>,
     /// Speed against compression. Default: medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<X26xPreset>,
@@ -74,7 +74,7 @@ pub struct H264Encode {
 pub struct HevcEncode {
     /// Constant rate factor. Default: 26.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<CrfRate>,
+    pub rate: Option<X26xRate>,
     /// Speed against compression. Default: medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<X26xPreset>,
@@ -90,7 +90,7 @@ pub struct HevcEncode {
 pub struct Av1Encode {
     /// Constant rate factor. Default: 35.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<CrfRate>,
+    pub rate: Option<Av1Rate>,
     /// Speed against compression: 0 is slowest, 13 fastest. Default: 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 13))]
@@ -101,11 +101,21 @@ pub struct Av1Encode {
     pub bit_depth: Option<u8>,
 }
 
-/// Rate control: exactly one member.
+/// Rate control of x264 and x265: exactly one member.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct CrfRate {
-    /// Constant rate factor: lower is better. H.264 and HEVC 1 to 51, AV1 1 to 63.
+pub struct X26xRate {
+    /// Constant rate factor, 1 to 51: lower is better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 51))]
+    pub crf: Option<u8>,
+}
+
+/// Rate control of SVT-AV1: exactly one member.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Av1Rate {
+    /// Constant rate factor, 1 to 63: lower is better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 63))]
     pub crf: Option<u8>,

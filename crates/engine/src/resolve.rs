@@ -128,17 +128,24 @@ fn rung(asked: &video::Rendition, default: &VideoCodec) -> Rung {
 }
 
 fn video_codec(encode: Option<&VideoEncode>) -> VideoCodec {
-    let crf = |rate: &Option<video::CrfRate>, default| rate.as_ref().and_then(|r| r.crf).unwrap_or(default);
     let encode = encode.cloned().unwrap_or_default();
     if let Some(hevc) = encode.hevc {
         let preset = hevc.preset.unwrap_or(X26xPreset::Medium);
-        return VideoCodec::Hevc { crf: crf(&hevc.rate, 26), preset, bit_depth: hevc.bit_depth };
+        return VideoCodec::Hevc {
+            crf: hevc.rate.and_then(|r| r.crf).unwrap_or(26),
+            preset,
+            bit_depth: hevc.bit_depth,
+        };
     }
     if let Some(av1) = encode.av1 {
-        return VideoCodec::Av1 { crf: crf(&av1.rate, 35), preset: av1.preset.unwrap_or(8), bit_depth: av1.bit_depth };
+        let crf = av1.rate.and_then(|r| r.crf).unwrap_or(35);
+        return VideoCodec::Av1 { crf, preset: av1.preset.unwrap_or(8), bit_depth: av1.bit_depth };
     }
     let h264 = encode.h264.unwrap_or_default();
-    VideoCodec::H264 { crf: crf(&h264.rate, 23), preset: h264.preset.unwrap_or(X26xPreset::Medium) }
+    VideoCodec::H264 {
+        crf: h264.rate.and_then(|r| r.crf).unwrap_or(23),
+        preset: h264.preset.unwrap_or(X26xPreset::Medium),
+    }
 }
 
 fn audio_codec(encode: Option<&AudioEncode>, problems: &mut Vec<Invalid>) -> AudioCodec {
