@@ -54,7 +54,7 @@ pub async fn run(args: ProbeArgs) -> anyhow::Result<Exit> {
             }
             println!("  origin     {}", human(media.origin));
             for left in &media.info.left_out {
-                println!("  left out   stream {}: {}", left.index, left.what);
+                println!("  left out   {left}");
             }
         }
     }

@@ -186,9 +186,10 @@ impl Summary {
                 longest.is_some_and(|name| split.found.remove(&name).is_some())
             }
             Summary::Probe(media) => {
-                let titles = media.info.audio.iter_mut().filter_map(|a| a.title.as_mut());
-                let long = titles.fold(false, |long, title| cut(title, SHORT_TITLE) || long);
-                long || media.info.left_out.pop().is_some() || cut(&mut media.source, SHORT_SOURCE)
+                let mut titles = media.info.audio.iter_mut().filter_map(|a| a.title.as_mut());
+                titles.any(|title| cut(title, SHORT_TITLE))
+                    || media.info.left_out.pop().is_some()
+                    || cut(&mut media.source, SHORT_SOURCE)
             }
             Summary::Package(_) | Summary::Publish(_) => false,
         }

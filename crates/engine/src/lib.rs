@@ -26,6 +26,7 @@ pub mod resolve;
 pub mod spec;
 pub mod status;
 pub mod taskset;
+pub mod warnings;
 
 pub use assess::{Progress, StageProgress, StageState, assess};
 pub use decide::{Action, Batch, Decision, Grant, decide};

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use transcode_api::status::{
     Condition, MediaStatus, OutputStatus, Phase, ProgressStatus, RenditionStatus, StageStatus, TranscodeJobStatus,
-    Usage, Warning,
+    Usage,
 };
 use transcode_media::{
     probe::{AudioStream, VideoStream},
@@ -17,6 +17,7 @@ use crate::{
     observe::{Observation, Outcome},
     plan::{Plan, StageEnd, StageKind},
     spec::ResolvedSpec,
+    warnings::warnings,
 };
 
 /// The status of a job. A function of its arguments; nothing is appended to an earlier one.
@@ -236,82 +237,6 @@ fn rendition_rows(spec: &ResolvedSpec, facts: &Facts) -> Vec<RenditionStatus> {
         }
     });
     video.chain(audio).collect()
-}
-
-/// Soft failures, and everything about the source that is changed or left out.
-fn warnings(spec: &ResolvedSpec, facts: &Facts, progress: &Progress) -> Vec<Warning> {
-    let note = |stage: StageKind, reason: &str, message: String| Warning {
-        stage: stage.name().into(),
-        reason: reason.into(),
-        message,
-        attempts: 0,
-    };
-    let mut list = vec![];
-    for (id, standing) in &progress.stages {
-        if let Some(StageEnd::SoftFailed(failure)) = standing.end() {
-            list.push(Warning {
-                stage: id.to_string(),
-                reason: failure.reason().into(),
-                message: standing
-                    .last_failure
-                    .as_ref()
-                    .map_or(String::new(), |f| f.message.chars().take(500).collect()),
-                attempts: standing.failed_attempts,
-            });
-        }
-        if let Some(StageEnd::DoneWithGaps(gaps)) = standing.end() {
-            list.push(Warning {
-                stage: id.to_string(),
-                reason: "Gaps".into(),
-                message: format!("chunks {gaps} could not be made; they are gaps in every rendition"),
-                attempts: standing.failed_attempts,
-            });
-        }
-    }
-    if let Some(media) = facts.media() {
-        for left in &media.info.left_out {
-            list.push(note(
-                StageKind::Probe,
-                "TrackLeftOut",
-                format!("stream {} is left out: {}", left.index, left.what),
-            ));
-        }
-        if let Some(video) = &media.video {
-            if video.equal_times > 0 {
-                list.push(note(
-                    StageKind::Probe,
-                    "EqualTimes",
-                    format!(
-                        "{} frames have the time of the frame before them and are shown one tick later",
-                        video.equal_times
-                    ),
-                ));
-            }
-            if video.undecodable_head > 0 {
-                list.push(note(
-                    StageKind::Probe,
-                    "UndecodableStart",
-                    format!(
-                        "{} frames at the start refer to frames that the source does not have, and can't be decoded",
-                        video.undecodable_head
-                    ),
-                ));
-            }
-        }
-        let holes = media.audio.iter().enumerate().filter_map(|(n, audio)| Some((n, audio.holes.as_ref()?)));
-        list.extend(holes.map(|(n, holes)| {
-            let words = format!(
-                "{} holes in the timestamps of audio track {n} are filled with silence, {} in all; the first is at {}",
-                holes.count,
-                human(holes.silence),
-                human(holes.first)
-            );
-            note(StageKind::Audio, "HolesFilled", words)
-        }));
-        list.extend(renditions(spec, media).notes.into_iter().map(|n| note(StageKind::Split, "RungLeftOut", n)));
-    }
-    list.truncate(64);
-    list
 }
 
 /// Which way tasks are cut and why, once it is known.

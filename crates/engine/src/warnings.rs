@@ -1,0 +1,74 @@
+//! What a user should know although the job goes on: soft failures, gaps, and everything about the
+//! source that is changed or left out.
+
+use transcode_api::status::Warning;
+use transcode_media::time::human;
+
+use crate::{
+    assess::{Progress, StageProgress},
+    extend::renditions,
+    facts::{AudioFacts, Facts, MediaSummary, VideoFacts},
+    plan::{StageEnd, StageId, StageKind},
+    spec::ResolvedSpec,
+};
+
+/// Warnings in a status at most.
+const MOST: usize = 64;
+
+/// All of them.
+pub fn warnings(spec: &ResolvedSpec, facts: &Facts, progress: &Progress) -> Vec<Warning> {
+    let of_stages = progress.stages.iter().filter_map(|(id, standing)| of_stage(id, standing));
+    let of_source = facts.media().into_iter().flat_map(|media| of_source(spec, media));
+    of_stages.chain(of_source).take(MOST).collect()
+}
+
+fn of_stage(id: &StageId, standing: &StageProgress) -> Option<Warning> {
+    let (reason, message) = match standing.end()? {
+        StageEnd::SoftFailed(failure) => {
+            let message = standing.last_failure.as_ref().map(|f| f.message.chars().take(500).collect());
+            (failure.reason().to_string(), message.unwrap_or_default())
+        }
+        StageEnd::DoneWithGaps(gaps) => {
+            ("Gaps".into(), format!("chunks {gaps} could not be made; they are gaps in every rendition"))
+        }
+        _ => return None,
+    };
+    Some(Warning { stage: id.to_string(), reason, message, attempts: standing.failed_attempts })
+}
+
+fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
+    let left = media.info.left_out.iter();
+    let left = left.map(|left| note(StageKind::Probe, "TrackLeftOut", format!("{left} is left out")));
+    let rungs = renditions(spec, media).notes.into_iter().map(|words| note(StageKind::Split, "RungLeftOut", words));
+    let audio = media.audio.iter().enumerate().filter_map(|(n, audio)| of_audio(n, audio));
+    left.chain(media.video.iter().flat_map(of_video)).chain(audio).chain(rungs).collect()
+}
+
+fn of_video(video: &VideoFacts) -> Vec<Warning> {
+    let equal =
+        format!("{} frames have the time of the frame before them and are shown one tick later", video.equal_times);
+    let head = format!(
+        "{} frames at the start refer to frames that the source does not have, and can't be decoded",
+        video.undecodable_head
+    );
+    let all = [(video.equal_times, "EqualTimes", equal), (video.undecodable_head, "UndecodableStart", head)];
+    all.into_iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(_, reason, words)| note(StageKind::Probe, reason, words))
+        .collect()
+}
+
+fn of_audio(n: usize, audio: &AudioFacts) -> Option<Warning> {
+    let holes = audio.holes.as_ref()?;
+    let words = format!(
+        "{} holes in the timestamps of audio track {n} are filled with silence, {} in all; the first is at {}",
+        holes.count,
+        human(holes.silence),
+        human(holes.first)
+    );
+    Some(note(StageKind::Audio, "HolesFilled", words))
+}
+
+fn note(stage: StageKind, reason: &str, message: String) -> Warning {
+    Warning { stage: stage.name().into(), reason: reason.into(), message, attempts: 0 }
+}

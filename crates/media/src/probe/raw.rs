@@ -1,0 +1,194 @@
+//! ffprobe's JSON as it comes, and what its fields mean.
+
+use std::collections::BTreeMap;
+
+use num_rational::Ratio;
+use serde::Deserialize;
+use transcode_api::value::Rational;
+
+use super::{AudioStream, Colour, ProbeError, VideoStream};
+use crate::time::Timebase;
+
+#[derive(Deserialize)]
+pub(super) struct RawProbe {
+    #[serde(default)]
+    pub(super) streams: Vec<RawStream>,
+    #[serde(default)]
+    pub(super) format: RawFormat,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct RawFormat {
+    #[serde(default)]
+    pub(super) format_name: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawStream {
+    pub(super) index: u32,
+    pub(super) codec_type: Option<String>,
+    codec_name: Option<String>,
+    width: Option<i64>,
+    height: Option<i64>,
+    sample_aspect_ratio: Option<String>,
+    pix_fmt: Option<String>,
+    bits_per_raw_sample: Option<String>,
+    color_range: Option<String>,
+    color_space: Option<String>,
+    color_transfer: Option<String>,
+    color_primaries: Option<String>,
+    field_order: Option<String>,
+    closed_captions: Option<u8>,
+    sample_rate: Option<String>,
+    channels: Option<i64>,
+    channel_layout: Option<String>,
+    r_frame_rate: Option<String>,
+    avg_frame_rate: Option<String>,
+    time_base: Option<String>,
+    #[serde(default)]
+    disposition: RawDisposition,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    #[serde(default)]
+    side_data_list: Vec<RawSideData>,
+}
+
+#[derive(Deserialize, Default)]
+pub(super) struct RawDisposition {
+    #[serde(default)]
+    default: u8,
+    #[serde(default)]
+    attached_pic: u8,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawSideData {
+    rotation: Option<f64>,
+}
+
+impl RawProbe {
+    pub(super) fn video_choice(&self) -> Option<u32> {
+        let mut candidates = self
+            .streams
+            .iter()
+            .filter(|s| s.codec_type.as_deref() == Some("video") && s.disposition.attached_pic == 0 && s.decodable());
+        let first = candidates.clone().next()?;
+        Some(candidates.find(|s| s.disposition.default == 1).unwrap_or(first).index)
+    }
+}
+
+impl RawStream {
+    /// ffprobe leaves the name away, or says `unknown`, when there is no decoder.
+    pub(super) fn decodable(&self) -> bool {
+        self.codec_name.as_deref().is_some_and(|name| name != "unknown" && name != "none")
+    }
+
+    pub(super) fn description(&self) -> String {
+        let codec = self.codec_name.as_deref().unwrap_or("unknown codec");
+        match self.codec_type.as_deref() {
+            Some("video") if self.disposition.attached_pic == 1 => format!("cover art ({codec})"),
+            Some(kind) => format!("{kind} track ({codec})"),
+            None => format!("unknown track ({codec})"),
+        }
+    }
+
+    fn absurd(&self, what: &'static str, value: impl ToString) -> ProbeError {
+        ProbeError::Absurd { index: self.index, what, value: value.to_string() }
+    }
+
+    fn timebase(&self) -> Result<Timebase, ProbeError> {
+        let text = self.time_base.as_deref().unwrap_or_default();
+        text.split_once('/')
+            .and_then(|(n, d)| Timebase::new(n.parse().ok()?, d.parse().ok()?))
+            .ok_or_else(|| self.absurd("timebase", text))
+    }
+
+    fn dimension(&self, what: &'static str, value: Option<i64>) -> Result<u32, ProbeError> {
+        // 16384 is the largest picture of HEVC level 6.2 and AV1 level 6.3.
+        let value = value.unwrap_or(0);
+        u32::try_from(value).ok().filter(|v| (1..=16384).contains(v)).ok_or_else(|| self.absurd(what, value))
+    }
+
+    pub(super) fn video(&self) -> Result<VideoStream, ProbeError> {
+        let pixel_format = self.pix_fmt.clone().unwrap_or_default();
+        let known = |v: &Option<String>| v.clone().filter(|v| v != "unknown" && v != "reserved" && v != "unspecified");
+        Ok(VideoStream {
+            index: self.index,
+            codec: self.codec_name.clone().unwrap_or_default(),
+            width: self.dimension("width", self.width)?,
+            height: self.dimension("height", self.height)?,
+            sar: self.sample_aspect_ratio.as_deref().and_then(|s| ratio(s, ':')).unwrap_or(Ratio::from_integer(1)),
+            rotation: self.rotation()?,
+            timebase: self.timebase()?,
+            frame_rate: [&self.avg_frame_rate, &self.r_frame_rate]
+                .into_iter()
+                .find_map(|r| ratio(r.as_deref()?, '/'))
+                .unwrap_or(Ratio::from_integer(25)),
+            bit_depth: bit_depth(&pixel_format, self.bits_per_raw_sample.as_deref()),
+            colour: Colour {
+                primaries: known(&self.color_primaries),
+                transfer: known(&self.color_transfer),
+                matrix: known(&self.color_space).filter(|m| m != "gbr"),
+                full_range: self.color_range.as_deref() == Some("pc") || pixel_format.starts_with("yuvj"),
+            },
+            pixel_format,
+            interlaced: matches!(self.field_order.as_deref(), Some("tt" | "bb" | "tb" | "bt")),
+            closed_captions: self.closed_captions == Some(1),
+        })
+    }
+
+    /// ffprobe tells the display matrix counter-clockwise; older files carry a `rotate` tag.
+    fn rotation(&self) -> Result<u16, ProbeError> {
+        let counter_clockwise = self.side_data_list.iter().find_map(|s| s.rotation);
+        let tag = self.tags.get("rotate").and_then(|t| t.parse::<f64>().ok());
+        let degrees = counter_clockwise.map(|r| -r).or(tag).unwrap_or(0.0).rem_euclid(360.0);
+        match degrees.round() as i64 {
+            d @ (0 | 90 | 180 | 270) => Ok(d as u16),
+            360 => Ok(0),
+            other => Err(self.absurd("rotation (only quarter turns can be kept)", other)),
+        }
+    }
+
+    pub(super) fn audio(&self) -> Result<AudioStream, ProbeError> {
+        let rate = self.sample_rate.as_deref().unwrap_or_default();
+        let channels = self.channels.unwrap_or(0);
+        Ok(AudioStream {
+            index: self.index,
+            codec: self.codec_name.clone().unwrap_or_default(),
+            channels: u32::try_from(channels)
+                .ok()
+                .filter(|c| (1..=64).contains(c))
+                .ok_or_else(|| self.absurd("channel count", channels))?,
+            layout: self.channel_layout.clone().filter(|l| l != "unknown"),
+            sample_rate: rate
+                .parse()
+                .ok()
+                .filter(|r| (1..=768_000).contains(r))
+                .ok_or_else(|| self.absurd("sample rate", rate))?,
+            timebase: self.timebase()?,
+            // BCP 47 tags have 35 characters in practice (RFC 5646 4.4.1).
+            language: self.tags.get("language").map_or("und".into(), |l| l.chars().take(35).collect()),
+            title: self.tags.get("title").map(|t| t.chars().filter(|c| !c.is_control()).take(80).collect()),
+            default: self.disposition.default == 1,
+        })
+    }
+}
+
+/// `16:15`, `30000/1001`; `None` for `0/0` and `0:1`.
+fn ratio(text: &str, separator: char) -> Option<Rational> {
+    let (n, d) = text.split_once(separator)?;
+    let (n, d) = (n.parse::<i64>().ok()?, d.parse::<i64>().ok()?);
+    (n > 0 && d > 0).then(|| Ratio::new(n, d))
+}
+
+/// From the pixel format's name, which ends in its depth (`yuv420p10le`); `bits_per_raw_sample` is
+/// not told by every demuxer.
+fn bit_depth(pixel_format: &str, raw: Option<&str>) -> u8 {
+    let name = pixel_format.trim_end_matches("le").trim_end_matches("be");
+    for depth in [9_u8, 10, 12, 14, 16] {
+        if name.ends_with(&format!("p{depth}")) || (name == "p010" && depth == 10) {
+            return depth;
+        }
+    }
+    raw.and_then(|r| r.parse().ok()).filter(|d| (8..=16).contains(d)).unwrap_or(8)
+}

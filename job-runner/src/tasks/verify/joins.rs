@@ -1,0 +1,56 @@
+//! The joins of chunks, decoded.
+
+use std::io::Write;
+
+use transcode_media::{
+    argv::verify::decode,
+    chunk::Chunk,
+    track::{FinishedTrack, Segment},
+};
+
+use super::Verify;
+use crate::{
+    error::TaskError,
+    process::{self, Follow},
+};
+
+impl Verify<'_> {
+    /// Decodes the last segment before every join together with the first one after it.
+    pub(super) async fn joins(&mut self, track: &FinishedTrack, chunks: &[Chunk]) -> Result<(), TaskError> {
+        for chunk in chunks.iter().skip(1) {
+            let around: Vec<&Segment> = track
+                .segments
+                .iter()
+                .filter(|s| s.number + 1 == chunk.first_segment || s.number == chunk.first_segment)
+                .collect();
+            if around.len() < 2 {
+                // Beside a gap there is no join.
+                continue;
+            }
+            let path = self.context.scratch.join("join.mp4");
+            let mut file = std::fs::File::create(&path).map_err(|e| TaskError::scratch(&path, &e))?;
+            let mut frames = 0;
+            let mut pieces = vec![self.checked(track, None).await?];
+            for segment in &around {
+                pieces.push(self.checked(track, Some(segment)).await?);
+                frames += u64::from(segment.samples);
+            }
+            for piece in pieces {
+                file.write_all(&piece).map_err(|e| TaskError::scratch(&path, &e))?;
+            }
+            drop(file);
+            let finished =
+                process::run(&decode(&path), Follow { stall: self.context.stall(), ..Follow::default() }).await?;
+            if finished.frames != frames || !finished.complaints.is_empty() {
+                let what = format!(
+                    "the join before segment {} decodes to {} frames instead of {frames}: {}",
+                    chunk.first_segment, finished.frames, finished.complaints
+                );
+                let chunks = [chunk.index - 1, chunk.index].into_iter().collect();
+                return Err(self.blame.tasks(track, chunks, &what));
+            }
+            self.seen.joins += 1;
+        }
+        Ok(())
+    }
+}

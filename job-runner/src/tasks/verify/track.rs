@@ -1,0 +1,126 @@
+//! A track by its boxes: init segment, every segment, and how they follow each other.
+
+use futures::{StreamExt, TryStreamExt};
+use transcode_media::{
+    chunk::Chunk,
+    inspect::{InitFacts, MediaKind, SegmentFacts, continuity, inspect_init, inspect_segment},
+    time::{MediaTime, human},
+    timeline::Timeline,
+    track::{FinishedTrack, TrackKind},
+};
+
+use super::Verify;
+use crate::error::TaskError;
+
+/// Segments that are read at a time.
+const PARALLEL: usize = 4;
+/// How far the end of an audio track may be from the source's: an access unit, and what containers
+/// round.
+const AUDIO_TOLERANCE: MediaTime = MediaTime::new_raw(1, 10);
+
+impl Verify<'_> {
+    /// Every frame of every segment at its time.
+    pub(super) async fn video(
+        &mut self,
+        track: &FinishedTrack,
+        timeline: &Timeline,
+        chunks: &[Chunk],
+    ) -> Result<(), TaskError> {
+        let init = self.init(track).await?;
+        let segments = self.segments(track, &init).await?;
+        let spans: Vec<_> = chunks.iter().flat_map(|c| c.segments.iter().zip(c.first_segment..)).collect();
+        for (claimed, facts) in track.segments.iter().zip(&segments) {
+            let span = spans.iter().find(|(_, number)| *number == claimed.number).map(|(span, _)| **span);
+            let Some(span) = span else {
+                return Err(self.wrong(track, format!("segment {} is not in the chunk table", claimed.number)));
+            };
+            let expected: Vec<i64> = (span.first..span.first + span.frames).map(|f| timeline.at(f)).collect();
+            let mut found: Vec<i64> = facts.samples.iter().map(|s| s.pts).collect();
+            found.sort_unstable();
+            if found != expected {
+                return Err(self.blame.segment(track, claimed, "its frames are not those of the source"));
+            }
+            let end = timeline.at(span.first + span.frames);
+            if facts.decode_end() as i64 != end {
+                return Err(self.blame.segment(track, claimed, "its durations do not lead to the next segment"));
+            }
+        }
+        let present = track.segments.len() + track.gaps.len();
+        if present != spans.len() {
+            return Err(self.wrong(track, format!("there are {present} segments and gaps instead of {}", spans.len())));
+        }
+        Ok(())
+    }
+
+    /// The whole sound, from its priming to the source's end.
+    pub(super) async fn audio(&mut self, n: usize, track: &FinishedTrack) -> Result<(), TaskError> {
+        let init = self.init(track).await?;
+        let segments = self.segments(track, &init).await?;
+        let first = segments.first().and_then(|s| s.samples.first()).map_or(0, |s| s.pts);
+        if first != -init.edit_media_time {
+            return Err(self.wrong(track, format!("it starts at tick {first} instead of {}", -init.edit_media_time)));
+        }
+        let end = segments.last().map_or(0, |s| s.decode_end() as i64) - init.edit_media_time;
+        let end = track.track.timescale.time(end);
+        if let Some(facts) = self.context.media()?.audio.get(n) {
+            let expected = facts.start + facts.length;
+            if end < expected - AUDIO_TOLERANCE || end > expected + AUDIO_TOLERANCE {
+                let (end, expected) = (human(end), human(expected));
+                return Err(self.wrong(track, format!("it ends at {end}, the source's track at {expected}")));
+            }
+        }
+        Ok(())
+    }
+
+    async fn init(&self, track: &FinishedTrack) -> Result<InitFacts, TaskError> {
+        let bytes = self.checked(track, None).await?;
+        let init = inspect_init(&bytes).map_err(|e| self.wrong(track, format!("its init segment: {e}")))?;
+        let claimed = &track.track;
+        // The short form of an AV1 text leaves out what the long one adds (AV1 in ISOBMFF 5).
+        let codec = init.codec == claimed.codec || init.codec.starts_with(&format!("{}.", claimed.codec));
+        let same = codec && init.timescale == claimed.timescale;
+        let kind = match (&init.kind, &claimed.kind) {
+            (MediaKind::Video { width, height, .. }, TrackKind::Video { width: w, height: h, .. }) => {
+                (width, height) == (w, h)
+            }
+            (MediaKind::Audio { sample_rate, .. }, TrackKind::Audio { sample_rate: r, .. }) => sample_rate == r,
+            _ => false,
+        };
+        if same && kind {
+            Ok(init)
+        } else {
+            Err(self.wrong(
+                track,
+                format!(
+                    "its init segment says {} at {} ticks a second, its result {} at {}",
+                    init.codec, init.timescale.0, claimed.codec, claimed.timescale.0
+                ),
+            ))
+        }
+    }
+
+    /// Reads and checks every segment by itself, then how they follow each other.
+    async fn segments(&mut self, track: &FinishedTrack, init: &InitFacts) -> Result<Vec<SegmentFacts>, TaskError> {
+        let (this, facts_of) = (&*self, init);
+        let reads = track.segments.iter().map(|claimed| async move {
+            let bytes = this.checked(track, Some(claimed)).await?;
+            let facts =
+                inspect_segment(&bytes, facts_of).map_err(|e| this.blame.segment(track, claimed, &e.to_string()))?;
+            let same = facts.sequence == claimed.number
+                && facts.samples.len() as u32 == claimed.samples
+                && facts.key_bytes() == claimed.key_bytes;
+            if same {
+                Ok(facts)
+            } else {
+                Err(this.blame.segment(track, claimed, "its boxes are not what its result says"))
+            }
+        });
+        let segments: Vec<SegmentFacts> = futures::stream::iter(reads).buffered(PARALLEL).try_collect().await?;
+        if let Some(finding) = continuity(&segments, &track.gaps).first() {
+            return Err(self.wrong(track, finding.to_string()));
+        }
+        self.seen.segments += segments.len() as u64;
+        self.seen.samples += segments.iter().map(|s| s.samples.len() as u64).sum::<u64>();
+        Ok(segments)
+    }
+}
