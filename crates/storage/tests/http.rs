@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use transcode_storage::{GuardPolicy, HttpLimits, HttpSource, Source, StoreError};
 
 mod support;
-use support::{Reply, Request, Server, noise};
+use support::{Reply, Request, Server, eventually, noise};
 
 fn limits() -> HttpLimits {
     HttpLimits {
@@ -214,7 +214,7 @@ async fn a_closed_port_is_unavailable() {
     let server = serve(noise(10), |_| None).await;
     let url = server.url.clone();
     drop(server);
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    eventually("the port is closed", async || open(&url).await.is_err()).await;
     assert_matches(open(&url).await.unwrap_err(), StoreError::is_transient, "refused");
     let error = open("not a URL?signature=hush").await.unwrap_err();
     assert!(!error.to_string().contains("hush"));

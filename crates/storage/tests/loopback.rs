@@ -15,7 +15,7 @@ use transcode_storage::{
 };
 
 mod support;
-use support::{Reply, Server, noise};
+use support::{Reply, Server, eventually, noise};
 
 const MIB: usize = 1 << 20;
 
@@ -175,9 +175,8 @@ async fn stops_when_dropped() {
     body.next().await.unwrap().unwrap();
     drop(door);
     assert!(body.try_collect::<Vec<_>>().await.is_err());
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(reqwest::get(&url).await.is_err());
-    assert_eq!(Arc::strong_count(&source), 1, "nothing is kept");
+    eventually("the door is closed", async || reqwest::get(&url).await.is_err()).await;
+    eventually("nothing is kept", async || Arc::strong_count(&source) == 1).await;
 }
 
 /// Frames that ffprobe counts in `url`.

@@ -1,5 +1,5 @@
 //! A web server that misbehaves as told.
-#![allow(clippy::unwrap_used, dead_code)] // each test uses a part of it
+#![allow(clippy::unwrap_used, clippy::panic, dead_code)] // each test uses a part of it
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -138,4 +138,15 @@ async fn connection(
 /// Bytes in which no two places look alike.
 pub fn noise(length: usize) -> Vec<u8> {
     (0..length).map(|n| (n.wrapping_mul(n).wrapping_mul(31) >> 7) as u8 ^ n as u8).collect()
+}
+
+/// Watches until something is so.
+pub async fn eventually(what: &str, so: impl AsyncFn() -> bool) {
+    for _ in 0..500 {
+        if so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never: {what}");
 }
