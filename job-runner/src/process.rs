@@ -56,7 +56,7 @@ pub async fn run_lines(
     on_line: Option<&mut (dyn FnMut(&str) + Send)>,
 ) -> Result<Finished, TaskError> {
     announce(command);
-    let mut process = Process::new(command.program.name());
+    let mut process = program(command.program);
     if command.program == Program::Ffmpeg {
         process.args(["-nostats", "-progress", "pipe:1", "-loglevel", "repeat+level+info"]);
     }
@@ -108,7 +108,7 @@ pub async fn run_lines(
 
 /// A short answer of a program, such as its version.
 pub async fn ask(program: Program, args: &[&str]) -> Result<String, TaskError> {
-    let mut process = Process::new(program.name());
+    let mut process = self::program(program);
     process.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     let mut child = process.spawn().map_err(|e| not_started(program, &e))?;
     let mut answer = String::new();
@@ -117,6 +117,15 @@ pub async fn ask(program: Program, args: &[&str]) -> Result<String, TaskError> {
     }
     child.wait().await.map_err(TaskError::transient)?;
     Ok(answer)
+}
+
+/// A program with the few variables that it needs: not the runner's credentials, and no proxy, which
+/// would get between it and the loopback server.
+fn program(program: Program) -> Process {
+    const KEPT: [&str; 6] = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "LANG", "LC_ALL"];
+    let mut process = Process::new(program.name());
+    process.env_clear().envs(KEPT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    process
 }
 
 /// CPU time of all children that have ended, milliseconds.

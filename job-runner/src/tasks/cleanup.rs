@@ -25,8 +25,15 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
         let gone = keys.iter().map(String::as_str).filter(|key| is_ours(key) && !named.contains(key));
         context.store.delete(&gone.collect::<Vec<_>>()).await?;
         // The job has ended: nobody writes here any more.
-        context.store.sweep(&format!("{prefix}/"), Duration::ZERO).await?;
+        sweep(context, &format!("{prefix}/"), Duration::ZERO).await;
     }
-    context.store.sweep("", FORGOTTEN).await?;
+    sweep(context, "", FORGOTTEN).await;
     Ok(())
+}
+
+/// A lack of permission for this is no failure: a bucket's lifecycle rule does the same.
+async fn sweep(context: &Context, folder: &str, age: Duration) {
+    if let Err(error) = context.store.sweep(folder, age).await {
+        tracing::warn!(%error, "unfinished writes can't be swept");
+    }
 }

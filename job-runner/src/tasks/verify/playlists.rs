@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use percent_encoding::percent_decode_str;
 use transcode_contract::PackageResult;
 use transcode_engine::{Failure, StageId, StageKind, TaskSet};
 use transcode_media::{
     inspect::{HlsFacts, MediaFacts, mpd, playlist_hls},
-    playlist::relative_uri,
     time::MediaTime,
     track::{FileFacts, FinishedTrack},
 };
+use url::Url;
 
 use super::Verify;
 use crate::{error::TaskError, tasks::package::MULTIVARIANT};
@@ -27,16 +28,24 @@ impl Verify<'_> {
             let missing = || Failure::Missing { stage: StageId::job(StageKind::Package), tasks: TaskSet::one(0) };
             let text = self.context.get_checked(&staged, missing).await?;
             let text = String::from_utf8_lossy(&text);
-            let known: BTreeSet<String> = files.iter().map(|file| relative_uri(&playlist.path, file)).collect();
             let bad = |what: String| TaskError::new(Failure::Unverified, format!("{} is wrong: {what}", playlist.path));
             let named = named(&playlist.path, &text, packaged).map_err(bad)?;
-            if let Some(unknown) = named.iter().find(|uri| !known.contains(*uri)) {
+            if let Some(unknown) = named.iter().find(|uri| !leads_to(&playlist.path, uri).is_some_and(|path| files.contains(path.as_str()))) {
                 return Err(bad(format!("it names {unknown}, which was not made")));
             }
             self.seen.playlists += 1;
         }
         Ok(())
     }
+}
+
+/// The path below the output that a URI in a playlist leads to (RFC 3986, 5.2); `None` when it leads
+/// elsewhere.
+fn leads_to(playlist: &str, uri: &str) -> Option<String> {
+    let mut output = Url::parse("http://output/").ok()?;
+    output.set_path(playlist);
+    let url = output.join(uri).ok().filter(|url| url.origin() == output.origin())?;
+    percent_decode_str(url.path().strip_prefix('/')?).decode_utf8().ok().map(Into::into)
 }
 
 /// URIs that a playlist names; what it says of durations is compared with the tracks.
@@ -79,4 +88,19 @@ fn media_playlist(path: &str, facts: MediaFacts, packaged: &PackageResult) -> Re
     }
     let present = facts.segments.iter().filter(|s| !s.gap).map(|s| s.uri.clone());
     Ok(present.chain(facts.map.clone()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uris_lead_to_paths_of_the_output() {
+        let from = |uri: &str| leads_to("outputs/0a/low/media.m3u8", uri);
+        assert_eq!(from("segments/000001.m4s").as_deref(), Some("outputs/0a/low/segments/000001.m4s"));
+        assert_eq!(from("../../../a%20b%2C.mp4").as_deref(), Some("a b,.mp4"));
+        assert_eq!(from("/x").as_deref(), Some("x"));
+        assert_eq!(from("//elsewhere/x"), None);
+        assert_eq!(from("https://output/x"), None);
+    }
 }
