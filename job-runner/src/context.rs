@@ -1,19 +1,22 @@
 //! The task with everything it works on: spec, facts, layout, store, scratch.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use transcode_contract::TaskFile;
-use transcode_engine::{Failure, Layout, MediaSummary, SplitSummary, StageId, TaskSet};
+use transcode_engine::{Failure, Layout, MediaSummary, SplitSummary, StageId, StageKind, TaskSet};
 use transcode_media::{chunk::Chunk, index::PacketIndex, timeline::Timeline, track::FileFacts};
-use transcode_storage::Store;
+use transcode_storage::{Store, StoreError};
 
 use crate::{error::TaskError, source};
 
-/// A JSON object of the work data at most; a chunk table of 1,000 chunks is about 1 MiB.
-const MAX_OBJECT: u64 = 64 << 20;
+/// An object of the work data at most. The largest is Package's result: about 250 bytes a segment, so
+/// 60 MB for a day of four-second segments in ten tracks.
+const MAX_OBJECT: u64 = 256 << 20;
+/// A file of the output that is read whole at most: a segment has less than 2 GiB.
+const MAX_FILE: u64 = 2 << 30;
 
 /// One task.
 pub struct Context {
@@ -73,14 +76,14 @@ impl Context {
     pub async fn get_bytes(&self, key: &str) -> Result<Option<Bytes>, TaskError> {
         match self.store.get_bytes(key, MAX_OBJECT).await {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(transcode_storage::StoreError::NotFound { .. }) => Ok(None),
+            Err(StoreError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
     /// Writes a JSON object.
     pub async fn put_json(&self, key: &str, value: &impl Serialize) -> Result<FileFacts, TaskError> {
-        let bytes = serde_json::to_vec_pretty(value).map_err(TaskError::transient)?;
+        let bytes = serde_json::to_vec(value).map_err(TaskError::transient)?;
         self.put(key, bytes.into()).await
     }
 
@@ -102,15 +105,22 @@ impl Context {
         Ok(facts)
     }
 
-    /// Reads an object that a result names, and checks it.
-    pub async fn get_checked(&self, file: &FileFacts, missing: impl Fn() -> Failure) -> Result<Bytes, TaskError> {
+    /// Reads an object that a result names, and checks it; `wrong` makes the failure out of words.
+    pub async fn get_checked(
+        &self,
+        file: &FileFacts,
+        wrong: impl FnOnce(&str) -> TaskError,
+    ) -> Result<Bytes, TaskError> {
         let uri = self.store.uri(&file.path);
-        match self.get_bytes(&file.path).await? {
-            None => Err(TaskError::new(missing(), format!("{uri} is gone"))),
-            Some(bytes) if hex::encode(Sha256::digest(&bytes)) != file.sha256 => {
-                Err(TaskError::new(missing(), format!("{uri} is not what its result says (checksum)")))
-            }
-            Some(bytes) => Ok(bytes),
+        let bytes = match self.store.get_bytes(&file.path, file.bytes.min(MAX_FILE)).await {
+            Ok(bytes) => bytes,
+            Err(StoreError::NotFound { .. }) => return Err(wrong(&format!("{uri} is gone"))),
+            Err(StoreError::TooLarge { .. }) => return Err(wrong(&format!("{uri} is larger than its result says"))),
+            Err(error) => return Err(error.into()),
+        };
+        match hex::encode(Sha256::digest(&bytes)) == file.sha256 {
+            true => Ok(bytes),
+            false => Err(wrong(&format!("{uri} is not what its result says (checksum)"))),
         }
     }
 
@@ -118,15 +128,13 @@ impl Context {
     pub async fn packet_index(&self) -> Result<PacketIndex, TaskError> {
         let key = transcode_engine::layout::packet_index(&self.media()?.source_key);
         let bytes = self.get_bytes(&key).await?;
-        bytes
-            .and_then(|b| postcard::from_bytes(&b).ok())
-            .ok_or_else(|| missing(StageId::job(transcode_engine::StageKind::Probe), 0, &key))
+        bytes.and_then(|b| postcard::from_bytes(&b).ok()).ok_or_else(|| missing(StageKind::Probe, &key))
     }
 
     /// The chunk table.
     pub async fn chunks(&self) -> Result<Vec<Chunk>, TaskError> {
         let key = self.layout()?.chunk_table();
-        let gone = || missing(StageId::job(transcode_engine::StageKind::Split), 0, &key);
+        let gone = || missing(StageKind::Split, &key);
         let bytes = self.get_bytes(&key).await?.ok_or_else(gone)?;
         if hex::encode(Sha256::digest(&bytes)) != self.split()?.table {
             return Err(gone());
@@ -142,7 +150,8 @@ impl Context {
     }
 }
 
-/// A result of an earlier stage is gone.
-pub fn missing(stage: StageId, task: u32, what: &str) -> TaskError {
-    TaskError::new(Failure::Missing { stage, tasks: TaskSet::one(task) }, format!("{what} is gone or damaged"))
+/// What a stage with one task leaves is gone.
+pub fn missing(kind: StageKind, what: &str) -> TaskError {
+    let lost = BTreeMap::from([(StageId::job(kind), TaskSet::one(0))]);
+    TaskError::missing(lost, vec![], format!("{what} is gone or damaged"))
 }

@@ -1,8 +1,8 @@
 //! Failures: what the driver acts on, and words for a person.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
-use transcode_engine::Failure;
+use transcode_engine::{Failure, StageId, TaskSet};
 use transcode_storage::StoreError;
 
 /// Why a task failed.
@@ -13,12 +13,39 @@ pub struct TaskError {
     pub failure: Failure,
     /// What, where, what to do.
     pub message: String,
+    /// Result objects that were found wrong: they are deleted, because the tasks that made them would
+    /// take them for done.
+    pub distrusted: Vec<String>,
 }
 
 impl TaskError {
     /// A failure with its words.
     pub fn new(failure: Failure, message: impl Into<String>) -> Self {
-        TaskError { failure, message: message.into() }
+        TaskError { failure, message: message.into(), distrusted: vec![] }
+    }
+
+    /// Results of earlier tasks are gone or wrong: these tasks are to run again.
+    pub fn missing(lost: BTreeMap<StageId, TaskSet>, distrusted: Vec<String>, message: impl Into<String>) -> Self {
+        TaskError { failure: Failure::Missing { lost }, message: message.into(), distrusted }
+    }
+
+    /// All findings as one: what is missing together, unless there is something worse.
+    pub fn all(findings: impl IntoIterator<Item = TaskError>) -> Result<(), TaskError> {
+        let mut together: Option<TaskError> = None;
+        for finding in findings {
+            let Failure::Missing { lost } = &finding.failure else { return Err(finding) };
+            match &mut together {
+                None => together = Some(finding),
+                Some(TaskError { failure: Failure::Missing { lost: all }, distrusted, .. }) => {
+                    for (stage, tasks) in lost {
+                        all.entry(stage.clone()).or_default().union(tasks);
+                    }
+                    distrusted.extend(finding.distrusted);
+                }
+                Some(_) => {}
+            }
+        }
+        together.map_or(Ok(()), Err)
     }
 
     /// The source is at fault.
@@ -82,5 +109,27 @@ fn class(error: &StoreError) -> Failure {
 impl From<StoreError> for TaskError {
     fn from(error: StoreError) -> Self {
         Self::new(class(&error), words(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_of_missing_results_are_told_together() {
+        let missing = |stage: &str, task| {
+            let lost = BTreeMap::from([(stage.parse().unwrap(), TaskSet::one(task))]);
+            TaskError::missing(lost, vec![format!("{stage}/{task}")], format!("{stage} {task}"))
+        };
+        assert!(TaskError::all([]).is_ok());
+        let all = [missing("encode-low", 1), missing("encode-top", 2), missing("encode-low", 5)];
+        let error = TaskError::all(all.clone()).unwrap_err();
+        let Failure::Missing { lost } = &error.failure else { panic!("{error:?}") };
+        let words: Vec<_> = lost.iter().map(|(stage, tasks)| format!("{stage} {tasks}")).collect();
+        assert_eq!(words, ["encode-low 1,5", "encode-top 2"]);
+        assert_eq!(error.distrusted, ["encode-low/1", "encode-top/2", "encode-low/5"]);
+        let worse = TaskError::new(Failure::Unverified, "worse");
+        assert_eq!(TaskError::all(all.into_iter().chain([worse])).unwrap_err().failure, Failure::Unverified);
     }
 }

@@ -110,7 +110,8 @@ fn judge(stage: &Stage, observation: &Observation, before: &Progress) -> StagePr
     let mut running = TaskSet::default();
     for (id, batch) in &observation.live {
         if id.stage == stage.id && !record.seen.contains(id) {
-            running.union(&batch.tasks);
+            let ended = |task: &u32| batch.succeeded.contains(*task) || batch.failed.contains_key(task);
+            running.union(&batch.tasks.iter().filter(|task| !ended(task)).collect());
         }
     }
     running.subtract(&done);
@@ -131,10 +132,23 @@ fn judge(stage: &Stage, observation: &Observation, before: &Progress) -> StagePr
             Verdict::Again(_) => {}
         }
     }
-    let last = attempts.iter().max_by_key(|(_, a)| a.at);
-    let (last_failed, last_failure) = last.map(|(task, a)| (*task, a.last.clone())).unzip();
     let waits_for = unmet(stage, before);
-    let state = state(stage, before, &done, &over, &running, &waits_for);
+    let given_up = record.given_up.contains(&stage.id);
+    let state = match given_up && done.len() < stage.tasks {
+        true => StageState::Ended(StageEnd::SoftFailed(Failure::Stuck)),
+        false => state(stage, before, &done, &over, &running, &waits_for),
+    };
+    // What ended the stage, else what happened last.
+    let by_end = over.iter().find(|(_, last)| match &state {
+        StageState::Ended(StageEnd::Failed(failure) | StageEnd::SoftFailed(failure)) => last.failure == *failure,
+        _ => false,
+    });
+    let latest = || attempts.iter().max_by_key(|(_, a)| a.at).map(|(task, a)| (task, &a.last));
+    let (last_failed, mut last_failure) = by_end.or_else(latest).map(|(task, last)| (*task, last.clone())).unzip();
+    if given_up {
+        let message = "everything else was done long before, so it was given up".into();
+        last_failure = Some(TaskFailure { failure: Failure::Stuck, message });
+    }
     StageProgress {
         state,
         done,

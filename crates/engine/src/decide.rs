@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     assess::{MAX_REOPENINGS, Progress, StageProgress, StageState},
-    extend::extend,
+    extend::{extend, renditions},
     observe::{BatchId, BatchState, Failure, Intent, Observation, Outcome, RecordEntry},
     plan::{Domain, Need, Plan, Stage, StageEnd, StageId, StageKind},
     spec::ResolvedSpec,
     taskset::TaskSet,
 };
 
+/// Running batches of a stage at most: retries overlap first tries.
+const MAX_OPEN: usize = 4;
 /// Tasks in a batch at most: indexes of a Kubernetes Job that stay handy.
 const MAX_BATCH: u32 = 1000;
 
@@ -107,58 +109,63 @@ pub fn decide(
     decision
 }
 
-/// Everything that batches tell and the record does not have yet.
+/// Everything that batches tell and the record does not have yet. Each task of a batch is counted
+/// once, so that what is opened again later is not closed by an old success.
 fn note(decision: &mut Decision, plan: &Plan, observation: &Observation, now: Timestamp) {
-    for (id, batch) in &observation.live {
-        let record = &observation.record;
+    let record = &observation.record;
+    for (id, batch) in observation.live.iter().filter(|(id, _)| !record.seen.contains(id)) {
+        let counted = record.counted.get(id).cloned().unwrap_or_default();
         let mut news = batch.succeeded.clone();
-        if let Some(done) = record.done.get(&id.stage) {
-            news.subtract(done);
-        }
-        if let Some(summary) = batch.summary.as_ref().filter(|s| record.facts.0.get(&id.stage) != Some(s)) {
-            decision.act(
-                Action::Note(RecordEntry::Told { stage: id.stage.clone(), summary: summary.clone() }),
-                format!("{id} told what it found"),
-            );
-        }
+        news.subtract(&counted);
         if !news.is_empty() {
+            if let Some(summary) = batch.summary.clone() {
+                let why = format!("{id} told what it found");
+                decision.act(Action::Note(RecordEntry::Told { stage: id.stage.clone(), summary }), why);
+            }
             let why = format!("{} of {} tasks of {id} succeeded", batch.succeeded.len(), batch.tasks.len());
-            decision.act(Action::Note(RecordEntry::Done { stage: id.stage.clone(), tasks: news }), why);
+            decision.act(Action::Note(RecordEntry::Done { batch: id.clone(), tasks: news }), why);
         }
-        if batch.ended && !record.seen.contains(id) {
-            note_ended(decision, plan, observation, id, batch, now);
+        note_failures(decision, plan, observation, id, batch, &counted, now);
+        if batch.ended {
+            decision.act(Action::Note(RecordEntry::Ended { batch: id.clone() }), format!("{id} ended"));
         }
     }
 }
 
-fn note_ended(
+fn note_failures(
     decision: &mut Decision,
     plan: &Plan,
     observation: &Observation,
     id: &BatchId,
     batch: &BatchState,
+    counted: &TaskSet,
     now: Timestamp,
 ) {
-    let mut lost: BTreeMap<StageId, TaskSet> = BTreeMap::new();
-    for (task, failure) in &batch.failed {
-        let entry = RecordEntry::Failed { stage: id.stage.clone(), task: *task, failure: failure.clone(), at: now };
+    let mut lost: BTreeMap<&StageId, TaskSet> = BTreeMap::new();
+    for (task, failure) in batch.failed.iter().filter(|(task, _)| !counted.contains(**task)) {
+        let entry = RecordEntry::Failed { batch: id.clone(), task: *task, failure: failure.clone(), at: now };
         decision.act(Action::Note(entry), format!("task {task} of {id} failed: {}", failure.failure.reason()));
-        if let Failure::Missing { stage, tasks } = &failure.failure {
-            lost.entry(stage.clone()).or_default().union(tasks);
+        if let Failure::Missing { lost: results } = &failure.failure {
+            for (stage, tasks) in results {
+                lost.entry(stage).or_default().union(tasks);
+            }
         }
     }
-    for (stage, tasks) in lost {
-        if observation.record.reopened.get(&stage).copied().unwrap_or(0) >= MAX_REOPENINGS {
+    let record = &observation.record;
+    for (stage, mut tasks) in lost {
+        // What is being made again already is no news.
+        let done = record.done.get(stage).cloned().unwrap_or_default();
+        tasks = tasks.iter().filter(|task| done.contains(*task)).collect();
+        if tasks.is_empty() || record.reopened.get(stage).copied().unwrap_or(0) >= MAX_REOPENINGS {
             continue;
         }
-        for dependent in plan.dependents(&stage) {
-            let entry = RecordEntry::Reopened { tasks: TaskSet::first(dependent.tasks), stage: dependent.id.clone() };
-            decision.act(Action::Note(entry), format!("{} was made of what {stage} makes again", dependent.id));
+        for dependent in plan.dependents(stage) {
+            let why = format!("{} was made of what {stage} makes again", dependent.id);
+            decision.act(Action::Note(RecordEntry::Outdated { stage: dependent.id.clone() }), why);
         }
         let why = format!("{id} misses results {tasks} of {stage}; they are made again");
-        decision.act(Action::Note(RecordEntry::Reopened { stage, tasks }), why);
+        decision.act(Action::Note(RecordEntry::Reopened { stage: stage.clone(), tasks }), why);
     }
-    decision.act(Action::Note(RecordEntry::Ended { batch: id.clone() }), format!("{id} ended"));
 }
 
 /// Forgets batches that are on the record, and puts the end of stages on it.
@@ -229,21 +236,23 @@ fn grow(decision: &mut Decision, spec: &ResolvedSpec, plan: &Plan, observation: 
             return;
         }
     };
-    let found: Vec<_> = stages.iter().filter_map(|s| Some((s.id.clone(), found(s, &split.found)?))).collect();
+    let ladder = facts.media().map_or(vec![], |media| renditions(spec, media).renditions);
+    let names: Vec<&str> = ladder.iter().map(|rendition| rendition.name.as_str()).collect();
+    let found: Vec<_> = stages.iter().filter_map(|s| Some((s.id.clone(), found(s, &names, &split.found)?))).collect();
     decision.act(Action::Extend(stages), "the source is known");
     for (stage, tasks) in found.into_iter().filter(|(_, t)| !t.is_empty()) {
-        decision.act(Action::Note(RecordEntry::Done { stage, tasks: tasks.clone() }), format!("found done: {tasks}"));
+        decision.act(Action::Note(RecordEntry::Found { stage, tasks: tasks.clone() }), format!("found done: {tasks}"));
     }
 }
 
-/// Tasks of a stage whose every artifact was found.
-fn found(stage: &Stage, found: &BTreeMap<String, TaskSet>) -> Option<TaskSet> {
+/// Tasks of a stage whose every artifact was found. `ladder` has the names of all renditions; one that
+/// Split tells nothing of was not found.
+fn found(stage: &Stage, ladder: &[&str], found: &BTreeMap<String, TaskSet>) -> Option<TaskSet> {
     match stage.id.kind {
         StageKind::Audio => found.get("audio").cloned(),
         StageKind::Encode if !stage.id.subject.is_empty() => found.get(&stage.id.subject).cloned(),
         StageKind::Encode => {
-            let renditions: Vec<_> = found.iter().filter(|(name, _)| *name != "audio").map(|(_, t)| t).collect();
-            let all = |task: &u32| !renditions.is_empty() && renditions.iter().all(|t| t.contains(*task));
+            let all = |task: &u32| ladder.iter().all(|name| found.get(*name).is_some_and(|t| t.contains(*task)));
             Some((0..stage.tasks).filter(all).collect())
         }
         _ => None,
@@ -262,8 +271,12 @@ fn start(
 ) {
     match standing.state {
         StageState::Open => {}
-        StageState::Waiting if out_of_patience(decision, stage, standing, observation, now) => {}
-        _ => return,
+        StageState::Waiting => return lose_patience(decision, stage, standing, observation, now),
+        StageState::Ended(_) => return,
+    }
+    let live = observation.live.keys().filter(|id| id.stage == stage.id && !observation.record.seen.contains(id));
+    if live.count() >= MAX_OPEN {
+        return;
     }
     if stage.id.kind == StageKind::Cleanup && !wants_cleanup(spec, observation) {
         return;
@@ -300,14 +313,14 @@ fn wants_cleanup(spec: &ResolvedSpec, observation: &Observation) -> bool {
     complete && spec.delete_work == transcode_api::WorkDataDeletion::Success
 }
 
-/// Whether only enhancements are missing and their time is up; they are stopped then.
-fn out_of_patience(
+/// Gives enhancements up when nothing but them is missing and their time is up.
+fn lose_patience(
     decision: &mut Decision,
     stage: &Stage,
     standing: &StageProgress,
     observation: &Observation,
     now: Timestamp,
-) -> bool {
+) {
     let patience = |id: &StageId| {
         stage.needs.iter().find_map(|need| match need {
             Need::Settled { stage, within_seconds } if stage == id => Some(*within_seconds),
@@ -319,19 +332,17 @@ fn out_of_patience(
         Need::Done(id) => observation.record.times.get(id).and_then(|t| t.finished),
         _ => None,
     });
-    let Some(ready) = ready.max() else { return false };
-    let Some(longest) =
-        standing.waits_for.iter().map(patience).collect::<Option<Vec<_>>>().and_then(|p| p.into_iter().max())
-    else {
-        return false;
-    };
-    let Ok(limit) = ready.checked_add(SignedDuration::from_secs(i64::from(longest))) else { return true };
+    let longest = standing.waits_for.iter().map(patience).collect::<Option<Vec<_>>>();
+    let (Some(ready), Some(longest)) = (ready.max(), longest.and_then(|all| all.into_iter().max())) else { return };
+    let limit = ready.checked_add(SignedDuration::from_secs(i64::from(longest))).unwrap_or(Timestamp::MAX);
     if now < limit {
-        decision.wake(limit);
-        return false;
+        return decision.wake(limit);
     }
+    let why = |id: &StageId| format!("{} has waited {longest} s for {id}", stage.id);
     for id in observation.live.keys().filter(|id| standing.waits_for.contains(&id.stage)) {
-        decision.act(Action::Stop(id.clone()), format!("{} has waited {longest} s for it", stage.id));
+        decision.act(Action::Stop(id.clone()), why(&id.stage));
     }
-    true
+    for id in &standing.waits_for {
+        decision.act(Action::Note(RecordEntry::GivenUp { stage: id.clone() }), why(id));
+    }
 }

@@ -40,10 +40,8 @@ pub enum Failure {
     Misconfigured,
     /// Results of an earlier stage are gone: they are made again.
     Missing {
-        /// The stage that made them.
-        stage: StageId,
-        /// Which of its tasks.
-        tasks: TaskSet,
+        /// Tasks that made them, by stage.
+        lost: BTreeMap<StageId, TaskSet>,
     },
     /// Not enough memory.
     OutOfMemory,
@@ -212,8 +210,12 @@ pub struct Record {
     pub batches: BTreeMap<StageId, u32>,
     /// Ended batches of which everything is on the record.
     pub seen: BTreeSet<BatchId>,
+    /// Tasks of running batches whose end is on the record.
+    pub counted: BTreeMap<BatchId, TaskSet>,
     /// How often a stage was opened again.
     pub reopened: BTreeMap<StageId, u32>,
+    /// Enhancements that nobody waits for any more.
+    pub given_up: BTreeSet<StageId>,
     /// The end.
     pub ended: Option<Outcome>,
 }
@@ -222,17 +224,24 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RecordEntry {
-    /// Tasks succeeded (or were found done).
-    Done {
+    /// Tasks were found done.
+    Found {
         /// Stage.
         stage: StageId,
         /// Which.
         tasks: TaskSet,
     },
+    /// Tasks succeeded.
+    Done {
+        /// In which batch.
+        batch: BatchId,
+        /// Which.
+        tasks: TaskSet,
+    },
     /// A task failed.
     Failed {
-        /// Stage.
-        stage: StageId,
+        /// In which batch.
+        batch: BatchId,
         /// Which.
         task: u32,
         /// Why.
@@ -273,17 +282,34 @@ pub enum RecordEntry {
         /// Which.
         tasks: TaskSet,
     },
+    /// A stage was made of what is made again, and so is to be done again as a whole.
+    Outdated {
+        /// Stage.
+        stage: StageId,
+    },
+    /// An enhancement took too long.
+    GivenUp {
+        /// Stage.
+        stage: StageId,
+    },
 }
 
 impl Record {
     /// Adds what was seen. Idempotent for everything but failures.
     pub fn note(&mut self, entry: RecordEntry) {
         match entry {
-            RecordEntry::Done { stage, tasks } => self.done.entry(stage).or_default().union(&tasks),
+            RecordEntry::Found { stage, tasks } => self.done.entry(stage).or_default().union(&tasks),
+            RecordEntry::Done { batch, tasks } => {
+                self.done.entry(batch.stage.clone()).or_default().union(&tasks);
+                self.counted.entry(batch).or_default().union(&tasks);
+            }
             RecordEntry::Told { stage, summary } => {
                 self.facts.0.insert(stage, summary);
             }
-            RecordEntry::Failed { stage, task, failure, at } => self.failed(stage, task, failure, at),
+            RecordEntry::Failed { batch, task, failure, at } => {
+                self.failed(batch.stage.clone(), task, failure, at);
+                self.counted.entry(batch).or_default().insert(task);
+            }
             RecordEntry::Started { batch, at } => {
                 let count = self.batches.entry(batch.stage.clone()).or_default();
                 *count = (*count).max(batch.number + 1);
@@ -294,16 +320,29 @@ impl Record {
                 self.times.entry(stage).or_insert(Times { started: at, finished: None }).finished = Some(at);
             }
             RecordEntry::Ended { batch } => {
+                self.counted.remove(&batch);
                 self.seen.insert(batch);
             }
             RecordEntry::Reopened { stage, tasks } => {
-                if let Some(done) = self.done.get_mut(&stage) {
-                    done.subtract(&tasks);
-                }
+                self.done.entry(stage.clone()).or_default().subtract(&tasks);
                 self.times.entry(stage.clone()).and_modify(|t| t.finished = None);
                 *self.reopened.entry(stage).or_default() += 1;
             }
+            RecordEntry::Outdated { stage } => {
+                self.done.remove(&stage);
+                self.times.entry(stage).and_modify(|t| t.finished = None);
+            }
+            RecordEntry::GivenUp { stage } => {
+                self.given_up.insert(stage);
+            }
         }
+    }
+
+    /// Runs of a task that ended before now: failed, stopped, or done and lost again.
+    pub fn runs_before(&self, stage: &StageId, task: u32) -> u32 {
+        let attempts = self.attempts.get(stage).and_then(|a| a.get(&task));
+        let reopened = self.reopened.get(stage).copied().unwrap_or(0);
+        attempts.map_or(0, |a| a.failed + a.disrupted) + reopened
     }
 
     fn failed(&mut self, stage: StageId, task: u32, failure: TaskFailure, at: Timestamp) {

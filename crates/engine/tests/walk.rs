@@ -10,7 +10,8 @@ use memory::Memory;
 use proptest::prelude::*;
 use serde_json::json;
 use transcode_engine::{
-    Facts, Failure, MediaSummary, Outcome, StageId, StageKind, Summary, assess, begin, extend, facts::Holes, status,
+    Facts, Failure, MediaSummary, Outcome, StageId, StageKind, Summary, TaskSet, assess, begin, extend, facts::Holes,
+    status,
 };
 use transcode_media::time::MediaTime;
 
@@ -82,6 +83,50 @@ fn a_task_that_never_works_fails_after_its_attempts() {
 }
 
 #[test]
+fn a_failure_counts_at_once_although_other_tasks_run() {
+    let mut job = Memory::new(json!({"video": {"fanOut": "Chunk"}}), 6);
+    let never = &mut |_: &StageId, _, _| None;
+    while !job.observation.live.keys().any(|id| id.stage.kind == StageKind::Encode) {
+        job.step();
+        job.run_batch(0, never);
+    }
+    // One fails and is tried again beside the others that still run; one can't be made: the end.
+    let encode = |job: &Memory| job.observation.live.keys().position(|id| id.stage.kind == StageKind::Encode).unwrap();
+    let at = encode(&job);
+    job.run_some(at, 1, &mut |_, _, _| Some(Failure::Disrupted));
+    while job.step() && job.observation.live.keys().filter(|id| id.stage.kind == StageKind::Encode).count() < 2 {}
+    let batches: Vec<_> = job.observation.live.iter().filter(|(id, _)| id.stage.kind == StageKind::Encode).collect();
+    assert_eq!(batches.iter().map(|(_, b)| b.tasks.to_string()).collect::<Vec<_>>(), ["0-5", "0"]);
+    let at = encode(&job);
+    job.run_some(at, 1, &mut |_, _, _| Some(Failure::BadChunk));
+    while job.observation.record.ended.is_none() {
+        assert!(job.step());
+    }
+    let Some(Outcome::Failed { message, .. }) = &job.observation.record.ended else { panic!("it was published") };
+    assert_eq!(message, "encode of chunk 1 failed: injected");
+}
+
+#[test]
+fn a_slow_thumbnail_is_given_up_once_and_warned_of() {
+    let mut job = Memory::new(json!({"thumbnail": {}}), 2);
+    let never = &mut |_: &StageId, _, _| None;
+    while job.observation.record.ended.is_none() {
+        job.step();
+        // Everything but the thumbnail runs.
+        let open: Vec<_> = job.observation.live.iter().filter(|(_, b)| !b.ended).map(|(id, _)| id.clone()).collect();
+        match open.iter().position(|id| id.stage.kind != StageKind::Thumbnail) {
+            Some(pick) => job.run_batch(pick, never),
+            None => job.now = job.now.checked_add(jiff::SignedDuration::from_secs(7)).unwrap(),
+        }
+    }
+    assert_eq!(job.observation.record.ended, Some(published()));
+    assert_eq!(job.story.iter().filter(|line| line.contains("start thumbnail")).count(), 1);
+    let progress = assess(&job.plan, &job.observation);
+    let warnings = status(&job.spec, &job.plan, &job.observation, &progress, job.now).warnings;
+    assert!(warnings.iter().any(|w| w.stage == "thumbnail" && w.message.contains("given up")), "{warnings:?}");
+}
+
+#[test]
 fn permissive_mode_goes_on_with_a_gap() {
     let bad = |stage: &transcode_engine::StageId, task, _| {
         (stage.kind == StageKind::Encode && task == 1).then_some(Failure::BadChunk)
@@ -102,7 +147,7 @@ fn missing_results_are_made_again() {
     let end = job.run_to_end(&mut |stage, _, _| {
         let first = stage.kind == StageKind::Package && !told;
         told |= first;
-        first.then(|| Failure::Missing { stage: "encode".parse().unwrap(), tasks: "1".parse().unwrap() })
+        first.then(|| Failure::Missing { lost: BTreeMap::from([("encode".parse().unwrap(), "1".parse().unwrap())]) })
     });
     assert_eq!(end, published());
     let encode: Vec<u32> = job.runs.iter().filter(|((s, _), _)| s.kind == StageKind::Encode).map(|(_, n)| *n).collect();
@@ -140,7 +185,7 @@ proptest! {
     ) {
         let mut job = Memory::new(json!({"video": {"fanOut": fan_out}, "thumbnail": {}}), chunks);
         let mut dice = faults.into_iter();
-        let mut lives = BTreeMap::new();
+        let (mut lives, mut reported) = (BTreeMap::new(), 0);
         for pass in 0..3000 {
             if crashes.contains(&pass) && job.observation.record.ended.is_none() {
                 job.crash();
@@ -149,8 +194,16 @@ proptest! {
                 break;
             }
             let pick = dice.next().map_or(pass, |(_, pick)| pick);
-            job.run_batch(pick, &mut |stage, task, _| {
+            let most = dice.next().map_or(9, |(most, _)| usize::from(most % 3) + 1);
+            let mut gone = None;
+            job.run_some(pick, most, &mut |stage, task, _| {
                 let (roll, _) = dice.next()?;
+                if stage.kind == StageKind::Verify && roll >= 90 && reported < 2 {
+                    // What was made before is gone.
+                    reported += 1;
+                    gone = Some("audio".parse::<StageId>().unwrap());
+                    return gone.clone().map(|audio| Failure::Missing { lost: BTreeMap::from([(audio, TaskSet::one(0))]) });
+                }
                 let life: &mut u32 = lives.entry((stage.clone(), task)).or_default();
                 *life += 1;
                 match roll {
@@ -161,11 +214,15 @@ proptest! {
                     _ => None,
                 }
             });
+            if let Some(audio) = gone {
+                job.stored.remove(&(audio, 0));
+            }
         }
         prop_assert_eq!(job.observation.record.ended.clone(), Some(published()));
         for ((stage, task), runs) in &job.runs {
             let encodes = matches!(stage.kind, StageKind::Encode | StageKind::Audio);
-            prop_assert!(!encodes || *runs == 1, "{} task {} ran {} times", stage, task, runs);
+            let lost = if stage.kind == StageKind::Audio { reported } else { 0 };
+            prop_assert!(!encodes || *runs == 1 + lost, "{} task {} ran {} times", stage, task, runs);
         }
         prop_assert!(job.observation.live.is_empty());
     }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use transcode_api::TranscodeJobStatus;
@@ -113,7 +113,8 @@ impl<'a> Run<'a> {
 
     /// The outcome, once the job ended and nothing is left to do after it.
     fn over(&self, decision: &Decision) -> Option<Outcome> {
-        let nothing_left = decision.actions.is_empty() && self.observation.live.is_empty();
+        let nothing_left =
+            decision.actions.is_empty() && decision.wake_at.is_none() && self.observation.live.is_empty();
         self.observation.record.ended.clone().filter(|_| nothing_left)
     }
 
@@ -189,8 +190,7 @@ impl<'a> Run<'a> {
             let used: u64 = self.running.values().map(|r| r.memory_mib).sum();
             let free = self.engine.memory_mib.saturating_sub(used);
             let Some((batch, index, memory_mib)) = self.queue.next(free, self.running.is_empty()) else { return };
-            let attempts = self.observation.record.attempts.get(&batch.stage).and_then(|a| a.get(&index));
-            let attempt = attempts.map_or(0, |a| a.failed + a.disrupted);
+            let attempt = self.observation.record.runs_before(&batch.stage, index);
             let name = format!("{}-{index}-{attempt}", batch.stage);
             let task = Task {
                 file: self.task_file(&batch.stage),
@@ -214,7 +214,7 @@ impl<'a> Run<'a> {
             return Err(Error::Idle);
         }
         loop {
-            let pause = wake_at.map(|at| at.duration_since(Timestamp::now()).unsigned_abs());
+            let pause = wake_at.map(|at| at.duration_since(Timestamp::now()).max(SignedDuration::ZERO).unsigned_abs());
             let timer = async {
                 match pause {
                     Some(pause) => tokio::time::sleep(pause).await,

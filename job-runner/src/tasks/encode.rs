@@ -6,7 +6,7 @@
 use std::{fs::File, io::BufReader, path::Path, time::Instant};
 
 use transcode_contract::{ChunkResult, Usage, VERSION};
-use transcode_engine::{Failure, Layout, commands, extend::renditions};
+use transcode_engine::{Failure, Layout, StageKind, commands, extend::renditions};
 use transcode_media::{
     argv::{
         Command,
@@ -48,9 +48,8 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     }
     let index = context.packet_index().await?;
     let chunks = context.chunks().await?;
-    let chunk = chunks
-        .get(context.index as usize)
-        .ok_or_else(|| missing(context.task.stage.clone(), 0, "the chunk's row in the table"))?;
+    let chunk =
+        chunks.get(context.index as usize).ok_or_else(|| missing(StageKind::Split, "the chunk's row in the table"))?;
     let timeline = context
         .timeline(&index)?
         .ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
@@ -89,10 +88,11 @@ async fn open_renditions(context: &Context, layout: &Layout) -> Result<Vec<Rendi
 /// Whether everything that a result names is there, whole.
 async fn is_whole(context: &Context, known: Option<ChunkResult>) -> Result<bool, TaskError> {
     let Some(known) = known else { return Ok(false) };
-    let gone = || Failure::Transient;
     for file in known.segments.iter().map(|s| &s.file).chain([&known.track.init]) {
-        if context.get_checked(file, gone).await.is_err() {
-            return Ok(false);
+        match context.get_checked(file, |what| TaskError::new(Failure::BadChunk, what)).await {
+            Ok(_) => {}
+            Err(error) if error.failure == Failure::BadChunk => return Ok(false),
+            Err(error) => return Err(error),
         }
     }
     Ok(true)

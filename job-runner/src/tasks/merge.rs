@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
+use itertools::Itertools;
 use sha2::{Digest, Sha256};
 use transcode_api::Format;
 use transcode_contract::{MergeResult, VERSION};
@@ -62,7 +63,13 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
         merged.push(progressive(context, track, &blame).await?);
     }
     let planned = plan(merged, context.task.spec.segment_duration).map_err(TaskError::transient)?;
-    let file = write(context, &path, planned, &finished).await?;
+    let file = match write(context, &path, planned, &finished).await {
+        Ok(file) => file,
+        Err(error) => {
+            damaged(context, &finished, &blame).await?;
+            return Err(error);
+        }
+    };
     let publish_as = published_mp4(&context.task.spec.name, &name);
     context.put_result(&result_key, &MergeResult { version: VERSION, file, publish_as, made_of }).await
 }
@@ -83,11 +90,13 @@ async fn progressive(
     finished: &FinishedTrack,
     blame: &Blame,
 ) -> Result<ProgressiveTrack, TaskError> {
-    let init = context.get_checked(&finished.track.init, || blame.init(finished, "").failure).await?;
+    let init = context.get_checked(&finished.track.init, |what| blame.init(finished, what)).await?;
     let init = TrackInit::parse(&init).map_err(|e| blame.init(finished, &e.to_string()))?;
     let default = matches!(finished.track.kind, TrackKind::Audio { default: true, .. });
     let reads = finished.segments.iter().map(|segment| index(context, finished, segment, blame));
-    let segments = futures::stream::iter(reads).buffered(PARALLEL).try_collect().await?;
+    let read: Vec<Result<SegmentSamples, TaskError>> = futures::stream::iter(reads).buffered(PARALLEL).collect().await;
+    let (segments, findings): (Vec<_>, Vec<_>) = read.into_iter().partition_result();
+    TaskError::all(findings)?;
     Ok(ProgressiveTrack { init, default, segments })
 }
 
@@ -99,7 +108,7 @@ async fn index(
 ) -> Result<SegmentSamples, TaskError> {
     let mut bytes = head_bytes(segment.samples);
     for _ in 0..2 {
-        let head = part(context, &segment.file, 0..bytes).await?;
+        let head = part(context, track, segment, 0..bytes, blame).await?;
         match read_segment_head(&head).map_err(|e| blame.segment(track, segment, &e.to_string()))? {
             SegmentHead::Samples(samples) => return Ok(samples),
             SegmentHead::Needs(more) => bytes = more,
@@ -108,10 +117,30 @@ async fn index(
     Err(blame.segment(track, segment, "its index can't be read"))
 }
 
-async fn part(context: &Context, file: &FileFacts, range: std::ops::Range<u64>) -> Result<Vec<u8>, TaskError> {
-    let stream = context.store.get(&file.path, Some(range)).await?;
-    let pieces: Vec<Bytes> = stream.try_collect().await?;
-    Ok(pieces.concat())
+async fn part(
+    context: &Context,
+    track: &FinishedTrack,
+    segment: &Segment,
+    range: std::ops::Range<u64>,
+    blame: &Blame,
+) -> Result<Vec<u8>, TaskError> {
+    let read = async { context.store.get(&segment.file.path, Some(range)).await?.try_collect::<Vec<Bytes>>().await };
+    match read.await {
+        Ok(pieces) => Ok(pieces.concat()),
+        Err(StoreError::NotFound { .. }) => Err(blame.segment(track, segment, "it is gone")),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Segments that are not there as their results say.
+async fn damaged(context: &Context, tracks: &[FinishedTrack], blame: &Blame) -> Result<(), TaskError> {
+    let mut findings = vec![];
+    for (track, segment) in tracks.iter().flat_map(|t| t.segments.iter().map(move |s| (t, s))) {
+        if context.store.head(&segment.file.path).await?.is_none_or(|meta| meta.size != segment.file.bytes) {
+            findings.push(blame.segment(track, segment, "it is gone or has another size"));
+        }
+    }
+    TaskError::all(findings)
 }
 
 /// Header, then the media of every segment; hashed on the way.

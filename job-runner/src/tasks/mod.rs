@@ -13,7 +13,7 @@ pub mod thumbnail;
 pub mod tracks;
 pub mod verify;
 
-use transcode_engine::{Failure, StageId, StageKind, Summary, TaskSet};
+use transcode_engine::{StageKind, Summary};
 
 use crate::{context::Context, error::TaskError, fault};
 
@@ -23,27 +23,10 @@ pub async fn run(context: &Context) -> Result<Option<Summary>, TaskError> {
         fault::happen(fault).await?;
     }
     let result = by_kind(context).await;
-    if let Err(TaskError { failure: Failure::Missing { stage, tasks }, .. }) = &result {
-        distrust(context, stage, tasks).await?;
+    if let Err(TaskError { distrusted, .. }) = &result {
+        context.store.delete(&distrusted.iter().map(String::as_str).collect::<Vec<_>>()).await?;
     }
     result
-}
-
-/// Deletes results that were found wrong: the tasks that made them would take them for done.
-async fn distrust(context: &Context, stage: &StageId, tasks: &TaskSet) -> Result<(), TaskError> {
-    // Before Probe and Split have told, there are no results to find.
-    let Ok(layout) = context.layout() else { return Ok(()) };
-    let concerned = |name: &&String| stage.subject.is_empty() || stage.subject == **name;
-    let keys: Vec<String> = match stage.kind {
-        StageKind::Encode => {
-            let names = layout.renditions.keys().filter(concerned);
-            names.flat_map(|name| tasks.iter().map(|task| layout.chunk_result(name, task))).collect()
-        }
-        StageKind::Audio => vec![layout.audio_result()],
-        _ => vec![layout.result(stage)],
-    };
-    context.store.delete(&keys.iter().map(String::as_str).collect::<Vec<_>>()).await?;
-    Ok(())
 }
 
 async fn by_kind(context: &Context) -> Result<Option<Summary>, TaskError> {

@@ -10,11 +10,12 @@ use transcode_contract::{
     MergeResult, PackageResult, PublishedFile, PublishedRecord, ThumbnailResult, VERSION, VerifyResult,
 };
 use transcode_engine::{
-    Failure, Layout, StageId, StageKind, Summary, TaskSet,
+    Layout, StageId, StageKind, Summary,
     facts::PublishSummary,
     layout::{RECORD, is_ours},
 };
 use transcode_media::track::{FileFacts, FinishedTrack};
+use transcode_storage::StoreError;
 
 use crate::{
     context::Context,
@@ -30,11 +31,14 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     let mut files = media_files(&packaged);
     for stage in merge::stages(context)? {
         let merged: MergeResult = result(context, &layout, stage.clone()).await?;
-        files.push(copy(context, "mp4", Some(stage.subject), &merged.file, &merged.publish_as).await?);
+        let copied = copy(context, &merged.file, &merged.publish_as).await;
+        let file = copied?.ok_or_else(|| gone(context, &stage, &format!("the MP4 of {} is gone", stage.subject)))?;
+        files.push(PublishedFile { kind: "mp4".into(), track: Some(stage.subject), file });
     }
     let drawn: Option<ThumbnailResult> = context.get_json(&layout.result(&StageId::job(StageKind::Thumbnail))).await?;
     if let Some(drawn) = drawn.filter(|_| spec.thumbnail.is_some()) {
-        files.push(copy(context, "thumbnail", None, &drawn.file, &drawn.publish_as).await?);
+        let file = copy(context, &drawn.file, &drawn.publish_as).await?;
+        files.extend(file.map(|file| PublishedFile { kind: "thumbnail".into(), track: None, file }));
     }
     for playlist in &packaged.playlists {
         let text = staged(context, &layout, playlist).await?;
@@ -89,24 +93,21 @@ async fn result<T: serde::de::DeserializeOwned>(
     stage: StageId,
 ) -> Result<T, TaskError> {
     let found = context.get_json(&layout.result(&stage)).await?;
-    found.ok_or_else(|| gone(stage.clone(), TaskSet::one(0), &format!("the result of {stage} is gone")))
+    found.ok_or_else(|| gone(context, &stage, &format!("the result of {stage} is gone")))
 }
 
 async fn staged(context: &Context, layout: &Layout, playlist: &FileFacts) -> Result<Bytes, TaskError> {
     let at = FileFacts { path: layout.staged(&playlist.path), ..playlist.clone() };
-    let missing = || Failure::Missing { stage: StageId::job(StageKind::Package), tasks: TaskSet::one(0) };
-    context.get_checked(&at, missing).await
+    context.get_checked(&at, |what| gone(context, &StageId::job(StageKind::Package), what)).await
 }
 
-async fn copy(
-    context: &Context,
-    kind: &str,
-    track: Option<String>,
-    from: &FileFacts,
-    to: &str,
-) -> Result<PublishedFile, TaskError> {
-    context.store.copy(&from.path, to).await?;
-    Ok(PublishedFile { kind: kind.into(), track, file: FileFacts { path: to.into(), ..from.clone() } })
+/// Copies a file to where it is looked for; `None` when it is gone.
+async fn copy(context: &Context, from: &FileFacts, to: &str) -> Result<Option<FileFacts>, TaskError> {
+    match context.store.copy(&from.path, to).await {
+        Ok(()) => Ok(Some(FileFacts { path: to.into(), ..from.clone() })),
+        Err(StoreError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn media_files(packaged: &PackageResult) -> Vec<PublishedFile> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::TryStreamExt;
 use transcode_contract::PublishedRecord;
 use transcode_engine::{
-    Failure, Layout, SplitSummary, Summary, TaskSet,
+    Layout, SplitSummary, Summary, TaskSet,
     extend::{has_audio, renditions},
     layout::RECORD,
 };
@@ -75,7 +75,7 @@ async fn is_published(context: &Context, layout: &Layout) -> Result<bool, TaskEr
         return Ok(false);
     }
     for playlist in record.files.iter().filter(|f| matches!(f.kind.as_str(), "hls" | "dash")) {
-        if let Err(error) = context.get_checked(&playlist.file, || Failure::Transient).await {
+        if let Err(error) = context.get_checked(&playlist.file, |what| TaskError::transient(what)).await {
             tracing::warn!(error = %error.message, "published once, and changed since: it is published again");
             return Ok(false);
         }

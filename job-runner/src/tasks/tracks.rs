@@ -47,23 +47,32 @@ impl Tracks {
         let index = context.packet_index().await?;
         let (timeline, chunks) = (context.timeline(&index)?, context.chunks().await?);
         let mut tracks = Tracks { video: vec![], audio: vec![], usage: Usage::default() };
-        let mut counted = BTreeSet::new();
+        let (mut counted, mut findings, blame) = (BTreeSet::new(), vec![], Blame::new(context).await?);
         for rendition in renditions(&context.task.spec, media).renditions {
             if only.is_some_and(|name| name != rendition.name) {
                 continue;
             }
-            let results = chunk_results(context, &layout, &rendition.name, &chunks).await?;
+            let results = match chunk_results(context, &layout, &rendition.name, &chunks, &blame).await {
+                Ok(results) => results,
+                Err(finding) => {
+                    findings.push(finding);
+                    continue;
+                }
+            };
             for result in results.values().filter(|r| counted.insert(r.command.clone())) {
                 add(&mut tracks.usage, result.usage);
             }
             if let Some(timeline) = &timeline {
-                tracks.video.push(join(context, &rendition.name, results, &chunks, timeline)?);
+                match join(&rendition.name, results, &chunks, timeline, &blame) {
+                    Ok(track) => tracks.video.push(track),
+                    Err(finding) => findings.push(finding),
+                }
             }
         }
+        TaskError::all(findings)?;
         if has_audio(&context.task.spec, media) {
             let result: Option<AudioResult> = context.get_json(&layout.audio_result()).await?;
-            let result = result
-                .ok_or_else(|| gone(StageId::job(StageKind::Audio), TaskSet::one(0), "the audio's result is gone"))?;
+            let result = result.ok_or_else(|| blame.chunks("audio", TaskSet::one(0), "the audio's result is gone"))?;
             add(&mut tracks.usage, result.usage);
             tracks.audio = result.tracks;
         }
@@ -81,6 +90,8 @@ fn add(total: &mut Usage, part: Usage) {
 #[derive(Debug)]
 pub struct Blame {
     chunks: Vec<Chunk>,
+    layout: Layout,
+    /// The stage that encodes each rendition.
     stages: BTreeMap<String, StageId>,
 }
 
@@ -89,34 +100,50 @@ impl Blame {
     pub async fn new(context: &Context) -> Result<Self, TaskError> {
         let names = renditions(&context.task.spec, context.media()?).renditions.into_iter().map(|r| r.name);
         let stages = names.map(|name| Ok((name.clone(), encode_stage(context, &name)?)));
-        Ok(Blame { chunks: context.chunks().await?, stages: stages.collect::<Result<_, TaskError>>()? })
+        Ok(Blame {
+            chunks: context.chunks().await?,
+            layout: context.layout()?,
+            stages: stages.collect::<Result<_, TaskError>>()?,
+        })
     }
 
     /// A segment is gone or damaged: its chunk, or the audio.
     pub fn segment(&self, track: &FinishedTrack, segment: &Segment, what: &str) -> TaskError {
-        let holds = |c: &&Chunk| (c.first_segment..c.first_segment + c.segments.len() as u32).contains(&segment.number);
-        let chunk = self.chunks.iter().find(holds).map_or(0, |c| c.index);
         let message = format!("segment {} of {}: {what}", segment.number, track.track.name);
-        self.tasks(track, TaskSet::one(chunk), &message)
+        self.chunks(&track.track.name, TaskSet::one(self.chunk_of(segment)), &message)
     }
 
     /// The init segment is gone or damaged: any chunk writes it.
     pub fn init(&self, track: &FinishedTrack, what: &str) -> TaskError {
-        self.tasks(track, TaskSet::one(0), &format!("the init segment of {}: {what}", track.track.name))
+        let chunk = track.segments.first().map_or(0, |segment| self.chunk_of(segment));
+        let message = format!("the init segment of {}: {what}", track.track.name);
+        self.chunks(&track.track.name, TaskSet::one(chunk), &message)
     }
 
     /// These chunks of a rendition, or the audio whatever they are.
-    pub fn tasks(&self, track: &FinishedTrack, chunks: TaskSet, message: &str) -> TaskError {
-        match self.stages.get(&track.track.name) {
-            Some(stage) => gone(stage.clone(), chunks, message),
-            None => gone(StageId::job(StageKind::Audio), TaskSet::one(0), message),
+    pub fn chunks(&self, track: &str, chunks: TaskSet, message: &str) -> TaskError {
+        match self.stages.get(track) {
+            Some(stage) => {
+                let results = chunks.iter().map(|chunk| self.layout.chunk_result(track, chunk)).collect();
+                TaskError::missing(BTreeMap::from([(stage.clone(), chunks)]), results, message)
+            }
+            None => {
+                let lost = BTreeMap::from([(StageId::job(StageKind::Audio), TaskSet::one(0))]);
+                TaskError::missing(lost, vec![self.layout.audio_result()], message)
+            }
         }
+    }
+
+    fn chunk_of(&self, segment: &Segment) -> u32 {
+        let holds = |c: &&Chunk| (c.first_segment..c.first_segment + c.segments.len() as u32).contains(&segment.number);
+        self.chunks.iter().find(holds).map_or(0, |c| c.index)
     }
 }
 
-/// A failure that makes earlier tasks run again.
-pub fn gone(stage: StageId, tasks: TaskSet, message: &str) -> TaskError {
-    TaskError::new(Failure::Missing { stage, tasks }, message)
+/// The result of a stage with one task is gone or wrong.
+pub fn gone(context: &Context, stage: &StageId, message: &str) -> TaskError {
+    let distrusted = context.layout().map(|layout| layout.result(stage)).into_iter().collect();
+    TaskError::missing(BTreeMap::from([(stage.clone(), TaskSet::one(0))]), distrusted, message)
 }
 
 async fn chunk_results(
@@ -124,6 +151,7 @@ async fn chunk_results(
     layout: &Layout,
     rendition: &str,
     chunks: &[Chunk],
+    blame: &Blame,
 ) -> Result<BTreeMap<u32, ChunkResult>, TaskError> {
     let wanted: Vec<u32> = chunks.iter().map(|c| c.index).filter(|i| !context.task.gaps.contains(*i)).collect();
     let reads = wanted.iter().map(|chunk| async {
@@ -133,37 +161,36 @@ async fn chunk_results(
     let read: Vec<_> = futures::stream::iter(reads).buffered(PARALLEL).try_collect().await?;
     let missing: TaskSet = read.iter().filter(|(_, r)| r.is_none()).map(|(chunk, _)| *chunk).collect();
     if !missing.is_empty() {
-        return Err(gone(
-            encode_stage(context, rendition)?,
-            missing.clone(),
-            &format!("results of chunks {missing} of {rendition} are gone"),
-        ));
+        let message = format!("results of chunks {missing} of {rendition} are gone");
+        return Err(blame.chunks(rendition, missing, &message));
     }
     Ok(read.into_iter().filter_map(|(chunk, result)| Some((chunk, result?))).collect())
 }
 
-/// One track of all chunks: the same init segment in each, every segment there, gaps listed.
+/// One track of all chunks: the same init segment in each, every segment there, gaps listed. Chunks
+/// whose init segment is not that of most were made by other encoders, and are made again.
 fn join(
-    context: &Context,
     rendition: &str,
     results: BTreeMap<u32, ChunkResult>,
     chunks: &[Chunk],
     timeline: &Timeline,
+    blame: &Blame,
 ) -> Result<FinishedTrack, TaskError> {
-    let Some(track) = results.values().next().map(|r| r.track.clone()) else {
+    let mut inits: BTreeMap<&str, u32> = BTreeMap::new();
+    results.values().for_each(|r| *inits.entry(&r.track.init.sha256).or_default() += 1);
+    let common = inits.iter().max_by_key(|(_, count)| **count).map(|(init, _)| *init);
+    let same = |r: &&ChunkResult| Some(r.track.init.sha256.as_str()) == common;
+    let Some(track) = results.values().find(same).map(|r| r.track.clone()) else {
         return Err(TaskError::new(Failure::BadChunk, format!("no chunk of {rendition} could be made")));
     };
-    let differing: TaskSet =
-        results.values().filter(|r| r.track.init.sha256 != track.init.sha256).map(|r| r.chunk).collect();
+    // Without a majority nobody knows whose encoder is the present one.
+    let most = inits.values().max().is_some_and(|count| *count as usize * 2 > results.len());
+    let differing: TaskSet = results.values().filter(|r| !most || !same(r)).map(|r| r.chunk).collect();
     if !differing.is_empty() {
-        let stage = encode_stage(context, rendition)?;
-        return Err(gone(
-            stage,
-            differing.clone(),
-            &format!(
-                "chunks {differing} of {rendition} have another init segment than the others; they are encoded again"
-            ),
-        ));
+        let message = format!(
+            "chunks {differing} of {rendition} have another init segment than the others; they are encoded again"
+        );
+        return Err(blame.chunks(rendition, differing, &message));
     }
     let mut finished = FinishedTrack { track, segments: vec![], gaps: vec![] };
     for chunk in chunks {

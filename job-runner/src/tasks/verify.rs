@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use transcode_contract::{PackageResult, VERSION, VerifyResult};
-use transcode_engine::{Failure, Layout, StageId, StageKind, TaskSet};
+use transcode_engine::{Failure, Layout, StageId, StageKind};
 use transcode_media::{
     chunk::Chunk,
     timeline::Timeline,
@@ -31,7 +31,7 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let layout = context.layout()?;
     let package = StageId::job(StageKind::Package);
     let packaged: Option<PackageResult> = context.get_json(&layout.result(&package)).await?;
-    let packaged = packaged.ok_or_else(|| gone(package, TaskSet::one(0), "the package's result is gone"))?;
+    let packaged = packaged.ok_or_else(|| gone(context, &package, "the package's result is gone"))?;
     let index = context.packet_index().await?;
     let (timeline, chunks) = (context.timeline(&index)?, context.chunks().await?);
     let blame = Blame::new(context).await?;
@@ -41,14 +41,19 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
         blame: &blame,
         seen: VerifyResult { version: VERSION, ..VerifyResult::default() },
     };
+    // All damage of all tracks is told at once, and made again at once.
+    let mut findings = vec![];
     for track in &packaged.video {
         let timeline = timeline.as_ref().ok_or_else(|| TaskError::bad_input("there are renditions but no video"))?;
-        verify.video(track, timeline, &chunks).await?;
-        verify.joins(track, &chunks).await?;
+        match verify.video(track, timeline, &chunks).await {
+            Ok(()) => findings.extend(verify.joins(track, &chunks).await.err()),
+            Err(finding) => findings.push(finding),
+        }
     }
     for (n, track) in packaged.audio.iter().enumerate() {
-        verify.audio(n, track).await?;
+        findings.extend(verify.audio(n, track).await.err());
     }
+    TaskError::all(findings)?;
     verify.playlists(&packaged).await?;
     let gaps = packaged.video.first().map_or(&[][..], |t| &t.gaps);
     let frames = timeline.as_ref().map_or(vec![], |timeline| frames(timeline, &chunks, gaps));
@@ -69,11 +74,11 @@ impl Verify<'_> {
     /// An init segment or a segment, whose checksum is the one in its result.
     async fn checked(&self, track: &FinishedTrack, segment: Option<&Segment>) -> Result<bytes::Bytes, TaskError> {
         let file = segment.map_or(&track.track.init, |s| &s.file);
-        let missing = || match segment {
-            Some(segment) => self.blame.segment(track, segment, "").failure,
-            None => self.blame.init(track, "").failure,
+        let wrong = |what: &str| match segment {
+            Some(segment) => self.blame.segment(track, segment, what),
+            None => self.blame.init(track, what),
         };
-        self.context.get_checked(file, missing).await
+        self.context.get_checked(file, wrong).await
     }
 
     /// Something that making a chunk again would not mend.

@@ -9,6 +9,7 @@ use transcode_api::TranscodeJob;
 use transcode_engine::{
     Action, BatchId, BatchState, Failure, Grant, MediaSummary, Observation, Outcome, Plan, ResolvedSpec, SplitSummary,
     StageId, StageKind, Summary, TaskSet, assess, begin, decide,
+    extend::renditions,
     facts::{AudioFacts, PackageSummary, PublishSummary, VideoFacts},
     observe::TaskFailure,
     resolve,
@@ -119,13 +120,19 @@ impl Memory {
 
     /// Lets every task of one running batch end.
     pub fn run_batch(&mut self, pick: usize, fault: &mut Fault<'_>) {
+        self.run_some(pick, usize::MAX, fault);
+    }
+
+    /// Lets some tasks of one running batch end.
+    pub fn run_some(&mut self, pick: usize, most: usize, fault: &mut Fault<'_>) {
         let open: Vec<BatchId> =
             self.observation.live.iter().filter(|(_, b)| !b.ended).map(|(id, _)| id.clone()).collect();
         let Some(id) = open.get(pick % open.len().max(1)).cloned() else { return };
         self.now = self.now.checked_add(SignedDuration::from_secs(1)).unwrap();
-        let tasks = self.observation.live[&id].tasks.clone();
-        let (mut succeeded, mut failed) = (TaskSet::default(), BTreeMap::new());
-        for task in tasks.iter() {
+        let BatchState { tasks, mut succeeded, mut failed, .. } = self.observation.live[&id].clone();
+        let open: Vec<u32> =
+            tasks.iter().filter(|t| !succeeded.contains(*t) && !failed.contains_key(t)).take(most).collect();
+        for task in open {
             let tries = self.tries(&id.stage, task);
             match fault(&id.stage, task, tries) {
                 Some(failure) => {
@@ -140,7 +147,8 @@ impl Memory {
         }
         let summary = if failed.is_empty() { self.summary(id.stage.kind) } else { None };
         if let Some(batch) = self.observation.live.get_mut(&id) {
-            *batch = BatchState { tasks, succeeded, failed, summary, ended: true };
+            let ended = succeeded.len() + failed.len() as u32 == tasks.len();
+            *batch = BatchState { tasks, succeeded, failed, summary, ended };
         }
     }
 
@@ -165,10 +173,14 @@ impl Memory {
                 let mut found: BTreeMap<String, TaskSet> = BTreeMap::new();
                 for (stage, task) in &self.stored {
                     match stage.kind {
-                        StageKind::Encode => found.entry(stage.subject.clone()).or_default().insert(*task),
-                        StageKind::Audio => found.entry("audio".into()).or_default().insert(*task),
+                        StageKind::Encode => {
+                            let ladder = renditions(&self.spec, &media()).renditions.into_iter().map(|r| r.name);
+                            let names = ladder.filter(|name| stage.subject.is_empty() || stage.subject == *name);
+                            names.for_each(|name| _ = found.entry(name).or_default().insert(*task));
+                        }
+                        StageKind::Audio => _ = found.entry("audio".into()).or_default().insert(*task),
                         _ => continue,
-                    };
+                    }
                 }
                 Some(Summary::Split(Box::new(split(self.chunks, found))))
             }

@@ -23,24 +23,37 @@ fn a_failed_and_a_killed_task_are_tried_again() -> Result<()> {
 }
 
 #[test]
-fn garbage_is_never_published() -> Result<()> {
+fn garbage_is_seen_by_verify_and_made_again_all_at_once() -> Result<()> {
+    let folder = folder()?;
+    let faults = "encode-low/*/0=garbage;encode-top/1/0=garbage";
+    let finished = job(&folder, OPTIONS)?.with("TRANSCODE_FAULTS", faults).succeed(&[])?;
+    assert_eq!(finished.started("encode").len() as u64, 2 * CHUNKS + CHUNKS + 1);
+    for media in Published::read(&folder.path().join("out"))?.video() {
+        let file = folder.path().join("one.mp4");
+        fs::write(&file, &media.bytes)?;
+        assert_eq!(listing::decode(&file, "v:0", folder.path())?.frames.len(), 720);
+    }
+    Ok(())
+}
+
+#[test]
+fn segments_that_are_gone_before_they_are_merged_are_made_again() -> Result<()> {
     let folder = folder()?;
     let job = job(&folder, OPTIONS)?;
-    let finished = job.clone().with("TRANSCODE_FAULTS", "encode-low/1/0=garbage").run(&[])?;
-    match finished.code {
-        Some(0) => {
-            let published = Published::read(&job.out())?;
-            let low = published.video().into_iter().find(|m| m.name == "low").context("no low")?;
-            let file = folder.path().join("low.mp4");
-            fs::write(&file, &low.bytes)?;
-            assert_eq!(listing::decode(&file, "v:0", folder.path())?.frames.len(), 720);
-        }
-        code => {
-            assert_eq!(code, Some(1), "{}", finished.stderr);
-            assert!(finished.message().contains("low"), "{}", finished.message());
-            assert!(!job.out().join("job.json").exists() && !job.out().join("master.m3u8").exists());
-        }
+    let never = "merge-top/0/*=fail;package/0/*=fail";
+    assert_eq!(job.clone().with("TRANSCODE_FAULTS", never).run(&[])?.code, Some(1));
+    let mut segments = vec![];
+    for key in fs::read_dir(job.out().join("outputs"))? {
+        let folder = key?.path().join("top/segments");
+        let files = fs::read_dir(folder).into_iter().flatten().filter_map(|file| Some(file.ok()?.path()));
+        segments.extend(files);
     }
+    segments.sort();
+    // The first and the last one: two chunks.
+    fs::remove_file(&segments[0])?;
+    fs::write(segments.last().context("no segment")?, "damaged")?;
+    let finished = job.succeed(&[])?;
+    assert_eq!(finished.started("encode"), [("encode-top".to_owned(), 0), ("encode-top".to_owned(), CHUNKS - 1)]);
     Ok(())
 }
 

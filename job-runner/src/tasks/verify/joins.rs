@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use transcode_engine::Failure;
 use transcode_media::{
     argv::verify::decode,
     chunk::Chunk,
@@ -17,6 +18,7 @@ use crate::{
 impl Verify<'_> {
     /// Decodes the last segment before every join together with the first one after it.
     pub(super) async fn joins(&mut self, track: &FinishedTrack, chunks: &[Chunk]) -> Result<(), TaskError> {
+        let mut findings = vec![];
         for chunk in chunks.iter().skip(1) {
             let around: Vec<&Segment> = track
                 .segments
@@ -39,18 +41,23 @@ impl Verify<'_> {
                 file.write_all(&piece).map_err(|e| TaskError::scratch(&path, &e))?;
             }
             drop(file);
-            let finished =
-                process::run(&decode(&path), Follow { stall: self.context.stall(), ..Follow::default() }).await?;
-            if finished.frames != frames || !finished.complaints.is_empty() {
-                let what = format!(
-                    "the join before segment {} decodes to {} frames instead of {frames}: {}",
-                    chunk.first_segment, finished.frames, finished.complaints
-                );
+            let follow = Follow { stall: self.context.stall(), ..Follow::default() };
+            let wrong = match process::run(&decode(&path), follow).await {
+                Ok(finished) if finished.frames == frames && finished.complaints.is_empty() => None,
+                Ok(finished) => {
+                    Some(format!("{} frames instead of {frames}: {}", finished.frames, finished.complaints))
+                }
+                // What ffmpeg says of the source it says of the chunks here.
+                Err(error) if error.failure == Failure::BadInput => Some(error.message),
+                Err(error) => return Err(error),
+            };
+            if let Some(wrong) = wrong {
+                let what = format!("the join before segment {} decodes to {wrong}", chunk.first_segment);
                 let chunks = [chunk.index - 1, chunk.index].into_iter().collect();
-                return Err(self.blame.tasks(track, chunks, &what));
+                findings.push(self.blame.chunks(&track.track.name, chunks, &what));
             }
             self.seen.joins += 1;
         }
-        Ok(())
+        TaskError::all(findings)
     }
 }

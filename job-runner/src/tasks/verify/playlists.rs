@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use percent_encoding::percent_decode_str;
 use transcode_contract::PackageResult;
-use transcode_engine::{Failure, StageId, StageKind, TaskSet};
+use transcode_engine::{Failure, StageId, StageKind};
 use transcode_media::{
     inspect::{HlsFacts, MediaFacts, mpd, playlist_hls},
     time::MediaTime,
@@ -13,7 +13,10 @@ use transcode_media::{
 use url::Url;
 
 use super::Verify;
-use crate::{error::TaskError, tasks::package::MULTIVARIANT};
+use crate::{
+    error::TaskError,
+    tasks::{package::MULTIVARIANT, tracks::gone},
+};
 
 impl Verify<'_> {
     /// Every file that a playlist names is one that was checked, and lasts as long as it says.
@@ -25,12 +28,15 @@ impl Verify<'_> {
         files.extend(packaged.playlists.iter().map(|p| p.path.as_str()));
         for playlist in &packaged.playlists {
             let staged = FileFacts { path: self.layout.staged(&playlist.path), ..playlist.clone() };
-            let missing = || Failure::Missing { stage: StageId::job(StageKind::Package), tasks: TaskSet::one(0) };
-            let text = self.context.get_checked(&staged, missing).await?;
+            let wrong = |what: &str| gone(self.context, &StageId::job(StageKind::Package), what);
+            let text = self.context.get_checked(&staged, wrong).await?;
             let text = String::from_utf8_lossy(&text);
             let bad = |what: String| TaskError::new(Failure::Unverified, format!("{} is wrong: {what}", playlist.path));
             let named = named(&playlist.path, &text, packaged).map_err(bad)?;
-            if let Some(unknown) = named.iter().find(|uri| !leads_to(&playlist.path, uri).is_some_and(|path| files.contains(path.as_str()))) {
+            if let Some(unknown) = named
+                .iter()
+                .find(|uri| !leads_to(&playlist.path, uri).is_some_and(|path| files.contains(path.as_str())))
+            {
                 return Err(bad(format!("it names {unknown}, which was not made")));
             }
             self.seen.playlists += 1;

@@ -3,11 +3,12 @@
 use futures::TryStreamExt;
 use sha2::{Digest, Sha256};
 use transcode_contract::{MergeResult, PackageResult};
-use transcode_engine::{StageId, TaskSet};
+use transcode_engine::StageId;
 use transcode_media::{
     inspect::{ProgressiveFacts, inspect_progressive},
     track::{FileFacts, FinishedTrack, TrackKind},
 };
+use transcode_storage::StoreError;
 
 use super::{Verify, reader::StoreReader};
 use crate::{
@@ -23,9 +24,8 @@ impl Verify<'_> {
         packaged: &PackageResult,
         frames: &[i64],
     ) -> Result<(), TaskError> {
-        let again = |what: &str| {
-            gone(stage.clone(), TaskSet::one(0), &format!("the progressive MP4 of {}: {what}", stage.subject))
-        };
+        let again =
+            |what: &str| gone(self.context, stage, &format!("the progressive MP4 of {}: {what}", stage.subject));
         let result: Option<MergeResult> = self.context.get_json(&self.layout.result(stage)).await?;
         let merged = result.ok_or_else(|| again("its result is gone"))?;
         let tracks: Vec<FinishedTrack> =
@@ -33,8 +33,8 @@ impl Verify<'_> {
         if merged.made_of != merge::made_of(&tracks) {
             return Err(again("it was made of other segments"));
         }
-        if self.digest(&merged.file).await? != merged.file.sha256 {
-            return Err(again("it is not what was written (checksum)"));
+        if self.digest(&merged.file).await?.is_none_or(|digest| digest != merged.file.sha256) {
+            return Err(again("it is gone, or not what was written (checksum)"));
         }
         let mut reader = StoreReader::new(self.context.store.clone(), &merged.file);
         let facts = tokio::task::spawn_blocking(move || inspect_progressive(&mut reader))
@@ -46,14 +46,17 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// SHA-256 of an object, hex.
-    async fn digest(&self, file: &FileFacts) -> Result<String, TaskError> {
+    /// SHA-256 of an object, hex; `None` when there is none.
+    async fn digest(&self, file: &FileFacts) -> Result<Option<String>, TaskError> {
         let mut hash = Sha256::new();
-        let mut stream = self.context.store.get(&file.path, None).await?;
+        let mut stream = match self.context.store.get(&file.path, None).await {
+            Err(StoreError::NotFound { .. }) => return Ok(None),
+            stream => stream?,
+        };
         while let Some(piece) = stream.try_next().await? {
             hash.update(&piece);
         }
-        Ok(hex::encode(hash.finalize()))
+        Ok(Some(hex::encode(hash.finalize())))
     }
 }
 

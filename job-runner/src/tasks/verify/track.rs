@@ -1,6 +1,7 @@
 //! A track by its boxes: init segment, every segment, and how they follow each other.
 
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
+use itertools::Itertools;
 use transcode_media::{
     chunk::Chunk,
     inspect::{InitFacts, MediaKind, SegmentFacts, continuity, inspect_init, inspect_segment},
@@ -29,6 +30,7 @@ impl Verify<'_> {
         let init = self.init(track).await?;
         let segments = self.segments(track, &init).await?;
         let spans: Vec<_> = chunks.iter().flat_map(|c| c.segments.iter().zip(c.first_segment..)).collect();
+        let mut findings = vec![];
         for (claimed, facts) in track.segments.iter().zip(&segments) {
             let span = spans.iter().find(|(_, number)| *number == claimed.number).map(|(span, _)| **span);
             let Some(span) = span else {
@@ -38,13 +40,12 @@ impl Verify<'_> {
             let mut found: Vec<i64> = facts.samples.iter().map(|s| s.pts).collect();
             found.sort_unstable();
             if found != expected {
-                return Err(self.blame.segment(track, claimed, "its frames are not those of the source"));
-            }
-            let end = timeline.at(span.first + span.frames);
-            if facts.decode_end() as i64 != end {
-                return Err(self.blame.segment(track, claimed, "its durations do not lead to the next segment"));
+                findings.push(self.blame.segment(track, claimed, "its frames are not those of the source"));
+            } else if facts.decode_end() as i64 != timeline.at(span.first + span.frames) {
+                findings.push(self.blame.segment(track, claimed, "its durations do not lead to the next segment"));
             }
         }
+        TaskError::all(findings)?;
         let present = track.segments.len() + track.gaps.len();
         if present != spans.len() {
             return Err(self.wrong(track, format!("there are {present} segments and gaps instead of {}", spans.len())));
@@ -115,7 +116,10 @@ impl Verify<'_> {
                 Err(this.blame.segment(track, claimed, "its boxes are not what its result says"))
             }
         });
-        let segments: Vec<SegmentFacts> = futures::stream::iter(reads).buffered(PARALLEL).try_collect().await?;
+        let read: Vec<Result<SegmentFacts, TaskError>> =
+            futures::stream::iter(reads).buffered(PARALLEL).collect().await;
+        let (segments, findings): (Vec<_>, Vec<_>) = read.into_iter().partition_result();
+        TaskError::all(findings)?;
         if let Some(finding) = continuity(&segments, &track.gaps).first() {
             return Err(self.wrong(track, finding.to_string()));
         }
