@@ -265,6 +265,8 @@ impl Log {
         let failure = match status.signal() {
             // Nothing here sends SIGKILL to a program that is waited for: it was the kernel.
             Some(9) => Failure::OutOfMemory,
+            // However bad the source is, it is ffmpeg that crashed.
+            Some(_) => Failure::Transient,
             _ if has(&["No space left on device", "Disk quota exceeded"]) => Failure::NoSpace,
             _ if has(&["Cannot allocate memory"]) => Failure::OutOfMemory,
             _ if has(&["Unknown encoder", "Unrecognized option", "No such filter"]) => Failure::Misconfigured,

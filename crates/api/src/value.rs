@@ -128,8 +128,10 @@ impl FromStr for MediaTime {
 }
 
 fn parse_fraction(numerator: &str, denominator: &str) -> Option<Rational> {
-    let denominator = denominator.parse::<i64>().ok().filter(|d| *d > 0)?;
-    Some(Ratio::new(numerator.parse().ok()?, denominator))
+    // Ten times the finest timebase that is taken, and a few hundred years: sums of such stay exact.
+    let denominator = denominator.parse::<i64>().ok().filter(|d| (1..=100_000_000).contains(d))?;
+    let numerator = numerator.parse::<i64>().ok().filter(|n| (n / denominator).abs() < 10_000_000_000)?;
+    Some(Ratio::new(numerator, denominator))
 }
 
 /// `12`, `12.5`, `-0.040`; at most nine decimals.

@@ -5,7 +5,7 @@ use transcode_engine::{Failure, Summary, observe::TaskFailure};
 
 /// Size of a report at most: a pod's termination message holds 4,096 bytes in all.
 pub const MAX_REPORT: usize = 3_584;
-/// Characters of a message in a report.
+/// Bytes of a message in a report.
 const MAX_MESSAGE: usize = 1_500;
 
 /// The report.
@@ -38,14 +38,18 @@ impl Report {
 
     /// A failure; the message is cut to what a report holds.
     pub fn failed(failure: Failure, message: &str) -> Self {
-        let message = message.chars().take(MAX_MESSAGE).collect();
+        let message = message.get(..message.floor_char_boundary(MAX_MESSAGE)).unwrap_or_default().into();
         Report { version: crate::VERSION, told: Told::Failed(TaskFailure { failure, message }) }
     }
 
     /// Reads a report; a hostile one is `None`.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let report: Report = (bytes.len() <= 4 * MAX_REPORT).then(|| serde_json::from_slice(bytes).ok())??;
-        (report.version <= crate::VERSION).then_some(report)
+        let sane = match &report.told {
+            Told::Done(Some(summary)) => summary.is_sane(),
+            Told::Done(None) | Told::Failed(_) => true,
+        };
+        (report.version <= crate::VERSION && sane).then_some(report)
     }
 }
 

@@ -82,7 +82,8 @@ impl StageProgress {
         }
     }
 
-    fn satisfied(&self) -> bool {
+    /// Whether it is done, with gaps or without.
+    pub fn is_satisfied(&self) -> bool {
         matches!(self.end(), Some(StageEnd::Done | StageEnd::DoneWithGaps(_)))
     }
 }
@@ -212,7 +213,7 @@ fn state(
 /// how long to be patient.
 fn unmet(stage: &Stage, before: &Progress) -> Vec<StageId> {
     let unmet = |need: &Need| match need {
-        Need::Done(id) => (!before.stages.get(id).is_some_and(StageProgress::satisfied)).then(|| id.clone()),
+        Need::Done(id) => (!before.stages.get(id).is_some_and(StageProgress::is_satisfied)).then(|| id.clone()),
         Need::Settled { stage, .. } => {
             before.stages.get(stage).is_none_or(|s| s.end().is_none()).then(|| stage.clone())
         }

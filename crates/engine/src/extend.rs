@@ -15,7 +15,7 @@ use crate::{
 /// Audio tracks at most: their facts have to fit a pod's termination message.
 pub const MAX_AUDIO_TRACKS: usize = 8;
 
-/// Silence that is put into holes of an audio track at most. More is a broken clock, and would be
+/// Silence that is put before an audio track or into its holes at most. More is a broken clock, and would be
 /// encoded and stored for hours.
 const MAX_SILENCE: MediaTime = MediaTime::seconds(3600);
 
@@ -132,6 +132,14 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
             holes.count,
             human(holes.silence),
             human(holes.first),
+            human(MAX_SILENCE)
+        )));
+    }
+    let mut starts = media.audio.iter().enumerate().filter(|_| spec.audio.is_some());
+    if let Some((n, track)) = starts.find(|(_, track)| track.start > MAX_SILENCE) {
+        return Err(Refusal(format!(
+            "audio track {n} starts {} after the beginning; at most {} are filled with silence: its timestamps are broken, remux it first",
+            human(track.start),
             human(MAX_SILENCE)
         )));
     }

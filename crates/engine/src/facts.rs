@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use transcode_media::{
+    chunk::MAX_CHUNKS,
     probe::MediaInfo,
     time::{MediaTime, Rational, Timescale},
 };
@@ -160,6 +161,8 @@ pub struct PublishSummary {
     pub bytes: u64,
 }
 
+/// Segments of a track at most: half a year of one second each.
+const MAX_SEGMENTS: u32 = 1 << 24;
 /// Characters of a track's title that are kept when there is no room for whole ones.
 const SHORT_TITLE: usize = 12;
 /// Characters of the source's address that are kept then; people read it, nothing else does.
@@ -175,6 +178,15 @@ fn cut(text: &mut String, chars: usize) -> bool {
 }
 
 impl Summary {
+    /// Whether its numbers are in bounds; a runner may have been taken over.
+    pub fn is_sane(&self) -> bool {
+        match self {
+            Summary::Split(split) => split.chunks <= MAX_CHUNKS && split.segments <= MAX_SEGMENTS,
+            Summary::Probe(media) => media.info.audio.len() == media.audio.len(),
+            Summary::Package(_) | Summary::Publish(_) => true,
+        }
+    }
+
     /// Leaves out what matters least, a little at a time; false when nothing is left to leave out.
     /// Whoever works with a shortened summary comes to the same end: found work that isn't told is
     /// found again by its own task.
@@ -191,7 +203,11 @@ impl Summary {
                     || media.info.left_out.pop().is_some()
                     || cut(&mut media.source, SHORT_SOURCE)
             }
-            Summary::Package(_) | Summary::Publish(_) => false,
+            Summary::Publish(publish) => {
+                let mp4 = publish.outputs.iter().rposition(|(kind, _)| kind == "mp4");
+                mp4.map(|at| publish.outputs.remove(at)).is_some()
+            }
+            Summary::Package(_) => false,
         }
     }
 }

@@ -163,7 +163,7 @@ fn overall(
     let names = observation.record.facts.media().map_or(vec![], |m| renditions(spec, m).renditions);
     let is_done = |name: &str| {
         progress.stages.iter().any(|(id, s)| {
-            id.kind == StageKind::Encode && (id.subject.is_empty() || id.subject == name) && s.end().is_some()
+            id.kind == StageKind::Encode && (id.subject.is_empty() || id.subject == name) && s.is_satisfied()
         })
     };
     let done = names.iter().filter(|r| is_done(&r.name)).count();

@@ -41,7 +41,8 @@ fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
     let left = left.map(|left| note(StageKind::Probe, "TrackLeftOut", format!("{left} is left out")));
     let rungs = renditions(spec, media).notes.into_iter().map(|words| note(StageKind::Split, "RungLeftOut", words));
     let audio = media.audio.iter().enumerate().filter_map(|(n, audio)| of_audio(n, audio));
-    left.chain(media.video.iter().flat_map(of_video)).chain(audio).chain(rungs).collect()
+    let pictures = media.video.iter().flat_map(of_video).chain(converted(spec, media));
+    left.chain(pictures).chain(audio).chain(rungs).collect()
 }
 
 fn of_video(video: &VideoFacts) -> Vec<Warning> {
@@ -56,6 +57,17 @@ fn of_video(video: &VideoFacts) -> Vec<Warning> {
         .filter(|(count, ..)| *count > 0)
         .map(|(_, reason, words)| note(StageKind::Probe, reason, words))
         .collect()
+}
+
+/// Chroma and depth that no rendition keeps.
+fn converted(spec: &ResolvedSpec, media: &MediaSummary) -> Option<Warning> {
+    let stream = media.info.video.as_ref()?;
+    let format = stream.pixel_format.as_str();
+    let kept = ["yuv420", "yuvj420", "gray", "nv12", "nv21", "p010"].iter().any(|kept| format.starts_with(kept));
+    let most = renditions(spec, media).renditions.iter().map(|r| r.codec.bit_depth(stream.bit_depth)).max()?;
+    let fewer = most < stream.bit_depth;
+    let words = format!("the source's pictures are {format}; they become 4:2:0 with {most} bits");
+    (!kept || fewer).then(|| note(StageKind::Encode, "PicturesConverted", words))
 }
 
 fn of_audio(n: usize, audio: &AudioFacts) -> Option<Warning> {

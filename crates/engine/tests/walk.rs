@@ -44,7 +44,7 @@ fn bad_input_fails_once_with_its_reason() {
 #[test]
 fn what_would_be_changed_or_dropped_is_refused() {
     type Change = fn(&mut MediaSummary);
-    let cases: [(&str, Change); 6] = [
+    let cases: [(&str, Change); 7] = [
         ("the source is HDR", |m| m.info.video.as_mut().unwrap().colour.transfer = Some("smpte2084".into())),
         ("the source is interlaced", |m| m.info.video.as_mut().unwrap().interlaced = true),
         ("the source has CEA-608/708", |m| m.info.video.as_mut().unwrap().closed_captions = true),
@@ -52,6 +52,7 @@ fn what_would_be_changed_or_dropped_is_refused() {
         ("audio track 0 has 2 holes of 1h00m1s in all", |m| {
             m.audio[0].holes = Some(Holes { count: 2, first: MediaTime::ZERO, silence: MediaTime::seconds(3601) });
         }),
+        ("audio track 0 starts 2h00m0s after", |m| m.audio[0].start = MediaTime::seconds(7200)),
         ("nothing would be made", |m| (m.info.video, m.info.audio) = (None, vec![])),
     ];
     let spec = memory::spec(json!({}));

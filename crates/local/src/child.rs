@@ -2,6 +2,7 @@
 //! attempt; exit code and report.
 
 use std::{
+    io::ErrorKind,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -58,17 +59,22 @@ pub async fn run(
 ) -> TaskEnded {
     let result = match spawn(runner, &task) {
         Ok(child) => watch(child, &task, events, stop).await,
-        Err(error) => Err(TaskFailure {
-            failure: Failure::Misconfigured,
-            message: format!(
-                "{} can't be started: {error}; it has to lie beside kubectl-transcode or on PATH",
-                runner.display()
-            ),
-        }),
+        Err(error) => Err(not_started(runner, &error)),
     };
     // The runner removes it; after a kill -9 the driver does.
     let _ = tokio::fs::remove_dir_all(&task.scratch).await;
     TaskEnded { task, result }
+}
+
+fn not_started(runner: &Path, error: &std::io::Error) -> TaskFailure {
+    let (failure, advice) = match error.kind() {
+        ErrorKind::NotFound | ErrorKind::PermissionDenied => {
+            (Failure::Misconfigured, "; it has to lie beside kubectl-transcode or on PATH")
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => (Failure::NoSpace, ""),
+        _ => (Failure::Transient, ""),
+    };
+    TaskFailure { failure, message: format!("{} can't be started: {error}{advice}", runner.display()) }
 }
 
 fn spawn(runner: &Path, task: &Task) -> std::io::Result<Child> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     index::VideoIndex,
     time::{MediaTime, Timebase},
-    timeline::{Span, Timeline},
+    timeline::{Span, Timeline, output_scale},
 };
 
 /// A chunk aims at a 32nd of the source, but no less than this …
@@ -34,6 +34,10 @@ pub struct Chunk {
     pub start: i64,
     /// See `start`.
     pub end: i64,
+    /// Source ticks by which its first frame is later than its PTS, because frames before it share
+    /// times and were set a tick apart.
+    #[serde(default)]
+    pub shift: i64,
     /// Where to seek, source time; `None` decodes from the beginning of the file.
     pub seek: Option<MediaTime>,
     /// Frames that are decoded and thrown away before `start`, as far as the index can tell.
@@ -133,6 +137,14 @@ impl Cutter<'_> {
         self.timeline.source.get(first).copied().unwrap_or(0)
     }
 
+    /// How much later a segment's first frame is than its PTS, source ticks.
+    fn shift_of(&self, segment: usize) -> i64 {
+        let first = self.segments.get(segment).map_or(0, |s| s.first);
+        let per_tick = output_scale(self.timebase).map_or(1, |(_, per_tick)| per_tick);
+        let (start, source) = (self.timeline.at(0), self.timeline.source.first().copied().unwrap_or(0));
+        (self.timeline.at(first) - start) / per_tick - (self.start_of(segment) - source)
+    }
+
     /// Where to seek for a chunk that starts at `start`, and the pre-roll in frames.
     ///
     /// At least one frame before the start has to be decoded, as proof that nothing was skipped; so
@@ -169,6 +181,7 @@ impl Cutter<'_> {
             segments,
             start,
             end: if end < self.segments.len() { self.start_of(end) } else { last + 1 },
+            shift: self.shift_of(first),
             seek,
             preroll,
         }
@@ -211,6 +224,32 @@ mod tests {
         assert_eq!(chunks.iter().map(Chunk::frames).collect::<Vec<_>>(), [400, 400, 400, 300]);
         assert_eq!(chunks[1].seek, Some(MediaTime::seconds(15)));
         assert_eq!(chunks[1].preroll, 25);
+    }
+
+    #[test]
+    fn times_that_were_moved_are_moved_in_every_chunk() {
+        // A frame a tick: the twin of frame 10 pushes all that follow by one.
+        let base = Timebase { num: 1, den: 25 };
+        let mut builder = IndexBuilder::new(Some((0, base)), []);
+        for n in 0..1500_i64 {
+            let pts = Some(n - i64::from(n > 10));
+            let row = PacketRow {
+                stream: 0,
+                pts,
+                dts: pts,
+                duration: Some(1),
+                position: None,
+                key: n % 25 == 0,
+                discard: false,
+            };
+            builder.push(&row);
+        }
+        let video = builder.finish().unwrap().video.unwrap();
+        let timeline = Timeline::new(&video, MediaTime::ZERO, Ratio::from_integer(25)).unwrap();
+        let segments = timeline.segments(MediaTime::seconds(4));
+        let chunks = chunks(&timeline, &segments, &video, Seeking::Exact);
+        assert_eq!(timeline.equal_times, 1490 - 1);
+        assert_eq!(chunks.iter().map(|c| c.shift).collect::<Vec<_>>(), [0, 1, 1, 1]);
     }
 
     #[test]

@@ -165,7 +165,8 @@ impl AudioCodec {
     pub fn bitrate(&self, channels: u32) -> u32 {
         match self {
             AudioCodec::Aac { bitrate, .. } => bitrate.map_or(64_000 * channels, |b| b.0),
-            AudioCodec::Opus { bitrate, .. } => bitrate.map_or(48_000 * channels, |b| b.0),
+            // libopus refuses more than 256 kbit/s a channel.
+            AudioCodec::Opus { bitrate, .. } => bitrate.map_or(48_000 * channels, |b| b.0.min(256_000 * channels)),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The packet index: position, PTS, DTS and key flag of every video packet, and where each audio
 //! track starts, ends and has holes. Chunk bounds, expected frames and pre-roll come from it.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::time::{MediaTime, Timebase};
@@ -262,9 +264,11 @@ impl VideoIndex {
     }
 
     /// Until when the start of the file has to be decoded for [`VideoIndex::begin`]: the time of
-    /// the first keyframe.
-    pub fn head(&self) -> i64 {
-        self.keys.first().and_then(|key| self.pts.get(*key as usize)).copied().unwrap_or(0)
+    /// the first keyframe. All of VP8: it has packets that are never shown (RFC 6386, 9.1,
+    /// `show_frame`), which only the decoder knows.
+    pub fn head(&self, codec: &str) -> i64 {
+        let first_key = self.keys.first().and_then(|key| self.pts.get(*key as usize)).copied();
+        if codec == "vp8" { i64::MAX } else { first_key.unwrap_or(0) }
     }
 
     /// Takes away the frames that the decoder doesn't show at the start of the file: those before the
@@ -272,11 +276,12 @@ impl VideoIndex {
     /// pictures in HEVC, ITU-T H.265 3.1; the same frames in H.264).
     ///
     /// `shown` are the times of the frames that a decode from the beginning of the file gave, up to
-    /// [`VideoIndex::head`] and at least one.
-    pub fn begin(&mut self, shown: &[i64]) -> Result<(), IndexError> {
-        let first = *shown.iter().min().ok_or(IndexError::Undecodable)?;
+    /// `until` and at least one.
+    pub fn begin(&mut self, shown: &[i64], until: i64) -> Result<(), IndexError> {
+        let shown: BTreeSet<i64> = shown.iter().copied().collect();
+        let first = *shown.first().ok_or(IndexError::Undecodable)?;
         let first_key = self.keys.first().copied().unwrap_or(0);
-        let end = self.head().max(first);
+        let end = until.max(first);
         let discarded = std::mem::take(&mut self.discarded);
         let mut listed = discarded.iter().copied().peekable();
         for (place, pts) in (0..).zip(&self.pts) {
@@ -339,13 +344,13 @@ mod tests {
             "stream_index=0|pts=160|flags=__",
         ]);
         let mut video = index.unwrap().video.unwrap();
-        assert_eq!(video.head(), 120);
-        assert_eq!(video.begin(&[]), Err(IndexError::Undecodable));
+        assert_eq!((video.head("hevc"), video.head("vp8")), (120, i64::MAX));
+        assert_eq!(video.begin(&[], 120), Err(IndexError::Undecodable));
         // HEVC decoders leave out both leading pictures, others may show one that refers to no other.
         let mut other = video.clone();
-        video.begin(&[120]).unwrap();
+        video.begin(&[120], 120).unwrap();
         assert_eq!((video.frames(), video.undecodable), (vec![120, 160, 200], 3));
-        other.begin(&[80, 120]).unwrap();
+        other.begin(&[80, 120], 120).unwrap();
         assert_eq!((other.frames(), other.undecodable), (vec![80, 120, 160, 200], 2));
     }
 
@@ -354,7 +359,7 @@ mod tests {
         let lines =
             ["stream_index=0|pts=0|flags=K_", "stream_index=0|pts=40|flags=__", "stream_index=0|pts=80|flags=__"];
         let mut video = build(&lines).unwrap().video.unwrap();
-        video.begin(&[80]).unwrap();
+        video.begin(&[80], 0).unwrap();
         assert_eq!((video.frames(), video.undecodable), (vec![80], 2));
     }
 

@@ -148,6 +148,14 @@ pub enum ProbeError {
         /// What is in it.
         found: String,
     },
+    /// Shown mirrored.
+    #[error(
+        "the picture of stream {index} is to be shown mirrored, which can't be kept yet; mirror it first (ffmpeg does so when it encodes)"
+    )]
+    Mirrored {
+        /// Stream index.
+        index: u32,
+    },
     /// A stream whose numbers make no sense.
     #[error("stream {index} has an impossible {what}: {value}")]
     Absurd {
@@ -224,6 +232,14 @@ mod tests {
     fn a_source_without_media_is_refused_with_what_is_in_it() {
         let error = read(r#"{"streams": [{"index": 0, "codec_type": "subtitle", "codec_name": "srt"}]}"#).unwrap_err();
         assert!(error.to_string().contains("subtitle track (srt)"), "{error}");
+    }
+
+    #[test]
+    fn a_mirrored_picture_is_not_turned_instead() {
+        let matrix =
+            "\\n00000000:       -65536           0           0\\n00000001:            0       65536           0\\n";
+        let json = PHONE.replace("\"rotation\": -90", &format!("\"displaymatrix\": \"{matrix}\", \"rotation\": -180"));
+        assert_eq!(read(&json).unwrap_err(), ProbeError::Mirrored { index: 1 });
     }
 
     #[test]

@@ -89,7 +89,8 @@ impl Timeline {
         let (Some(first), Some(last)) = (output.first().copied(), output.last().copied()) else {
             return Err(TimelineError::NoFrames);
         };
-        let constant_rate = constant_rate(&output, timescale, nominal, per_tick);
+        // Twins may not be parted, which frames that are counted off would be.
+        let constant_rate = if equal_times > 0 { None } else { constant_rate(&output, timescale, nominal, per_tick) };
         let frame = constant_rate.unwrap_or(nominal);
         let end = match constant_rate {
             // Exactly where a further frame would be.

@@ -54,6 +54,7 @@ fn encode(stream: &VideoStream, renditions: &[Rendition], equal_times: bool) -> 
         segments: vec![Span { first: 960, frames: 120 }, Span { first: 1080, frames: 120 }],
         start: 960_960,
         end: 1_201_200,
+        shift: 3,
         seek: Some(MediaTime::new(1001, 33)),
         preroll: 30,
     };

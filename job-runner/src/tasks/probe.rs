@@ -82,9 +82,10 @@ async fn packets(source: &OpenSource, info: &MediaInfo) -> Result<PacketIndex, T
 /// Finds out where the video begins to be decodable.
 async fn begin(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -> Result<(), TaskError> {
     let (Some(stream), Some(video)) = (&info.video, &mut index.video) else { return Ok(()) };
-    let command = argv::probe::head(&source.url(), &info.container, stream, video.head());
+    let until = video.head(&stream.codec);
+    let command = argv::probe::head(&source.url(), &info.container, stream, until);
     let shown = source.explain(process::run(&command, Follow::default()).await)?.shown;
-    video.begin(&shown).map_err(TaskError::bad_input)
+    video.begin(&shown, until).map_err(TaskError::bad_input)
 }
 
 /// What streams and packets say; the caller adds where they come from.

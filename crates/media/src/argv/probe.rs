@@ -27,12 +27,16 @@ pub fn packets(source: &SourceUrl, info: &MediaInfo) -> Command {
 }
 
 /// Decodes the start of the video up to the first keyframe, `until` in its ticks; `showinfo` lists the
-/// frames, one after `until` among them where there is one. For [`crate::index::VideoIndex::begin`].
+/// frames, one after `until` among them where there is one; `i64::MAX` decodes everything. For [`crate::index::VideoIndex::begin`].
 pub fn head(source: &SourceUrl, container: &str, stream: &VideoStream, until: i64) -> Command {
     let mut command = Command::new(Program::Ffmpeg);
     command.push(["-copyts", "-noautorotate"]).option("threads", 1);
     source.input(&mut command, container);
-    let graph = format!("[0:{}]showinfo=checksum=0,trim=end_pts={}[v]", stream.index, until.saturating_add(1));
+    let trim = match until {
+        i64::MAX => String::new(),
+        until => format!(",trim=end_pts={}", until.saturating_add(1)),
+    };
+    let graph = format!("[0:{}]showinfo=checksum=0{trim}[v]", stream.index);
     command.option("filter_complex", graph).option("map", "[v]").option("fps_mode", "passthrough");
     command.option("f", "null").push(["-"]);
     command

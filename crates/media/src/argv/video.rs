@@ -85,7 +85,8 @@ fn graph(task: &VideoTask<'_>) -> String {
     let mut shared =
         format!("[0:{}]showinfo=checksum=0,trim=start_pts={}:end_pts={}", task.stream.index, chunk.start, chunk.end);
     if task.equal_times {
-        shared.push_str(",setpts=if(isnan(PREV_OUTPTS)\\,PTS\\,max(PTS\\,PREV_OUTPTS+1))");
+        let first = format!("PTS+{}", chunk.shift);
+        shared.push_str(&format!(",setpts=if(isnan(PREV_OUTPTS)\\,{first}\\,max(PTS\\,PREV_OUTPTS+1))"));
     }
     shared.push_str(match task.stream.rotation {
         90 => ",transpose=clock",
@@ -108,20 +109,15 @@ fn graph(task: &VideoTask<'_>) -> String {
 /// changes nothing.
 fn picture(stream: &VideoStream, rendition: &Rendition) -> String {
     let format = if rendition.codec.bit_depth(stream.bit_depth) > 8 { "yuv420p10le" } else { "yuv420p" };
-    let mut scale = vec![];
-    let upright =
-        if stream.rotation % 180 == 90 { (stream.height, stream.width) } else { (stream.width, stream.height) };
-    if (rendition.width, rendition.height) != upright {
-        scale.push(format!("{}:{}:flags=bicubic", rendition.width, rendition.height));
-    }
-    if stream.colour.full_range {
-        scale.push("in_range=pc:out_range=pc".into());
-    } else if is_rgb(&stream.pixel_format) {
-        scale.push("out_color_matrix=bt709:out_range=tv".into());
-    }
-    let scale = if scale.is_empty() { String::new() } else { format!("scale={},", scale.join(":")) };
+    // Also where the size is right already: it costs nothing, and a source may change its size midway.
+    let scale = format!("scale={}:{}:flags=bicubic", rendition.width, rendition.height);
+    let range = match (is_rgb(&stream.pixel_format), stream.colour.full_range) {
+        (true, _) => ":out_color_matrix=bt709:out_range=tv",
+        (false, true) => ":in_range=pc:out_range=pc",
+        (false, false) => "",
+    };
     let sar = sixteen_bit(rendition.sar);
-    format!("{scale}setsar={}/{}:max=65535,format={format}", sar.numer(), sar.denom())
+    format!("{scale}{range},setsar={}/{}:max=65535,format={format}", sar.numer(), sar.denom())
 }
 
 /// Bitstreams carry pixel shapes as two 16-bit numbers (ITU-T H.264 E.2.1).

@@ -64,6 +64,17 @@ pub(super) struct RawDisposition {
 #[derive(Deserialize)]
 pub(super) struct RawSideData {
     rotation: Option<f64>,
+    displaymatrix: Option<String>,
+}
+
+impl RawSideData {
+    /// A matrix with a negative determinant mirrors. `00000000:  -65536  0  0` is its first row.
+    fn mirrors(&self) -> bool {
+        let rows = self.displaymatrix.iter().flat_map(|text| text.lines());
+        let numbers = rows.filter_map(|row| row.split_once(':')).flat_map(|(_, row)| row.split_whitespace());
+        let matrix: Vec<f64> = numbers.filter_map(|number| number.parse().ok()).collect();
+        matches!(matrix.as_slice(), [a, b, _, c, d, ..] if a * d - b * c < 0.0)
+    }
 }
 
 impl RawProbe {
@@ -139,6 +150,9 @@ impl RawStream {
 
     /// ffprobe tells the display matrix counter-clockwise; older files carry a `rotate` tag.
     fn rotation(&self) -> Result<u16, ProbeError> {
+        if self.side_data_list.iter().any(RawSideData::mirrors) {
+            return Err(ProbeError::Mirrored { index: self.index });
+        }
         let counter_clockwise = self.side_data_list.iter().find_map(|s| s.rotation);
         let tag = self.tags.get("rotate").and_then(|t| t.parse::<f64>().ok());
         let degrees = counter_clockwise.map(|r| -r).or(tag).unwrap_or(0.0).rem_euclid(360.0);
