@@ -260,6 +260,11 @@ impl Log {
 
     fn failure(self, program: Program, status: std::process::ExitStatus) -> TaskError {
         use std::os::unix::process::ExitStatusExt;
+        if let Some(format) = self.tail.iter().find_map(|line| refused_format(line)) {
+            return TaskError::bad_input(format!(
+                "the source is of the format {format}, which is not taken: playlists, scripts and animated pictures are not, containers with video and audio are"
+            ));
+        }
         let lines = Vec::from(self.tail).join("\n");
         let has = |words: &[&str]| words.iter().any(|w| lines.contains(w));
         let failure = match status.signal() {
@@ -272,7 +277,6 @@ impl Log {
             _ if has(&["Unknown encoder", "Unrecognized option", "No such filter"]) => Failure::Misconfigured,
             _ if has(&[
                 "Invalid data found when processing input",
-                "Format not on whitelist",
                 "moov atom not found",
                 "Not detecting",
                 "matches no streams",
@@ -291,6 +295,11 @@ impl Log {
     }
 }
 
+/// `[gif @ 0x…] Format not on whitelist 'mov,…'` to `gif`.
+fn refused_format(line: &str) -> Option<&str> {
+    line.contains("Format not on whitelist").then(|| line.strip_prefix('[')?.split_whitespace().next())?
+}
+
 /// `[Parsed_showinfo_0 @ 0x…] [info] n:   3 pts:   3003 pts_time:…` to 3003.
 fn shown_pts(line: &str) -> Option<i64> {
     let (_, rest) = line.split_once(" pts:")?;
@@ -300,6 +309,17 @@ fn shown_pts(line: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_format_that_is_not_taken_is_named() {
+        let mut log = Log::default();
+        log.line("[gif @ 0x55e871747240] Format not on whitelist 'mov,mp4'", &mut vec![]);
+        log.line("clip.gif: Invalid argument", &mut vec![]);
+        let status = std::os::unix::process::ExitStatusExt::from_raw(256);
+        let error = log.failure(Program::Ffprobe, status);
+        assert_eq!(error.failure, Failure::BadInput);
+        assert!(error.message.starts_with("the source is of the format gif,"), "{}", error.message);
+    }
 
     #[test]
     fn showinfo_is_read() {
