@@ -82,6 +82,12 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         EVERY,
+        "spec.options.renditions[]",
+        "self.name != 'audio' && !self.name.startsWith('audio-')",
+        "audio and audio-… are the names of audio tracks; take another",
+    ),
+    rule(
+        EVERY,
         "spec.options.audio.encode",
         "[has(self.aac), has(self.opus)].filter(x, x).size() == 1",
         "say exactly one of aac and opus",

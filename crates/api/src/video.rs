@@ -24,6 +24,7 @@ pub struct VideoOptions {
     pub encode: Option<VideoEncode>,
     /// Length of a media segment, 1s to 30s; rounded to whole frames. Default: 4s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("pattern" = r"^(([1-9]|[12][0-9])(\.[0-9]{1,9})?|30)s$|^([1-9][0-9]{3}|[12][0-9]{4}|30000)ms$|^00:00:((0[1-9]|[12][0-9])(\.[0-9]{1,9})?|30)$|^[0-9]{1,9}/[0-9]{1,9}s$", "title" = "a media time of 1s to 30s, such as `4s`, `2500ms` or `00:00:04`"))]
     pub segment_duration: Option<MediaTime>,
     /// How tasks are cut. Default: Auto.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,7 +159,7 @@ impl X26xPreset {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rendition {
-    /// A DNS label of at most 20 characters. One of 144p, 240p, 360p, 480p, 720p, 1080p, 1440p,
+    /// A DNS label of at most 20 characters, not `audio` or `audio-…`. One of 144p, 240p, 360p, 480p, 720p, 1080p, 1440p,
     /// 2160p and 4320p brings its 16:9 box along; any other name needs `box`.
     #[schemars(length(min = 1, max = 20), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"), extend("title" = "a DNS label: lower-case letters, digits and `-`, not at an end"))]
     pub name: String,

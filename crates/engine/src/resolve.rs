@@ -53,16 +53,11 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
     let options = &merged.options;
     let video = options.video.clone().unwrap_or_default();
     let segment_duration = video.segment_duration.unwrap_or(SEGMENT);
+    // The schema has this range for all forms but fractions.
     if !(MediaTime::seconds(1)..=MediaTime::seconds(30)).contains(&segment_duration) {
         problems.push(invalid("spec.options.video.segmentDuration", &format!("{segment_duration} is not 1s to 30s")));
     }
     let codec = video_codec(video.encode.as_ref());
-    for (n, rendition) in options.renditions.iter().flatten().enumerate() {
-        if rendition.name == "audio" || rendition.name.starts_with("audio-") {
-            let path = format!("spec.options.renditions[{n}].name");
-            problems.push(invalid(&path, &format!("`{}` is the name of an audio track; take another", rendition.name)));
-        }
-    }
     let renditions = options.renditions.as_ref().map(|list| list.iter().map(|r| rung(r, &codec)).collect());
     let audio = options.audio.clone().unwrap_or_default();
     let audio = match audio.mode {

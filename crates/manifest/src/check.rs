@@ -41,7 +41,8 @@ pub(crate) struct Check<'s> {
 }
 
 impl Check<'_> {
-    /// Checks a value with all that is below it. Rules are evaluated only where the schema holds.
+    /// Checks a value with all that is below it. Rules look at an object's own fields, so they are
+    /// evaluated where nothing is wrong with those, whatever is wrong further down.
     pub fn value(&mut self, node: &Node, schema: &JSONSchemaProps, place: &Place) {
         let before = self.problems.len();
         if schema.x_kubernetes_preserve_unknown_fields == Some(true) {
@@ -57,7 +58,11 @@ impl Check<'_> {
             (None, Value::Scalar(Scalar::Text(text))) => self.text(text, node, schema, place),
             _ => self.wrong_type(node, schema, place),
         }
-        if self.problems.len() == before {
+        let own = |problem: &Problem| {
+            let below = problem.path.strip_prefix(&place.path).unwrap_or_default();
+            !below.strip_prefix('.').unwrap_or_default().contains(['.', '['])
+        };
+        if !self.problems.iter().skip(before).any(own) {
             self.rules(node, schema, place);
         }
     }
