@@ -67,9 +67,6 @@ pub struct SiteArgs {
     /// Tasks at a time. Default: spec.scheduling.maxParallel, else one for each core.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub workers: Option<u32>,
-    /// Folder for scratch, logs and the job's state. Default: below the user's cache folder.
-    #[arg(long, value_name = "DIR")]
-    pub work_dir: Option<PathBuf>,
     /// A private network that URLs and S3 endpoints of the job may lead to, such as 127.0.0.0/8.
     #[arg(long = "allow-network", value_name = "CIDR")]
     pub allow_networks: Vec<String>,
@@ -90,6 +87,9 @@ pub struct RunArgs {
     /// What is printed: text for people, json for programs (one event a line).
     #[arg(short, long, value_enum, default_value_t = RunOutput::Text)]
     pub output: RunOutput,
+    /// Folder for scratch, logs and the job's state. Default: below the user's cache folder.
+    #[arg(long, value_name = "DIR")]
+    pub work_dir: Option<PathBuf>,
     /// Keep intermediate data after success.
     #[arg(long)]
     pub keep_work: bool,

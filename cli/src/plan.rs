@@ -24,7 +24,7 @@ use transcode_media::{
 
 use crate::{
     Exit,
-    args::{PlanArgs, PlanOutput, SiteArgs},
+    args::{PlanArgs, PlanOutput},
     jobs, run, site,
 };
 
@@ -38,8 +38,7 @@ pub async fn run(args: PlanArgs) -> anyhow::Result<Exit> {
     let mut worst = Exit::Done;
     for mut spec in specs {
         let folder = tempfile::tempdir()?;
-        let work_dir = Some(folder.path().join("work"));
-        let engine = site::engine(&SiteArgs { work_dir, ..args.site.clone() }, &mut spec)?;
+        let engine = site::engine(&args.site, Some(&folder.path().join("work")), &mut spec)?;
         let mut dry = spec.clone();
         dry.output.s3 = None;
         dry.output.file = Some(FileOutput { path: folder.path().join("out").display().to_string() });

@@ -9,7 +9,7 @@ use transcode_media::time::human;
 
 use crate::{
     Exit,
-    args::{ProbeArgs, RunOutput, SiteArgs},
+    args::{ProbeArgs, RunOutput},
     plan, run, site,
 };
 
@@ -25,8 +25,7 @@ pub async fn run(args: ProbeArgs) -> anyhow::Result<Exit> {
     let mut spec = resolve(&job, &[]).map_err(|problems| {
         anyhow::anyhow!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
     })?;
-    let work_dir = Some(folder.path().join("work"));
-    let engine = site::engine(&SiteArgs { work_dir, ..args.site.clone() }, &mut spec)?;
+    let engine = site::engine(&args.site, Some(&folder.path().join("work")), &mut spec)?;
     let (sender, mut events) = mpsc::channel(64);
     let drain = tokio::spawn(async move { while events.recv().await.is_some() {} });
     let ended = engine.run(&spec, Until::Planned, sender, run::stop_on_signal()?).await?;

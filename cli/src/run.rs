@@ -48,7 +48,7 @@ async fn job(args: &RunArgs, mut spec: ResolvedSpec, stop: CancellationToken) ->
     if args.keep_work {
         spec.delete_work = WorkDataDeletion::Never;
     }
-    let engine = site::engine(&args.site, &mut spec)?;
+    let engine = site::engine(&args.site, args.work_dir.as_deref(), &mut spec)?;
     let _lock = lock(&engine.work_dir)?;
     let started = Instant::now();
     let (sender, receiver) = mpsc::channel(256);

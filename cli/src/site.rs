@@ -9,8 +9,9 @@ use transcode_local::LocalEngine;
 
 use crate::args::SiteArgs;
 
-/// The local engine for a job. `spec` learns the number of workers: the hint for its fan-out.
-pub fn engine(args: &SiteArgs, spec: &mut ResolvedSpec) -> anyhow::Result<LocalEngine> {
+/// The local engine for a job, with its folder below `root` or the user's cache. `spec` learns the
+/// number of workers: the hint for its fan-out.
+pub fn engine(args: &SiteArgs, root: Option<&Path>, spec: &mut ResolvedSpec) -> anyhow::Result<LocalEngine> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let workers = args.workers.or(spec.max_parallel).unwrap_or(cores);
     spec.max_parallel = Some(workers);
@@ -18,7 +19,7 @@ pub fn engine(args: &SiteArgs, spec: &mut ResolvedSpec) -> anyhow::Result<LocalE
         runner: runner(args.runner.as_deref())?,
         workers,
         memory_mib: memory_mib(),
-        work_dir: work_dir(args.work_dir.as_deref(), &spec.namespace, &spec.name)?,
+        work_dir: work_dir(root, &spec.namespace, &spec.name)?,
         site: Site {
             credentials_dir: args.credentials_dir.as_ref().map(|d| d.display().to_string()),
             allow_networks: args.allow_networks.clone(),

@@ -106,7 +106,10 @@ impl Job {
         let programs = programs()?;
         let mut command = Command::new(&programs.cli);
         command.arg(verb).arg("-f").arg(self.folder.join("job.yaml"));
-        command.arg("--work-dir").arg(self.folder.join("work")).arg("--runner").arg(&programs.runner);
+        command.arg("--runner").arg(&programs.runner);
+        if verb == "run" {
+            command.arg("--work-dir").arg(self.folder.join("work"));
+        }
         command.args(arguments).envs(self.environment.iter().map(|(n, v)| (n, v)));
         command.current_dir(&self.folder).stdin(Stdio::null());
         Ok(command)
