@@ -63,7 +63,7 @@ main() {
 
 	hack/bootstrap.sh
 
-	say "Building (a few minutes the first time)"
+	say "Building (the first time ten minutes on two cores)"
 	cargo build --release -p kubectl-transcode -p job-runner
 	bin=$(target_dir)/release
 
