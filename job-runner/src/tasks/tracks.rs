@@ -162,7 +162,8 @@ async fn chunk_results(
     let missing: TaskSet = read.iter().filter(|(_, r)| r.is_none()).map(|(chunk, _)| *chunk).collect();
     if !missing.is_empty() {
         let message = format!("results of chunks {missing} of {rendition} are gone");
-        return Err(blame.chunks(rendition, missing, &message));
+        // Nothing is there to be distrusted, and somebody may be making it again just now.
+        return Err(TaskError { distrusted: vec![], ..blame.chunks(rendition, missing, &message) });
     }
     Ok(read.into_iter().filter_map(|(chunk, result)| Some((chunk, result?))).collect())
 }

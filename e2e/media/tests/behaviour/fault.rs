@@ -1,6 +1,6 @@
 //! Faults on demand (`TRANSCODE_FAULTS`): retries, strict and permissive integrity, warnings.
 
-use std::fs;
+use std::{collections::BTreeSet, fs};
 
 use anyhow::{Context, Result};
 use e2e_media::{listing, published::Published};
@@ -27,7 +27,9 @@ fn garbage_is_seen_by_verify_and_made_again_all_at_once() -> Result<()> {
     let folder = folder()?;
     let faults = "encode-low/*/0=garbage;encode-top/1/0=garbage";
     let finished = job(&folder, OPTIONS)?.with("TRANSCODE_FAULTS", faults).succeed(&[])?;
-    assert_eq!(finished.started("encode").len() as u64, 2 * CHUNKS + CHUNKS + 1);
+    // Merge and Package look at the same time: a late finding starts a task that finds its work done.
+    let again = finished.started("encode").len() as u64 - 2 * CHUNKS;
+    assert!((CHUNKS + 1..=CHUNKS + 3).contains(&again), "{again} chunks were started again");
     for media in Published::read(&folder.path().join("out"))?.video() {
         let file = folder.path().join("one.mp4");
         fs::write(&file, &media.bytes)?;
@@ -53,7 +55,8 @@ fn segments_that_are_gone_before_they_are_merged_are_made_again() -> Result<()> 
     fs::remove_file(&segments[0])?;
     fs::write(segments.last().context("no segment")?, "damaged")?;
     let finished = job.succeed(&[])?;
-    assert_eq!(finished.started("encode"), [("encode-top".to_owned(), 0), ("encode-top".to_owned(), CHUNKS - 1)]);
+    let again: BTreeSet<_> = finished.started("encode").into_iter().collect();
+    assert_eq!(again, BTreeSet::from([("encode-top".to_owned(), 0), ("encode-top".to_owned(), CHUNKS - 1)]));
     Ok(())
 }
 
