@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    observe::{Attempts, Failure, Observation, Outcome, TaskFailure},
+    observe::{Failure, Observation, TaskFailure},
     plan::{Domain, Need, Plan, Stage, StageEnd, StageId},
+    record::{Attempts, Outcome},
     taskset::TaskSet,
 };
 

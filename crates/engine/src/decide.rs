@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::{
     assess::{MAX_REOPENINGS, Progress, StageProgress, StageState},
     extend::{extend, renditions},
-    observe::{BatchId, BatchState, Failure, Intent, Observation, Outcome, RecordEntry},
+    observe::{BatchId, BatchState, Failure, Intent, Observation},
     plan::{Domain, Need, Plan, Stage, StageEnd, StageId, StageKind},
+    record::{Outcome, RecordEntry},
     spec::ResolvedSpec,
     taskset::TaskSet,
 };

@@ -14,8 +14,9 @@ use crate::{
     assess::{Progress, StageProgress, StageState},
     extend::{fan_out, renditions},
     facts::{Facts, MediaSummary},
-    observe::{Observation, Outcome},
+    observe::Observation,
     plan::{Plan, StageEnd, StageKind},
+    record::Outcome,
     spec::ResolvedSpec,
     warnings::warnings,
 };

@@ -1,0 +1,223 @@
+//! The record of what was seen before. It only condenses observations: losing it loses attempts and
+//! times, never work, because Split finds what is done.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    facts::{Facts, Summary},
+    observe::{BatchId, Failure, TaskFailure},
+    plan::StageId,
+    taskset::TaskSet,
+};
+
+/// Failed attempts of one task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempts {
+    /// Failed ones that count.
+    pub failed: u32,
+    /// Ones that were stopped from outside; capped too.
+    #[serde(default)]
+    pub disrupted: u32,
+    /// The last one.
+    pub last: TaskFailure,
+    /// When the last one was seen.
+    pub at: Timestamp,
+}
+
+/// How the job ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Outcome {
+    /// Published and verified.
+    Complete {
+        /// `Published` or `AlreadyPublished`.
+        reason: String,
+    },
+    /// Ended without an output.
+    Failed {
+        /// CamelCase.
+        reason: String,
+        /// What, where, what to do.
+        message: String,
+    },
+}
+
+/// Start and end of a stage, as a driver saw them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Times {
+    /// Its first batch was started.
+    pub started: Timestamp,
+    /// Its last task ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Timestamp>,
+}
+
+/// What was seen. Grows by [`RecordEntry`] only.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Record {
+    /// Tasks that are done.
+    pub done: BTreeMap<StageId, TaskSet>,
+    /// Failed attempts by stage and task; a task that succeeded later keeps them.
+    pub attempts: BTreeMap<StageId, BTreeMap<u32, Attempts>>,
+    /// What stages told.
+    pub facts: Facts,
+    /// Start and end of stages.
+    pub times: BTreeMap<StageId, Times>,
+    /// Batches started so far, by stage.
+    pub batches: BTreeMap<StageId, u32>,
+    /// Ended batches of which everything is on the record.
+    pub seen: BTreeSet<BatchId>,
+    /// Tasks of running batches whose end is on the record.
+    pub counted: BTreeMap<BatchId, TaskSet>,
+    /// How often a stage was opened again.
+    pub reopened: BTreeMap<StageId, u32>,
+    /// Enhancements that nobody waits for any more.
+    pub given_up: BTreeSet<StageId>,
+    /// The end.
+    pub ended: Option<Outcome>,
+}
+
+/// One thing that was seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RecordEntry {
+    /// Tasks were found done.
+    Found {
+        /// Stage.
+        stage: StageId,
+        /// Which.
+        tasks: TaskSet,
+    },
+    /// Tasks succeeded.
+    Done {
+        /// In which batch.
+        batch: BatchId,
+        /// Which.
+        tasks: TaskSet,
+    },
+    /// A task failed.
+    Failed {
+        /// In which batch.
+        batch: BatchId,
+        /// Which.
+        task: u32,
+        /// Why.
+        failure: TaskFailure,
+        /// When it was seen.
+        at: Timestamp,
+    },
+    /// A stage told something.
+    Told {
+        /// Stage.
+        stage: StageId,
+        /// What.
+        summary: Summary,
+    },
+    /// A batch was started.
+    Started {
+        /// Which.
+        batch: BatchId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A stage ended.
+    Finished {
+        /// Which.
+        stage: StageId,
+        /// When.
+        at: Timestamp,
+    },
+    /// Everything that a batch told is on the record.
+    Ended {
+        /// Which.
+        batch: BatchId,
+    },
+    /// Results are gone: these tasks are to be done again.
+    Reopened {
+        /// Stage.
+        stage: StageId,
+        /// Which.
+        tasks: TaskSet,
+    },
+    /// A stage was made of what is made again, and so is to be done again as a whole.
+    Outdated {
+        /// Stage.
+        stage: StageId,
+    },
+    /// An enhancement took too long.
+    GivenUp {
+        /// Stage.
+        stage: StageId,
+    },
+}
+
+impl Record {
+    /// Adds what was seen. Idempotent for everything but failures.
+    pub fn note(&mut self, entry: RecordEntry) {
+        match entry {
+            RecordEntry::Found { stage, tasks } => self.done.entry(stage).or_default().union(&tasks),
+            RecordEntry::Done { batch, tasks } => {
+                self.done.entry(batch.stage.clone()).or_default().union(&tasks);
+                self.counted.entry(batch).or_default().union(&tasks);
+            }
+            RecordEntry::Told { stage, summary } => {
+                self.facts.0.insert(stage, summary);
+            }
+            RecordEntry::Failed { batch, task, failure, at } => {
+                self.failed(batch.stage.clone(), task, failure, at);
+                self.counted.entry(batch).or_default().insert(task);
+            }
+            RecordEntry::Started { batch, at } => {
+                let count = self.batches.entry(batch.stage.clone()).or_default();
+                *count = (*count).max(batch.number + 1);
+                let times = self.times.entry(batch.stage).or_insert(Times { started: at, finished: None });
+                times.finished = None;
+            }
+            RecordEntry::Finished { stage, at } => {
+                self.times.entry(stage).or_insert(Times { started: at, finished: None }).finished = Some(at);
+            }
+            RecordEntry::Ended { batch } => {
+                self.counted.remove(&batch);
+                self.seen.insert(batch);
+            }
+            RecordEntry::Reopened { stage, tasks } => {
+                self.done.entry(stage.clone()).or_default().subtract(&tasks);
+                self.times.entry(stage.clone()).and_modify(|t| t.finished = None);
+                *self.reopened.entry(stage).or_default() += 1;
+            }
+            RecordEntry::Outdated { stage } => {
+                self.done.remove(&stage);
+                self.times.entry(stage).and_modify(|t| t.finished = None);
+            }
+            RecordEntry::GivenUp { stage } => {
+                self.given_up.insert(stage);
+            }
+        }
+    }
+
+    /// Runs of a task that ended before now: failed, stopped, or done and lost again.
+    pub fn runs_before(&self, stage: &StageId, task: u32) -> u32 {
+        let attempts = self.attempts.get(stage).and_then(|a| a.get(&task));
+        let reopened = self.reopened.get(stage).copied().unwrap_or(0);
+        attempts.map_or(0, |a| a.failed + a.disrupted) + reopened
+    }
+
+    fn failed(&mut self, stage: StageId, task: u32, failure: TaskFailure, at: Timestamp) {
+        let disrupted = failure.failure == Failure::Disrupted;
+        let attempts = self.attempts.entry(stage).or_default().entry(task).or_insert_with(|| Attempts {
+            failed: 0,
+            disrupted: 0,
+            last: failure.clone(),
+            at,
+        });
+        attempts.failed += u32::from(!disrupted);
+        attempts.disrupted += u32::from(disrupted);
+        attempts.last = failure;
+        attempts.at = at;
+    }
+}
