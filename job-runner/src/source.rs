@@ -3,7 +3,6 @@
 use std::{path::Path, sync::Arc};
 
 use transcode_api::Input;
-use transcode_contract::TaskFile;
 use transcode_engine::{Failure, layout};
 use transcode_media::argv::SourceUrl;
 use transcode_storage::{
@@ -11,7 +10,10 @@ use transcode_storage::{
     StoreSource,
 };
 
-use crate::{context::Context, error::TaskError};
+use crate::{
+    context::{Context, Task},
+    error::TaskError,
+};
 
 /// The source, served to ffmpeg.
 pub struct OpenSource {
@@ -74,20 +76,18 @@ fn same_source(context: &Context, found: &SourceIdentity) -> Result<(), TaskErro
 }
 
 /// What the site lets user-given URLs lead to.
-fn policy(task: &TaskFile) -> Result<GuardPolicy, TaskError> {
+fn policy(task: &Task) -> Result<GuardPolicy, TaskError> {
     let mut policy = GuardPolicy::default();
     for network in &task.site.allow_networks {
         let net = network.parse().map_err(|_| {
             TaskError::new(Failure::Misconfigured, format!("`{network}` is no network such as 10.0.0.0/8"))
         })?;
         policy.allow.push(net);
-        // Who may use private addresses may use their ports.
-        policy.ports.clear();
     }
     Ok(policy)
 }
 
-fn s3(task: &TaskFile, store: &str, bucket: &str, prefix: &str) -> Result<S3Store, TaskError> {
+fn s3(task: &Task, store: &str, bucket: &str, prefix: &str) -> Result<S3Store, TaskError> {
     let spec = task.spec.stores.iter().find(|s| s.name == store);
     let spec = spec.ok_or_else(|| TaskError::new(Failure::Misconfigured, format!("no store is named `{store}`")))?;
     // Never other credentials than those that the store names.
@@ -107,7 +107,7 @@ fn s3(task: &TaskFile, store: &str, bucket: &str, prefix: &str) -> Result<S3Stor
     Ok(S3Store::new(spec, bucket, prefix, folder.as_deref(), &policy(task)?)?)
 }
 
-async fn input(task: &TaskFile) -> Result<Arc<dyn Source>, TaskError> {
+async fn input(task: &Task) -> Result<Arc<dyn Source>, TaskError> {
     let Input { s3: object, http, file, .. } = &task.spec.input;
     if let Some(file) = file {
         return Ok(Arc::new(FileSource::open(&file.path).await.map_err(TaskError::of_source)?));
@@ -123,7 +123,7 @@ async fn input(task: &TaskFile) -> Result<Arc<dyn Source>, TaskError> {
 }
 
 /// The store below the output's prefix or folder.
-pub fn output(task: &TaskFile) -> Result<Arc<dyn Store>, TaskError> {
+pub fn output(task: &Task) -> Result<Arc<dyn Store>, TaskError> {
     let output = &task.spec.output;
     match (&output.file, &output.s3) {
         (Some(file), _) => Ok(Arc::new(FileStore::new(&file.path)?)),

@@ -21,14 +21,16 @@ use crate::error::{Result, StoreError};
 pub struct GuardPolicy {
     /// Networks that are allowed although they aren't public.
     pub allow: Vec<IpNet>,
-    /// Ports that HTTP sources may use; empty allows any.
+    /// Ports that HTTP sources may use; empty allows any. In networks that are allowed every port is.
     pub ports: Vec<u16>,
+    /// Nothing but `allow` is allowed, public addresses neither.
+    pub(crate) confined: bool,
 }
 
 impl Default for GuardPolicy {
     /// Public addresses, and the ports 80, 443, 8080 and 8443.
     fn default() -> Self {
-        Self { allow: Vec::new(), ports: vec![80, 443, 8080, 8443] }
+        Self { allow: Vec::new(), ports: vec![80, 443, 8080, 8443], confined: false }
     }
 }
 
@@ -36,21 +38,31 @@ impl GuardPolicy {
     /// Any address but those of metadata services, and any port: for a person's own machine, who
     /// can connect anywhere already.
     pub fn trusting() -> Self {
-        Self { allow: vec![Ipv4Net::default().into(), Ipv6Net::default().into()], ports: Vec::new() }
+        Self { allow: vec![Ipv4Net::default().into(), Ipv6Net::default().into()], ports: Vec::new(), ..Self::default() }
     }
 
     /// Refuses a URL by its scheme, port, credentials or literal address. Names are checked when
     /// they are resolved.
     pub fn check_url(&self, url: &Url) -> Result<()> {
-        self.check_host(url)?;
-        let port = url.port_or_known_default().unwrap_or_default();
-        if !self.ports.is_empty() && !self.ports.contains(&port) {
-            return Err(StoreError::refused(
-                redact(url),
-                format!("port {port} is not allowed; an administrator can allow it"),
-            ));
+        if self.is_usual(url) {
+            return self.check_host(url);
         }
-        Ok(())
+        let port = url.port_or_known_default().unwrap_or_default();
+        let why = format!("port {port} is not allowed; an administrator can allow the network");
+        match self.allow.is_empty() {
+            true => Err(StoreError::refused(redact(url), why)),
+            false => self.confined().check_host(url),
+        }
+    }
+
+    /// Whether its port is one that may be used everywhere.
+    pub(crate) fn is_usual(&self, url: &Url) -> bool {
+        self.ports.is_empty() || url.port_or_known_default().is_some_and(|port| self.ports.contains(&port))
+    }
+
+    /// The same networks and no others: for unusual ports.
+    pub(crate) fn confined(&self) -> Self {
+        Self { confined: true, ..self.clone() }
     }
 
     /// As [`GuardPolicy::check_url`], for the endpoint of a store, which may have any port.
@@ -81,8 +93,10 @@ impl GuardPolicy {
         if self.allow.iter().any(|net| net.contains(&seen) || net.contains(&ip)) {
             return Ok(());
         }
+        const ADVICE: &str = "; an administrator can allow its network";
         match not_public(seen) {
-            Some(kind) => forbidden(kind, "; an administrator can allow its network"),
+            Some(kind) => forbidden(kind, ADVICE),
+            None if self.confined => forbidden("not in a network whose every port is allowed", ADVICE),
             None => Ok(()),
         }
     }

@@ -16,7 +16,7 @@ use crate::store::ByteStream;
 
 mod remote;
 
-use remote::{Remote, Version};
+use remote::{Clients, Remote, Version};
 
 /// How much, how long and how often an HTTP source may be asked.
 #[derive(Debug, Clone)]
@@ -66,12 +66,13 @@ impl HttpSource {
     pub async fn open(url: &str, policy: &GuardPolicy, limits: &HttpLimits) -> Result<Self> {
         // A URL that doesn't parse isn't shown: it may hold a signature all the same.
         let url = Url::parse(url).map_err(|why| StoreError::misconfigured("the URL of an HTTP source", why))?;
-        let client = client(&url, policy, limits)?;
+        let clients =
+            Clients { usual: client(&url, policy, limits)?, unusual: client(&url, &policy.confined(), limits)? };
         let idle = limits.idle_timeout;
         let retry = Retry { attempts: limits.attempts, delay: limits.retry_delay, idle };
         let uri = redact(&url);
         let (policy, max_redirects) = (policy.clone(), limits.max_redirects);
-        let mut remote = Remote { client, url, uri, policy, max_redirects, version: Version::default() };
+        let mut remote = Remote { clients, url, uri, policy, max_redirects, version: Version::default() };
         remote.version = retry.run(&remote.uri, || remote.probe()).await?;
         let Version { size, .. } = remote.version;
         if size > limits.max_size {

@@ -186,7 +186,13 @@ async fn redirects_are_followed_and_checked() {
 async fn the_guard_stands_before_names_addresses_and_ports() {
     let server = serve(noise(10), |_| None).await;
     let port: u16 = server.url.rsplit(':').next().unwrap().parse().unwrap();
-    let any_port = GuardPolicy { ports: Vec::new(), ..GuardPolicy::default() };
+    let policy = |ports: &[u16], allow: &[&str]| {
+        let mut policy = GuardPolicy::default();
+        policy.ports = ports.to_vec();
+        policy.allow = allow.iter().map(|net| net.parse().unwrap()).collect();
+        policy
+    };
+    let any_port = policy(&[], &[]);
     let refused = async |url: String, policy: &GuardPolicy, words: &str| {
         let error = HttpSource::open(&url, policy, &limits()).await.unwrap_err();
         assert_matches(error, |e| matches!(e, StoreError::Refused { .. }), words);
@@ -194,11 +200,16 @@ async fn the_guard_stands_before_names_addresses_and_ports() {
     refused(server.url.clone(), &any_port, "loopback").await;
     refused(format!("http://localhost:{port}/"), &any_port, "loopback").await;
     refused(format!("http://[::ffff:127.0.0.1]:{port}/"), &any_port, "loopback").await;
-    let port_only = GuardPolicy { ports: vec![80], ..GuardPolicy::trusting() };
-    refused(server.url.clone(), &port_only, "port").await;
+    refused(server.url.clone(), &policy(&[80], &[]), "port").await;
+    // An unusual port is for the allowed networks alone, whatever a name leads to.
+    let elsewhere = policy(&[80], &["10.0.0.0/8"]);
+    refused(server.url.clone(), &elsewhere, "loopback").await;
+    refused(format!("http://localhost:{port}/"), &elsewhere, "loopback").await;
+    refused(format!("http://8.8.8.8:{port}/"), &elsewhere, "not in a network whose every port is allowed").await;
     assert!(server.requests.lock().unwrap().is_empty());
-    let allowed = GuardPolicy { allow: vec!["127.0.0.0/8".parse().unwrap()], ports: vec![port] };
+    let allowed = policy(&[80], &["127.0.0.0/8"]);
     HttpSource::open(&format!("http://localhost:{port}/"), &allowed, &limits()).await.unwrap();
+    HttpSource::open(&server.url, &allowed, &limits()).await.unwrap();
 }
 
 #[tokio::test]

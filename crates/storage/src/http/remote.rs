@@ -46,9 +46,15 @@ impl Version {
     }
 }
 
+/// A client that resolves names as the policy says, and one for unusual ports.
+pub(super) struct Clients {
+    pub(super) usual: Client,
+    pub(super) unusual: Client,
+}
+
 /// A URL, and the version of what lies there.
 pub(super) struct Remote {
-    pub(super) client: Client,
+    pub(super) clients: Clients,
     pub(super) url: Url,
     /// The URL for messages.
     pub(super) uri: String,
@@ -93,7 +99,8 @@ impl Remote {
         let mut url = self.url.clone();
         for _ in 0..=self.max_redirects {
             self.policy.check_url(&url)?;
-            let mut request = self.client.get(url.clone()).header(RANGE, range).header(ACCEPT_ENCODING, "identity");
+            let client = if self.policy.is_usual(&url) { &self.clients.usual } else { &self.clients.unusual };
+            let mut request = client.get(url.clone()).header(RANGE, range).header(ACCEPT_ENCODING, "identity");
             if let Some(strong) = self.version.strong() {
                 request = request.header(IF_RANGE, strong);
             }
