@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
-use transcode_api::{ProfileKind, ProfileSpec, TranscodeJob};
+use transcode_api::{ProfileKind, TranscodeJob};
 use transcode_engine::{ResolvedSpec, resolve};
 use transcode_manifest::{Document, Manifests, Problem, read, render};
 
@@ -91,13 +91,7 @@ fn resolved(job: &TranscodeJob, document: &Document, manifests: &[Manifests]) ->
                 .iter()
                 .flat_map(Manifests::cluster_profiles)
                 .find(|(_, p)| p.metadata.name.as_deref() == Some(&wanted.name))
-                .map(|(_, p)| ProfileSpec {
-                    stores: p.spec.stores.clone(),
-                    options: p.spec.options.clone(),
-                    scheduling: p.spec.scheduling.clone(),
-                    retry: p.spec.retry.clone(),
-                    work_data: p.spec.work_data.clone(),
-                }),
+                .map(|(_, p)| p.spec.clone().into()),
         };
         match found {
             Some(profile) => profiles.push(profile),

@@ -5,8 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
-use transcode_contract::TaskFile;
-use transcode_engine::{Failure, Layout, MediaSummary, SplitSummary, StageId, StageKind, TaskSet};
+use transcode_contract::Site;
+use transcode_engine::{Facts, Failure, Layout, MediaSummary, ResolvedSpec, SplitSummary, StageId, StageKind, TaskSet};
 use transcode_media::{chunk::Chunk, index::PacketIndex, timeline::Timeline, track::FileFacts};
 use transcode_storage::{Store, StoreError};
 
@@ -18,14 +18,41 @@ const MAX_OBJECT: u64 = 256 << 20;
 /// A file of the output that is read whole at most: a segment has less than 2 GiB.
 const MAX_FILE: u64 = 2 << 30;
 
-/// One task.
-pub struct Context {
-    /// The task file.
-    pub task: TaskFile,
-    /// Which task of its stage.
+/// What there is to do.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// The job.
+    pub spec: ResolvedSpec,
+    /// What Probe and Split told; empty for Probe itself.
+    pub facts: Facts,
+    /// Which stage.
+    pub stage: StageId,
+    /// Which task of it.
     pub index: u32,
-    /// Failed attempts before.
+    /// Runs of it before this one.
     pub attempt: u32,
+    /// Permissive mode: chunks that could not be made and are gaps in every rendition.
+    pub gaps: TaskSet,
+    /// The job was deleted: what Cleanup deletes.
+    pub erase: Option<Erase>,
+    /// What the site allows and where it keeps things.
+    pub site: Site,
+}
+
+/// What of a deleted job goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Erase {
+    /// Everything that was not published.
+    Work,
+    /// What was published too.
+    All,
+}
+
+/// One task.
+#[derive(Clone)]
+pub struct Context {
+    /// What there is to do.
+    pub task: Task,
     /// Folder for partial files.
     pub scratch: PathBuf,
     /// The output.
@@ -34,25 +61,19 @@ pub struct Context {
 
 impl Context {
     /// Opens the output store.
-    pub fn new(task: TaskFile, index: u32, attempt: u32, scratch: PathBuf) -> Result<Self, TaskError> {
+    pub fn new(task: Task, scratch: PathBuf) -> Result<Self, TaskError> {
         let store = source::output(&task)?;
-        Ok(Context { task, index, attempt, scratch, store })
+        Ok(Context { task, scratch, store })
     }
 
     /// What Probe told.
     pub fn media(&self) -> Result<&MediaSummary, TaskError> {
-        self.task
-            .facts
-            .media()
-            .ok_or_else(|| TaskError::new(Failure::Misconfigured, "the task file lacks what Probe told"))
+        self.task.facts.media().ok_or_else(|| TaskError::new(Failure::Misconfigured, "the facts lack what Probe told"))
     }
 
     /// What Split told.
     pub fn split(&self) -> Result<&SplitSummary, TaskError> {
-        self.task
-            .facts
-            .split()
-            .ok_or_else(|| TaskError::new(Failure::Misconfigured, "the task file lacks what Split told"))
+        self.task.facts.split().ok_or_else(|| TaskError::new(Failure::Misconfigured, "the facts lack what Split told"))
     }
 
     /// Keys and places.

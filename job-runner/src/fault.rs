@@ -23,7 +23,7 @@ pub enum Fault {
 /// The fault that the environment asks for in this task.
 pub fn asked(context: &Context) -> Option<Fault> {
     let list = std::env::var("TRANSCODE_FAULTS").ok()?;
-    find(&list, &context.task.stage.to_string(), context.index, context.attempt)
+    find(&list, &context.task.stage.to_string(), context.task.index, context.task.attempt)
 }
 
 fn find(list: &str, stage: &str, index: u32, attempt: u32) -> Option<Fault> {

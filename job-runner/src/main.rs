@@ -14,31 +14,58 @@ mod process;
 mod source;
 mod tasks;
 
-use std::{io::Read, path::PathBuf, process::ExitCode as Status};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    process::ExitCode as Status,
+    time::Duration,
+};
 
 use clap::Parser;
+use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
-use transcode_contract::{ExitCode, Report, TaskFile, VERSION};
-use transcode_engine::{Failure, Summary};
+use transcode_contract::{ExitCode, FactsFile, JobFile, Report, VERSION};
+use transcode_engine::{Failure, StageId, Summary, TaskSet};
 
-use crate::{context::Context, error::TaskError};
+use crate::{
+    context::{Context, Erase, Task},
+    error::TaskError,
+};
 
 /// Runs one task of a transcoding job.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
-    /// The task file.
+    /// The job file.
     #[arg(long)]
-    task: PathBuf,
-    /// Index of the task in its stage.
+    job: PathBuf,
+    /// What Probe and Split told; Probe has none.
+    #[arg(long)]
+    facts: Option<PathBuf>,
+    /// Which stage, such as `encode-720p`.
+    #[arg(long)]
+    stage: StageId,
+    /// Tasks of the stage that are run together, such as `0-3,7`.
+    #[arg(long)]
+    tasks: TaskSet,
+    /// Which of these tasks this process runs, counted from 0.
     #[arg(long, env = "JOB_COMPLETION_INDEX", default_value_t = 0)]
     index: u32,
-    /// Failed attempts before this one.
+    /// Runs of the task before this one.
     #[arg(long, default_value_t = 0)]
     attempt: u32,
+    /// Chunks that are gaps in every rendition.
+    #[arg(long, default_value = "")]
+    gaps: TaskSet,
+    /// The job was deleted: what Cleanup deletes.
+    #[arg(long, value_enum)]
+    erase: Option<Erase>,
     /// Folder for partial files; made and removed by the task.
     #[arg(long)]
     scratch: PathBuf,
+    /// A task that takes longer is stuck.
+    #[arg(long)]
+    deadline_seconds: Option<u64>,
     /// Where the report goes.
     #[arg(long, default_value = "/dev/termination-log")]
     report: PathBuf,
@@ -60,7 +87,7 @@ async fn main() -> Status {
     let result = run(&args, &stop).await;
     let _ = tokio::fs::remove_dir_all(&args.scratch).await;
     let (report, code) = match result {
-        Ok(summary) => (Report::done(summary), ExitCode::Done),
+        Ok(told) => (Report::done(told), ExitCode::Done),
         Err(error) => {
             let error = if stop.is_cancelled() { TaskError::terminated() } else { error };
             tracing::error!(reason = error.failure.reason(), "{}", error.message);
@@ -81,25 +108,53 @@ fn write_report(args: &Args, report: &Report) -> std::io::Result<()> {
     std::fs::write(&args.report, serde_json::to_vec(report)?)
 }
 
-async fn run(args: &Args, stop: &CancellationToken) -> Result<Option<Summary>, TaskError> {
-    let wrong = |what: String| TaskError::new(Failure::Misconfigured, what);
-    let bytes = std::fs::read(&args.task)
-        .map_err(|e| wrong(format!("the task file {} can't be read: {e}", args.task.display())))?;
-    let task: TaskFile = serde_json::from_slice(&bytes)
-        .map_err(|e| wrong(format!("the task file {} is not understood: {e}", args.task.display())))?;
-    if task.version > VERSION {
-        return Err(wrong(format!(
-            "the task file has version {}, this runner knows {VERSION}: use a newer runner image",
-            task.version
-        )));
-    }
+async fn run(args: &Args, stop: &CancellationToken) -> Result<Vec<Summary>, TaskError> {
     std::fs::create_dir_all(&args.scratch).map_err(|e| TaskError::scratch(&args.scratch, &e))?;
-    let context = Context::new(task, args.index, args.attempt, args.scratch.clone())?;
+    let context = Context::new(task(args)?, args.scratch.clone())?;
+    // Whatever is dropped first: its children are killed with it.
     tokio::select! {
         result = tasks::run(&context) => result,
-        // The task is dropped, and its children are killed with it.
         () = stop.cancelled() => Err(TaskError::terminated()),
+        error = deadline(args.deadline_seconds) => Err(error),
     }
+}
+
+/// What the command line and its files ask for.
+fn task(args: &Args) -> Result<Task, TaskError> {
+    let job: JobFile = read(&args.job, |job: &JobFile| job.version)?;
+    let facts = args.facts.as_ref().map(|path| read(path, |facts: &FactsFile| facts.version)).transpose()?;
+    let index = args.tasks.iter().nth(args.index as usize).ok_or_else(|| {
+        TaskError::new(Failure::Misconfigured, format!("there is no task {} among {}", args.index, args.tasks))
+    })?;
+    Ok(Task {
+        spec: job.spec,
+        facts: facts.map(|file| file.facts).unwrap_or_default(),
+        stage: args.stage.clone(),
+        index,
+        attempt: args.attempt,
+        gaps: args.gaps.clone(),
+        erase: args.erase,
+        site: job.site,
+    })
+}
+
+fn read<T: DeserializeOwned>(path: &Path, version: impl Fn(&T) -> u32) -> Result<T, TaskError> {
+    let wrong = |what: String| TaskError::new(Failure::Misconfigured, format!("the file {} {what}", path.display()));
+    let bytes = std::fs::read(path).map_err(|e| wrong(format!("can't be read: {e}")))?;
+    let file: T = serde_json::from_slice(&bytes).map_err(|e| wrong(format!("is not understood: {e}")))?;
+    match version(&file) {
+        newer if newer > VERSION => {
+            Err(wrong(format!("has version {newer}, this runner knows {VERSION}: use a newer runner image")))
+        }
+        _ => Ok(file),
+    }
+}
+
+/// Whatever shows signs of life may still take for ever.
+async fn deadline(seconds: Option<u64>) -> TaskError {
+    let Some(seconds) = seconds else { return std::future::pending().await };
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    TaskError::new(Failure::Stuck, format!("the task was stopped after {seconds} s, far longer than was estimated"))
 }
 
 /// SIGTERM, SIGINT, or the end of standard input.

@@ -170,6 +170,11 @@ fn add_immutability(schema: &mut JSONSchemaProps) {
     };
     let mut rules = Vec::new();
     immutable_fields(spec, "", &mut rules);
+    push(
+        spec,
+        "!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",
+        "cancel cannot be taken back: make a new job instead",
+    );
     for (field, cel) in rules {
         push(spec, &cel, &format!("{field} cannot be changed: make a new job instead"));
     }
@@ -253,7 +258,7 @@ mod tests {
         for (path, schema) in every_schema() {
             assert_eq!(schema.nullable, None, "{path}");
             assert_eq!(schema.default, None, "{path}");
-            assert_eq!(schema.additional_properties, None, "{path}");
+            assert!(schema.additional_properties.is_none() || schema.max_properties.is_some(), "{path}: no bound");
             assert_eq!(schema.x_kubernetes_preserve_unknown_fields, None, "{path}");
             assert!(
                 schema.description.is_some() || path.ends_with("[]") || path.ends_with(".spec"),
@@ -303,6 +308,12 @@ mod tests {
         let rules = spec.x_kubernetes_validations.unwrap();
         let message = |r: &ValidationRule| r.message.clone().unwrap();
         assert!(rules.iter().any(|r| message(r) == "inputs cannot be changed: make a new job instead"));
-        assert!(!rules.iter().any(|r| message(r).starts_with("scheduling")));
+        assert!(rules.iter().any(|r| message(r) == "scheduling.encode cannot be changed: make a new job instead"));
+        for mutable in MUTABLE {
+            assert!(
+                !rules.iter().any(|r| message(r).starts_with(&format!("{mutable} cannot be changed"))),
+                "{mutable}"
+            );
+        }
     }
 }

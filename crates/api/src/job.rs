@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     audio::AudioOptions,
     profile::ProfileRef,
+    scheduling::Scheduling,
     status::TranscodeJobStatus,
     storage::{Input, Output, StoreSpec},
     thumbnail::Thumbnail,
@@ -62,6 +63,21 @@ pub struct TranscodeJobSpec {
     /// What becomes of intermediate data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_data: Option<WorkData>,
+    /// Stops what runs and starts nothing until it is taken back. What a running task has done so far
+    /// is lost; finished ones are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspend: Option<bool>,
+    /// Ends the job as Failed, reason Cancelled. Can't be taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel: Option<bool>,
+    /// A failed job begins again when this changes; only what is missing is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64))]
+    pub retry_token: Option<String>,
+    /// The job is deleted so long after it ended. Default: never. What it published stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 315360000))]
+    pub ttl_seconds_after_finished: Option<i32>,
 }
 
 /// What is done to the media. Absent means off, or found out from the source.
@@ -84,16 +100,6 @@ pub struct ProcessingOptions {
     /// What happens to a source or chunk that can't be encoded whole. Default: Strict.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrity: Option<Integrity>,
-}
-
-/// Where and how wide a job runs.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Scheduling {
-    /// Tasks at a time. Default: what the site gives; for the local engine one for each core.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1, max = 10000))]
-    pub max_parallel: Option<u32>,
 }
 
 /// Retry policies of the two failure domains.

@@ -4,6 +4,7 @@
 //! job.rs      TranscodeJob: inputs, outputs, options, scheduling, retry
 //! profile.rs  TranscodeProfile, ClusterTranscodeProfile: the same options, shared
 //! video.rs    renditions and video encoding       audio.rs      audio encoding
+//! scheduling.rs  where pods go and what they ask for
 //! storage.rs  stores, inputs, outputs             thumbnail.rs  the thumbnail
 //! value.rs    media time, bit rates, positions    status.rs     the status subresource
 //! crd.rs      the custom resource definitions, made of all of these
@@ -18,6 +19,7 @@ pub mod crd;
 pub mod job;
 pub mod profile;
 pub mod rules;
+pub mod scheduling;
 pub mod status;
 pub mod storage;
 pub mod thumbnail;
@@ -25,14 +27,13 @@ pub mod value;
 pub mod video;
 
 pub use audio::{AacEncode, AudioEncode, AudioOptions, OpusEncode};
-pub use job::{
-    Attempts, ProcessingOptions, Retry, Scheduling, TranscodeJob, TranscodeJobSpec, WorkData, WorkDataDeletion,
-};
+pub use job::{Attempts, ProcessingOptions, Retry, TranscodeJob, TranscodeJobSpec, WorkData, WorkDataDeletion};
 pub use profile::{ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, TranscodeProfile};
+pub use scheduling::{PodResources, PodSettings, Scheduling, TaintEffect, Toleration, TolerationOperator};
 pub use status::TranscodeJobStatus;
 pub use storage::{
-    Addressing, CredentialsSpec, FileInput, FileOutput, Format, HttpInput, Input, Output, S3Input, S3Output, S3Store,
-    SecretRef, StoreSpec,
+    Addressing, CredentialsSpec, FileInput, FileOutput, Format, HttpInput, Input, OnDelete, Output, S3Input, S3Output,
+    S3Store, SecretRef, StoreSpec,
 };
 pub use thumbnail::{ImageFormat, Thumbnail};
 pub use value::{Bitrate, MediaTime, Position, Rational, ValueError};

@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    job::{ProcessingOptions, Retry, Scheduling, WorkData},
+    job::{ProcessingOptions, Retry, WorkData},
+    scheduling::Scheduling,
     storage::StoreSpec,
 };
 
@@ -83,4 +84,11 @@ profile_fields! {
         derive = "PartialEq"
     )]
     ClusterProfileSpec
+}
+
+impl From<ClusterProfileSpec> for ProfileSpec {
+    fn from(spec: ClusterProfileSpec) -> Self {
+        let ClusterProfileSpec { stores, options, scheduling, retry, work_data } = spec;
+        ProfileSpec { stores, options, scheduling, retry, work_data }
+    }
 }

@@ -26,7 +26,7 @@ pub struct Rule {
 }
 
 /// Fields of a job's spec that may change once it exists. Every other field stays as it is.
-pub const MUTABLE: &[&str] = &["scheduling.maxParallel"];
+pub const MUTABLE: &[&str] = &["scheduling.maxParallel", "suspend", "cancel", "retryToken", "ttlSecondsAfterFinished"];
 
 const JOB: &[&str] = &["TranscodeJob"];
 const EVERY: &[&str] = &["TranscodeJob", "TranscodeProfile", "ClusterTranscodeProfile"];

@@ -18,10 +18,22 @@ pub struct TranscodeJobStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub message: Option<String>,
-    /// `Ready`, `Reconciling`, `Stalled`, `Complete`, `Failed`.
+    /// `Ready`, `Reconciling`, `Stalled`, `Complete`, `Failed`, `Suspended`, `Queued`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+    /// Start of the first task, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub started_at: Option<String>,
+    /// When the job ended, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub finished_at: Option<String>,
+    /// How the tasks are cut, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub fan_out: Option<String>,
     /// What the probe found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub media: Option<MediaStatus>,
@@ -54,6 +66,10 @@ pub struct TranscodeJobStatus {
 pub enum Phase {
     /// Seen, nothing runs yet.
     Pending,
+    /// Tasks wait for room.
+    Queued,
+    /// Stopped by its user for a while.
+    Suspended,
     /// Tasks run.
     Running,
     /// Published and verified.
@@ -80,6 +96,10 @@ pub struct Condition {
     /// One sentence.
     #[schemars(length(max = 1024))]
     pub message: String,
+    /// When the status changed last, RFC 3339; the driver adds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    pub last_transition_time: Option<String>,
 }
 
 /// What the driver adds to a condition; without a schema the API server would drop it.

@@ -130,6 +130,18 @@ pub struct Output {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 3), extend("x-kubernetes-list-type" = "set"))]
     pub formats: Option<Vec<Format>>,
+    /// What becomes of the output when the job is deleted. Default: Retain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_delete: Option<OnDelete>,
+}
+
+/// What becomes of the output when the job is deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum OnDelete {
+    /// It stays.
+    Retain,
+    /// It is deleted with the job.
+    Delete,
 }
 
 /// A prefix in a bucket.

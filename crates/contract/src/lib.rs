@@ -1,7 +1,7 @@
 //! What a driver and a runner tell each other. Versioned, because their images differ.
 //!
 //! ```text
-//! driver ── task file, index, attempt ──> runner ── result object ──> storage
+//! driver ── job file, facts, task ──> runner ── result object ──> storage
 //!    ^                                      │
 //!    └── exit code, report (bounded), progress lines
 //! ```
@@ -16,7 +16,7 @@ pub use exit::ExitCode;
 pub use record::{PublishedFile, PublishedRecord};
 pub use report::{Report, RunnerEvent, Told};
 pub use result::{AudioResult, ChunkResult, MergeResult, PackageResult, ThumbnailResult, Usage, VerifyResult};
-pub use task::{Site, TaskFile};
+pub use task::{FactsFile, JobFile, Site};
 
 /// Version of every form in this crate. A reader refuses a higher one.
 pub const VERSION: u32 = 1;

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use transcode_engine::{Failure, Summary, observe::TaskFailure};
 
+use crate::ExitCode;
+
 /// Size of a report at most: a pod's termination message holds 4,096 bytes in all.
 pub const MAX_REPORT: usize = 3_584;
 /// Bytes of a message in a report.
@@ -21,19 +23,25 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Told {
-    /// It succeeded; a few stages tell something.
-    Done(Option<Summary>),
+    /// It succeeded; a few stages tell something. Probe tells what Split found too.
+    Done(Vec<Summary>),
     /// It failed.
     Failed(TaskFailure),
 }
 
 impl Report {
-    /// A success; the summary is shortened to what a report holds.
-    pub fn done(mut summary: Option<Summary>) -> Self {
-        let size = |summary: &Option<Summary>| serde_json::to_vec(summary).map_or(0, |bytes| bytes.len());
+    /// A success; the summaries are shortened to what a report holds, the last one first. One that
+    /// does not fit at all is left out: its stage then runs by itself.
+    pub fn done(mut told: Vec<Summary>) -> Self {
         // The rest of a report takes a few dozen bytes.
-        while size(&summary) > MAX_REPORT - 64 && summary.as_mut().is_some_and(Summary::shorten) {}
-        Report { version: crate::VERSION, told: Told::Done(summary) }
+        let fits = |told: &Vec<Summary>| serde_json::to_vec(told).is_ok_and(|bytes| bytes.len() <= MAX_REPORT - 64);
+        while !fits(&told) {
+            let shorter = told.iter_mut().rev().any(Summary::shorten);
+            if !shorter && told.pop().is_none() {
+                break;
+            }
+        }
+        Report { version: crate::VERSION, told: Told::Done(told) }
     }
 
     /// A failure; the message is cut to what a report holds.
@@ -42,12 +50,28 @@ impl Report {
         Report { version: crate::VERSION, told: Told::Failed(TaskFailure { failure, message }) }
     }
 
+    /// What an exit code (none when a signal ended the runner) and the report that came with it mean.
+    /// Only exit code 0 with a report is a success. `log` tells a person where to look.
+    pub fn judge(code: Option<i32>, report: Option<&[u8]>, log: &str) -> Result<Vec<Summary>, TaskFailure> {
+        match (code, report.and_then(Report::read).map(|report| report.told)) {
+            (Some(0), Some(Told::Done(told))) => Ok(told),
+            (Some(code), Some(Told::Failed(failure))) if code == ExitCode::of(&failure.failure) as i32 => Err(failure),
+            (code, _) => Err(TaskFailure {
+                failure: ExitCode::failure(code.filter(|c| *c != 0)),
+                message: match code {
+                    Some(code) => format!("the runner exited with {code} and left no report; {log}"),
+                    None => format!("the runner was killed; {log}"),
+                },
+            }),
+        }
+    }
+
     /// Reads a report; a hostile one is `None`.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let report: Report = (bytes.len() <= 4 * MAX_REPORT).then(|| serde_json::from_slice(bytes).ok())??;
         let sane = match &report.told {
-            Told::Done(Some(summary)) => summary.is_sane(),
-            Told::Done(None) | Told::Failed(_) => true,
+            Told::Done(told) => told.iter().all(Summary::is_sane),
+            Told::Failed(_) => true,
         };
         (report.version <= crate::VERSION && sane).then_some(report)
     }
@@ -83,11 +107,11 @@ mod tests {
     use super::*;
 
     fn told(summary: serde_json::Value) -> Summary {
-        let report = Report::done(Some(serde_json::from_value(summary).unwrap()));
+        let report = Report::done(vec![serde_json::from_value(summary).unwrap()]);
         let text = serde_json::to_string(&report).unwrap();
         assert!(text.len() <= MAX_REPORT, "{} bytes: {text}", text.len());
-        let Told::Done(Some(summary)) = report.told else { panic!("no summary") };
-        summary
+        let Told::Done(mut told) = report.told else { panic!("no success") };
+        told.pop().unwrap()
     }
 
     #[test]

@@ -1,25 +1,29 @@
-//! The task file: all that a runner needs to know besides the index of its task.
+//! The files that a runner is given: what is fixed for a whole job, and what became known since.
+//! Which of its tasks to run is on the command line.
 
 use serde::{Deserialize, Serialize};
-use transcode_engine::{Facts, ResolvedSpec, StageId, TaskSet};
+use transcode_engine::{Facts, ResolvedSpec};
 
-/// One stage of one job, for every task of it.
+/// A job as it was when it was first seen. Never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct TaskFile {
+pub struct JobFile {
     /// See [`crate::VERSION`].
     pub version: u32,
     /// The job.
     pub spec: ResolvedSpec,
-    /// What Probe and Split told; empty for Probe itself.
-    pub facts: Facts,
-    /// Which stage.
-    pub stage: StageId,
-    /// Permissive mode: chunks that could not be made and are gaps in every rendition.
-    #[serde(default)]
-    pub gaps: TaskSet,
     /// What the site allows and where it keeps things.
     pub site: Site,
+}
+
+/// What Probe and Split told: everything else follows from it. Probe itself has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FactsFile {
+    /// See [`crate::VERSION`].
+    pub version: u32,
+    /// By stage.
+    pub facts: Facts,
 }
 
 /// What the site allows and where it keeps things; the same for every job.

@@ -9,7 +9,7 @@ use crate::{
     assess::{MAX_REOPENINGS, Progress, StageProgress, StageState},
     extend::{extend, renditions},
     observe::{BatchId, BatchState, Failure, Intent, Observation},
-    plan::{Domain, Need, Plan, Stage, StageEnd, StageId, StageKind},
+    plan::{Demand, Domain, Need, Plan, Stage, StageEnd, StageId, StageKind},
     record::{Outcome, RecordEntry},
     spec::ResolvedSpec,
     taskset::TaskSet,
@@ -23,7 +23,7 @@ const MAX_BATCH: u32 = 1000;
 /// What the site gives this job at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
-    /// Tasks at a time.
+    /// Tasks that may be started now.
     pub slots: u32,
 }
 
@@ -37,8 +37,8 @@ pub struct Batch {
     pub tasks: TaskSet,
     /// Tasks of it at a time.
     pub cap: u32,
-    /// MiB that one of its tasks takes.
-    pub memory_mib: u64,
+    /// What one of its tasks takes.
+    pub demand: Demand,
 }
 
 /// One thing to do.
@@ -95,6 +95,12 @@ pub fn decide(
         return decision;
     }
     finish(&mut decision, observation, progress, now);
+    if observation.intent == Intent::Suspend && progress.ended.is_none() {
+        for id in observation.live.keys().filter(|id| !observation.record.seen.contains(id)) {
+            decision.act(Action::Stop(id.clone()), "the job is suspended");
+        }
+        return decision;
+    }
     if progress.ended.is_none() {
         if let Some(outcome) = outcome(plan, observation, progress) {
             end(&mut decision, observation, outcome);
@@ -102,9 +108,10 @@ pub fn decide(
         }
         grow(&mut decision, spec, plan, observation);
     }
+    let mut grant = grant;
     for stage in plan.stages.values() {
         if let Some(standing) = progress.stages.get(&stage.id) {
-            start(&mut decision, spec, stage, standing, observation, grant, now);
+            start(&mut decision, spec, stage, standing, observation, &mut grant, now);
         }
     }
     decision
@@ -119,16 +126,30 @@ fn note(decision: &mut Decision, plan: &Plan, observation: &Observation, now: Ti
         let mut news = batch.succeeded.clone();
         news.subtract(&counted);
         if !news.is_empty() {
-            if let Some(summary) = batch.summary.clone() {
-                let why = format!("{id} told what it found");
-                decision.act(Action::Note(RecordEntry::Told { stage: id.stage.clone(), summary }), why);
-            }
+            note_told(decision, id, batch);
             let why = format!("{} of {} tasks of {id} succeeded", batch.succeeded.len(), batch.tasks.len());
             decision.act(Action::Note(RecordEntry::Done { batch: id.clone(), tasks: news }), why);
         }
         note_failures(decision, plan, observation, id, batch, &counted, now);
         if batch.ended {
             decision.act(Action::Note(RecordEntry::Ended { batch: id.clone() }), format!("{id} ended"));
+        }
+    }
+}
+
+/// What a batch told of its own stage, and what Probe told of Split, which it then did as well.
+fn note_told(decision: &mut Decision, id: &BatchId, batch: &BatchState) {
+    for summary in &batch.told {
+        let (kind, own) = (summary.kind(), summary.kind() == id.stage.kind);
+        if !own && (id.stage.kind, kind) != (StageKind::Probe, StageKind::Split) {
+            continue;
+        }
+        let stage = StageId::job(kind);
+        let why = format!("{id} told what it found");
+        decision.act(Action::Note(RecordEntry::Told { stage: stage.clone(), summary: summary.clone() }), why);
+        if !own {
+            let why = format!("{id} did {stage} too");
+            decision.act(Action::Note(RecordEntry::Found { stage, tasks: TaskSet::one(0) }), why);
         }
     }
 }
@@ -267,7 +288,7 @@ fn start(
     stage: &Stage,
     standing: &StageProgress,
     observation: &Observation,
-    grant: Grant,
+    grant: &mut Grant,
     now: Timestamp,
 ) {
     match standing.state {
@@ -292,7 +313,7 @@ fn start(
             _ => decision.wake(now),
         }
     }
-    if tasks.is_empty() {
+    if tasks.is_empty() || grant.slots == 0 {
         return;
     }
     let number = observation.record.batches.get(&stage.id).copied().unwrap_or(0);
@@ -306,7 +327,23 @@ fn start(
     };
     decision.act(Action::Note(RecordEntry::Started { batch: id.clone(), at: now }), format!("{id} is about to start"));
     let cap = grant.slots.min(tasks.len());
-    decision.act(Action::Start(Batch { id, tasks, cap, memory_mib: stage.memory_mib }), why);
+    grant.slots -= cap;
+    let demand = demand(stage, &tasks, observation);
+    decision.act(Action::Start(Batch { id, tasks, cap, demand }), why);
+}
+
+/// What a stage asks for, and twice as much after each attempt that had too little, up to eightfold.
+fn demand(stage: &Stage, tasks: &TaskSet, observation: &Observation) -> Demand {
+    let attempts = observation.record.attempts.get(&stage.id);
+    let lacked = |failure: &Failure| {
+        let of_task = |task| attempts.and_then(|a| a.get(&task)).filter(|a| a.last.failure == *failure);
+        tasks.iter().filter_map(of_task).map(|a| a.failed.min(3)).max().unwrap_or(0)
+    };
+    Demand {
+        memory_mib: stage.demand.memory_mib << lacked(&Failure::OutOfMemory),
+        scratch_mib: stage.demand.scratch_mib << lacked(&Failure::NoSpace),
+        deadline_seconds: stage.demand.deadline_seconds << lacked(&Failure::Stuck),
+    }
 }
 
 fn wants_cleanup(spec: &ResolvedSpec, observation: &Observation) -> bool {

@@ -1,9 +1,14 @@
 //! What a job will cost, from the plan alone: for `plan`, for requests, for the order of tasks.
 
 use serde::Serialize;
-use transcode_media::time::Timescale;
+use transcode_media::{ladder::Rendition, time::Timescale};
 
-use crate::{extend::renditions, facts::MediaSummary, facts::SplitSummary, spec::ResolvedSpec};
+use crate::{
+    extend::renditions,
+    facts::{MediaSummary, SplitSummary},
+    plan::{Demand, StageKind},
+    spec::ResolvedSpec,
+};
 
 /// An estimate; within a factor of two on common machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -26,12 +31,78 @@ const DECODE_PER_PIXEL: u64 = 6;
 /// Bits for a pixel at the default rates; real pictures vary fivefold.
 const BITS_PER_PIXEL: f64 = 0.09;
 
+/// Memory of a runner with an ffmpeg that has nothing to do yet, MiB.
+const BASE_MIB: u64 = 192;
+/// Decoded pictures that are held at a time: reference frames, threads, filters.
+const DECODED_FRAMES: u64 = 32;
+/// Real pictures need up to this many times the bytes that are estimated.
+const SCRATCH_MARGIN: u64 = 8;
+/// A task that takes this many times what was estimated is stuck, not slow.
+const DEADLINE_MARGIN: u64 = 40;
+/// No deadline is shorter.
+const DEADLINE_FLOOR_SECONDS: u64 = 900;
+/// Deadline of what reads all of a source of unknown length: over any network it is done by then.
+const UNKNOWN_SECONDS: u32 = 6 * 3600;
+
+/// What one task of a stage takes that encodes no pictures. Nothing is known of the source at first.
+pub fn demand(kind: StageKind, media: Option<&MediaSummary>) -> Demand {
+    let decoding = media.map_or(320, decoding_mib);
+    let seconds = media.map_or(0, |m| Timescale(1).round(m.duration).max(0) as u64);
+    let tracks = media.map_or(0, |m| m.info.audio.len() as u64);
+    let memory_mib = match kind {
+        StageKind::Probe | StageKind::Split | StageKind::Thumbnail => BASE_MIB + decoding,
+        // Reads whole segments, decodes joins.
+        StageKind::Verify => 2 * BASE_MIB + decoding,
+        StageKind::Audio | StageKind::Encode | StageKind::Merge => 2 * BASE_MIB,
+        StageKind::Package | StageKind::Publish | StageKind::Cleanup => 2 * BASE_MIB,
+    };
+    // Every audio track at 512 kbit/s; a picture; the few seconds around a join.
+    let scratch_mib = if kind == StageKind::Audio { 16 + seconds * tracks / 16 } else { 64 };
+    let deadline_seconds = match media {
+        None => UNKNOWN_SECONDS,
+        Some(_) => (2 * DEADLINE_FLOOR_SECONDS + 2 * seconds).min(u64::from(u32::MAX)) as u32,
+    };
+    Demand { memory_mib, scratch_mib, deadline_seconds }
+}
+
+/// What one task takes that encodes a chunk in these renditions.
+pub fn chunk_demand(media: &MediaSummary, split: &SplitSummary, renditions: &[Rendition]) -> Demand {
+    let frames = u64::from(split.longest_chunk);
+    let encoding: u64 = renditions.iter().map(|r| r.codec.memory_mib(pixels(r))).sum();
+    let nanos: u64 = renditions.iter().map(|r| pixels(r) * r.codec.cost_per_pixel() * frames).sum();
+    let decode = source_pixels(media) * DECODE_PER_PIXEL * (frames + u64::from(split.preroll));
+    let seconds = DEADLINE_FLOOR_SECONDS + DEADLINE_MARGIN * (nanos + decode) / 1_000_000_000;
+    Demand {
+        memory_mib: BASE_MIB + decoding_mib(media) + encoding,
+        scratch_mib: 64 + SCRATCH_MARGIN * mib(renditions, frames),
+        deadline_seconds: seconds.min(u64::from(u32::MAX)) as u32,
+    }
+}
+
+fn pixels(rendition: &Rendition) -> u64 {
+    u64::from(rendition.width) * u64::from(rendition.height)
+}
+
+fn source_pixels(media: &MediaSummary) -> u64 {
+    media.info.video.as_ref().map_or(0, |v| u64::from(v.width) * u64::from(v.height))
+}
+
+/// 4:2:0 takes 1.5 samples a pixel, more than 8 bits two bytes each.
+fn decoding_mib(media: &MediaSummary) -> u64 {
+    let bytes = media.info.video.as_ref().map_or(0, |v| if v.bit_depth > 8 { 2 } else { 1 });
+    (source_pixels(media) * DECODED_FRAMES * bytes * 3 / 2) >> 20
+}
+
+fn mib(renditions: &[Rendition], frames: u64) -> u64 {
+    let bits: f64 = renditions.iter().map(|r| pixels(r) as f64 * BITS_PER_PIXEL * frames as f64).sum();
+    (bits / 8.0 / 1_048_576.0).ceil() as u64
+}
+
 /// Estimates a job on `workers` cores.
 pub fn estimate(spec: &ResolvedSpec, media: &MediaSummary, split: &SplitSummary, workers: u32) -> Estimate {
     let ladder = renditions(spec, media).renditions;
     let frames = media.video.as_ref().map_or(0, |v| u64::from(v.frames));
-    let source = media.info.video.as_ref().map_or(0, |v| u64::from(v.width) * u64::from(v.height));
-    let pixels = |r: &transcode_media::ladder::Rendition| u64::from(r.width) * u64::from(r.height);
+    let source = source_pixels(media);
     let (fan_out, _) = crate::extend::fan_out(spec, split, ladder.len());
     let together = fan_out == transcode_api::FanOut::Chunk;
     let decodes = if together { 1 } else { ladder.len() as u64 };
@@ -43,8 +114,7 @@ pub fn estimate(spec: &ResolvedSpec, media: &MediaSummary, split: &SplitSummary,
     let task_memory = if together { task_memory.iter().sum() } else { task_memory.iter().copied().max().unwrap_or(64) };
     let tasks = u64::from(split.chunks) * if together { 1 } else { ladder.len() as u64 };
     let at_once = u64::from(workers).min(tasks.max(1));
-    let bits: f64 = ladder.iter().map(|r| pixels(r) as f64 * BITS_PER_PIXEL * frames as f64).sum();
-    let output_mib = (bits / 8.0 / 1_048_576.0).ceil() as u64;
+    let output_mib = mib(&ladder, frames);
     let chunk_mib = output_mib.div_ceil(u64::from(split.chunks.max(1)));
     Estimate {
         cpu_seconds,

@@ -2,11 +2,12 @@
 
 use transcode_api::{FanOut, Format, Integrity};
 use transcode_media::{
-    ladder::{Ladder, ladder},
+    ladder::{Ladder, Rendition, ladder},
     time::{MediaTime, human},
 };
 
 use crate::{
+    estimate::{chunk_demand, demand},
     facts::{Facts, MediaSummary, SplitSummary},
     plan::{Domain, Need, PLAN_VERSION, Plan, Stage, StageId, StageKind},
     spec::ResolvedSpec,
@@ -32,12 +33,12 @@ pub fn begin(spec: &ResolvedSpec) -> Plan {
     let mut plan = Plan { version: PLAN_VERSION, stages: Default::default() };
     let probe = StageId::job(StageKind::Probe);
     plan.append(vec![
-        critical(spec, probe.clone(), vec![], 1, MediaTime::ZERO),
-        critical(spec, StageId::job(StageKind::Split), vec![Need::Done(probe)], 1, MediaTime::ZERO),
+        critical(spec, None, probe.clone(), vec![], MediaTime::ZERO),
+        critical(spec, None, StageId::job(StageKind::Split), vec![Need::Done(probe)], MediaTime::ZERO),
         Stage {
             domain: Domain::Enhancement,
             retry: spec.enhancement,
-            ..critical(spec, StageId::job(StageKind::Cleanup), vec![Need::JobEnded], 1, MediaTime::ZERO)
+            ..critical(spec, None, StageId::job(StageKind::Cleanup), vec![Need::JobEnded], MediaTime::ZERO)
         },
     ]);
     plan
@@ -72,14 +73,14 @@ pub fn extend(spec: &ResolvedSpec, plan: &Plan, facts: &Facts) -> Result<Vec<Sta
     stages.extend(merges);
     let id = |kind| StageId::job(kind);
     let small = MediaTime::ZERO;
-    stages.push(critical(spec, id(StageKind::Package), encoded, 1, small));
+    stages.push(critical(spec, Some(media), id(StageKind::Package), encoded, small));
     let needs = [vec![Need::Done(id(StageKind::Package))], merged].concat();
-    stages.push(critical(spec, id(StageKind::Verify), needs, 1, made.share(30)));
+    stages.push(critical(spec, Some(media), id(StageKind::Verify), needs, made.share(30)));
     let mut needs = vec![Need::Done(id(StageKind::Verify))];
     if spec.thumbnail.is_some() && media.info.video.is_some() {
         needs.push(Need::Settled { stage: id(StageKind::Thumbnail), within_seconds: ENHANCEMENT_PATIENCE_SECONDS });
     }
-    stages.push(critical(spec, id(StageKind::Publish), needs, 1, small));
+    stages.push(critical(spec, Some(media), id(StageKind::Publish), needs, small));
     Ok(stages)
 }
 
@@ -149,15 +150,21 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn critical(spec: &ResolvedSpec, id: StageId, needs: Vec<Need>, tasks: u32, weight: MediaTime) -> Stage {
+fn critical(
+    spec: &ResolvedSpec,
+    media: Option<&MediaSummary>,
+    id: StageId,
+    needs: Vec<Need>,
+    weight: MediaTime,
+) -> Stage {
     Stage {
+        demand: demand(id.kind, media),
         id,
         needs,
         domain: Domain::Critical,
         retry: spec.critical,
-        tasks,
+        tasks: 1,
         gaps_allowed: false,
-        memory_mib: 128,
         weight,
     }
 }
@@ -179,36 +186,33 @@ impl<'a> Made<'a> {
         MediaTime::new(*self.media.duration.ratio().numer(), *self.media.duration.ratio().denom() * part)
     }
 
-    fn memory(&self, pick: impl Fn(u64, u64) -> u64) -> u64 {
-        let each = self.ladder.renditions.iter().map(|r| r.codec.memory_mib(u64::from(r.width) * u64::from(r.height)));
-        each.fold(64, pick)
-    }
-
     /// Video chunks, then audio.
     fn encode(&self) -> Vec<Stage> {
         let gaps_allowed = self.spec.integrity == Integrity::Permissive;
         let needs = vec![Need::Done(StageId::job(StageKind::Split))];
-        let stage = |id, weight, memory_mib| Stage {
+        let stage = |id, weight, of: &[Rendition]| Stage {
             gaps_allowed,
-            memory_mib,
-            ..critical(self.spec, id, needs.clone(), self.split.chunks, weight)
+            demand: chunk_demand(self.media, self.split, of),
+            tasks: self.split.chunks,
+            ..critical(self.spec, Some(self.media), id, needs.clone(), weight)
         };
         let renditions = &self.ladder.renditions;
         let mut stages: Vec<Stage> = match fan_out(self.spec, self.split, renditions.len()).0 {
             _ if renditions.is_empty() => vec![],
             FanOut::Chunk => {
                 let weight = self.media.duration * renditions.len() as i64;
-                vec![stage(StageId::job(StageKind::Encode), weight, self.memory(|a, b| a + b))]
+                vec![stage(StageId::job(StageKind::Encode), weight, renditions)]
             }
             _ => renditions
                 .iter()
                 .map(|r| {
-                    stage(StageId::rendition(StageKind::Encode, &r.name), self.media.duration, self.memory(u64::max))
+                    let id = StageId::rendition(StageKind::Encode, &r.name);
+                    stage(id, self.media.duration, std::slice::from_ref(r))
                 })
                 .collect(),
         };
         if has_audio(self.spec, self.media) {
-            stages.push(critical(self.spec, StageId::job(StageKind::Audio), needs, 1, self.share(20)));
+            stages.push(critical(self.spec, Some(self.media), StageId::job(StageKind::Audio), needs, self.share(20)));
         }
         stages
     }
@@ -219,9 +223,9 @@ impl<'a> Made<'a> {
             retry: self.spec.enhancement,
             ..critical(
                 self.spec,
+                Some(self.media),
                 StageId::job(StageKind::Thumbnail),
                 vec![Need::Done(StageId::job(StageKind::Probe))],
-                1,
                 MediaTime::ZERO,
             )
         })
@@ -249,7 +253,7 @@ impl<'a> Made<'a> {
             .into_iter()
             .map(|name| {
                 let needs = encoded.iter().filter(|n| !strict || concerns(n, name)).cloned().collect();
-                critical(self.spec, StageId::rendition(StageKind::Merge, name), needs, 1, self.share(50))
+                critical(self.spec, Some(self.media), StageId::rendition(StageKind::Merge, name), needs, self.share(50))
             })
             .collect()
     }

@@ -9,7 +9,10 @@ use transcode_media::{
     time::{MediaTime, Rational, Timescale},
 };
 
-use crate::{plan::StageId, taskset::TaskSet};
+use crate::{
+    plan::{StageId, StageKind},
+    taskset::TaskSet,
+};
 
 /// Summaries by stage.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -178,6 +181,16 @@ fn cut(text: &mut String, chars: usize) -> bool {
 }
 
 impl Summary {
+    /// The stage that it is of.
+    pub fn kind(&self) -> StageKind {
+        match self {
+            Summary::Probe(_) => StageKind::Probe,
+            Summary::Split(_) => StageKind::Split,
+            Summary::Package(_) => StageKind::Package,
+            Summary::Publish(_) => StageKind::Publish,
+        }
+    }
+
     /// Whether its numbers are in bounds; a runner may have been taken over.
     pub fn is_sane(&self) -> bool {
         match self {
@@ -213,6 +226,12 @@ impl Summary {
 }
 
 impl Facts {
+    /// Those that the plan and every task are made of: what Probe and Split told.
+    pub fn of_source(&self) -> Facts {
+        let kinds = [StageKind::Probe, StageKind::Split];
+        Facts(self.0.iter().filter(|(id, _)| kinds.contains(&id.kind)).map(|(id, s)| (id.clone(), s.clone())).collect())
+    }
+
     /// Probe's summary.
     pub fn media(&self) -> Option<&MediaSummary> {
         self.0.values().find_map(|s| if let Summary::Probe(m) = s { Some(m.as_ref()) } else { None })

@@ -17,6 +17,8 @@ pub enum Intent {
     /// Go on.
     #[default]
     Run,
+    /// Stop what runs and start nothing until told otherwise.
+    Suspend,
     /// Stop and end as Failed, reason Cancelled.
     Cancel,
 }
@@ -125,9 +127,9 @@ pub struct BatchState {
     pub succeeded: TaskSet,
     /// Those that failed.
     pub failed: BTreeMap<u32, TaskFailure>,
-    /// What single tasks told.
+    /// What its tasks told.
     #[serde(default)]
-    pub summary: Option<Summary>,
+    pub told: Vec<Summary>,
     /// No task of it runs or will run.
     pub ended: bool,
 }
@@ -142,4 +144,16 @@ pub struct Observation {
     pub record: Record,
     /// Batches that exist now.
     pub live: BTreeMap<BatchId, BatchState>,
+    /// Why nothing runs although it should.
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
+}
+
+/// Why tasks that should run don't: no node has room, a quota is used up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// CamelCase.
+    pub reason: String,
+    /// The words of whoever holds them back.
+    pub message: String,
 }

@@ -183,6 +183,18 @@ impl RetryPolicy {
     }
 }
 
+/// What one task takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Demand {
+    /// Memory, MiB.
+    pub memory_mib: u64,
+    /// Files that it writes for a while, MiB.
+    pub scratch_mib: u64,
+    /// It never takes so long, unless it is stuck.
+    pub deadline_seconds: u32,
+}
+
 /// A stage of the plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -199,8 +211,8 @@ pub struct Stage {
     pub tasks: u32,
     /// Whether tasks that can't be done leave listed gaps (permissive mode) instead of a failure.
     pub gaps_allowed: bool,
-    /// MiB that one task takes.
-    pub memory_mib: u64,
+    /// What one task takes.
+    pub demand: Demand,
     /// Share of the job's progress, in media time that is worked through.
     pub weight: MediaTime,
 }

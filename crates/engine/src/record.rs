@@ -80,6 +80,10 @@ pub struct Record {
     pub given_up: BTreeSet<StageId>,
     /// The end.
     pub ended: Option<Outcome>,
+    /// When that was.
+    pub ended_at: Option<Timestamp>,
+    /// The retry token that this run of the job began with.
+    pub epoch: String,
 }
 
 /// One thing that was seen.
@@ -157,6 +161,19 @@ pub enum RecordEntry {
 }
 
 impl Record {
+    /// The job ended.
+    pub fn end(&mut self, outcome: Outcome, at: Timestamp) {
+        self.ended = Some(outcome);
+        self.ended_at = Some(at);
+    }
+
+    /// A job that failed begins anew: what is done is found again by looking, attempts count from the
+    /// start. Numbers of batches go on, so that no name is used twice.
+    pub fn begin_again(&mut self, epoch: &str) {
+        let batches = std::mem::take(&mut self.batches);
+        *self = Record { batches, epoch: epoch.into(), ..Record::default() };
+    }
+
     /// Adds what was seen. Idempotent for everything but failures.
     pub fn note(&mut self, entry: RecordEntry) {
         match entry {

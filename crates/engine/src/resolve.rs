@@ -65,6 +65,7 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
         _ => Some(audio_codec(audio.encode.as_ref(), &mut problems)),
     };
     let retry = merged.retry.unwrap_or_default();
+    let scheduling = merged.scheduling.unwrap_or_default();
     let spec = ResolvedSpec {
         name: job.metadata.name.clone().unwrap_or_default(),
         namespace: job.metadata.namespace.clone().unwrap_or_else(|| "default".into()),
@@ -88,7 +89,8 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
             format: t.format.unwrap_or_default(),
         }),
         integrity: options.integrity.unwrap_or_default(),
-        max_parallel: merged.scheduling.and_then(|s| s.max_parallel),
+        max_parallel: scheduling.max_parallel,
+        scheduling,
         critical: policy(retry.critical.as_ref(), RetryPolicy::CRITICAL),
         enhancement: policy(retry.enhancement.as_ref(), RetryPolicy::ENHANCEMENT),
         delete_work: merged.work_data.and_then(|w| w.delete_on).unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use transcode_api::{
-    Box2, FanOut, Format, ImageFormat, Input, Integrity, Output, Position, StoreSpec, WorkDataDeletion,
+    Box2, FanOut, Format, ImageFormat, Input, Integrity, Output, Position, Scheduling, StoreSpec, WorkDataDeletion,
 };
 use transcode_media::{
     codec::{AudioCodec, VideoCodec},
@@ -50,6 +50,8 @@ pub struct ResolvedSpec {
     pub critical: RetryPolicy,
     /// Retries of what may fail softly.
     pub enhancement: RetryPolicy,
+    /// Where pods go and what they ask for; not part of any key.
+    pub scheduling: Scheduling,
     /// When intermediate data is deleted.
     pub delete_work: WorkDataDeletion,
 }

@@ -14,7 +14,7 @@ use crate::{
     assess::{Progress, StageProgress, StageState},
     extend::{fan_out, renditions},
     facts::{Facts, MediaSummary},
-    observe::Observation,
+    observe::{Intent, Observation, Waiting},
     plan::{Plan, StageEnd, StageKind},
     record::Outcome,
     spec::ResolvedSpec,
@@ -30,13 +30,16 @@ pub fn status(
     now: Timestamp,
 ) -> TranscodeJobStatus {
     let facts = &observation.record.facts;
-    let (phase, message) = phase(progress);
+    let (phase, message) = phase(observation, progress);
     let rows: Vec<_> = plan.stages.keys().filter_map(|id| Some((id, progress.stages.get(id)?))).collect();
     TranscodeJobStatus {
         observed_generation: None,
         phase: Some(phase),
-        conditions: conditions(phase, &progress.ended, &message),
+        conditions: conditions(phase, &progress.ended, observation.waiting.as_ref(), &message),
         message: Some(message),
+        started_at: observation.record.times.values().map(|t| t.started).min().map(|t| t.to_string()),
+        finished_at: observation.record.ended_at.map(|t| t.to_string()),
+        fan_out: fan_out_words(spec, facts),
         media: facts.media().map(media),
         progress: Some(overall(spec, plan, observation, progress, now)),
         stages: rows
@@ -58,13 +61,17 @@ pub fn status(
     }
 }
 
-fn phase(progress: &Progress) -> (Phase, String) {
+fn phase(observation: &Observation, progress: &Progress) -> (Phase, String) {
     match &progress.ended {
         Some(Outcome::Complete { reason }) if reason == "AlreadyPublished" => {
             (Phase::Succeeded, "the same job is published already and verifies".into())
         }
         Some(Outcome::Complete { .. }) => (Phase::Succeeded, "published and verified".into()),
         Some(Outcome::Failed { message, .. }) => (Phase::Failed, message.clone()),
+        None if observation.intent == Intent::Suspend => (Phase::Suspended, "suspended by spec.suspend".into()),
+        None if observation.waiting.is_some() => {
+            (Phase::Queued, observation.waiting.as_ref().map_or(String::new(), |w| w.message.clone()))
+        }
         None if progress.stages.values().all(|s| s.done.is_empty() && s.running.is_empty()) => {
             (Phase::Pending, "nothing runs yet".into())
         }
@@ -80,13 +87,26 @@ fn phase(progress: &Progress) -> (Phase, String) {
     }
 }
 
+/// The status of a job that has no plan: it waits for something, or can never run.
+pub fn without_plan(ended: Option<Outcome>, reason: &str, message: &str) -> TranscodeJobStatus {
+    let phase = if ended.is_some() { Phase::Failed } else { Phase::Pending };
+    let waiting = Waiting { reason: reason.into(), message: message.into() };
+    TranscodeJobStatus {
+        phase: Some(phase),
+        conditions: conditions(phase, &ended, Some(&waiting), message),
+        message: Some(message.into()),
+        ..TranscodeJobStatus::default()
+    }
+}
+
 /// As kstatus wants them: never Reconciling and Stalled together, absent otherwise.
-fn conditions(phase: Phase, ended: &Option<Outcome>, message: &str) -> Vec<Condition> {
+fn conditions(phase: Phase, ended: &Option<Outcome>, waiting: Option<&Waiting>, message: &str) -> Vec<Condition> {
     let condition = |kind: &str, status: bool, reason: &str| Condition {
         kind: kind.into(),
         status: if status { "True" } else { "False" }.into(),
         reason: reason.into(),
         message: message.into(),
+        last_transition_time: None,
     };
     match ended {
         Some(Outcome::Complete { reason }) => {
@@ -99,9 +119,15 @@ fn conditions(phase: Phase, ended: &Option<Outcome>, message: &str) -> Vec<Condi
                 condition("Failed", true, reason),
             ]
         }
+        // Nothing is under way, and nothing is wrong.
+        None if phase == Phase::Suspended => {
+            vec![condition("Ready", false, "Suspended"), condition("Suspended", true, "Suspended")]
+        }
         None => {
             let reason = if phase == Phase::Pending { "Pending" } else { "Running" };
-            vec![condition("Ready", false, reason), condition("Reconciling", true, reason)]
+            let queued = waiting.map(|waiting| condition("Queued", true, &waiting.reason));
+            let common = [condition("Ready", false, reason), condition("Reconciling", true, reason)];
+            common.into_iter().chain(queued).collect()
         }
     }
 }

@@ -1,5 +1,5 @@
-//! One task as a child process of the runner, exactly as a pod will run it: task file, index,
-//! attempt; exit code and report.
+//! One task as a child process of the runner, exactly as a pod runs it: job file, facts, task
+//! and attempt; exit code and report.
 
 use std::{
     io::ErrorKind,
@@ -18,8 +18,8 @@ use tokio::{
     sync::mpsc,
 };
 use tokio_util::sync::CancellationToken;
-use transcode_contract::{ExitCode, Report, RunnerEvent, Told};
-use transcode_engine::{BatchId, Failure, Summary, observe::TaskFailure};
+use transcode_contract::{Report, RunnerEvent};
+use transcode_engine::{BatchId, Failure, Summary, TaskSet, observe::TaskFailure};
 
 /// How long a runner may take to stop its children and remove partial files.
 const GRACE: Duration = Duration::from_secs(10);
@@ -33,8 +33,12 @@ pub struct Task {
     pub index: u32,
     /// Failed attempts before this one.
     pub attempt: u32,
-    /// The task file.
-    pub file: PathBuf,
+    /// The job file.
+    pub job: PathBuf,
+    /// What Probe and Split told.
+    pub facts: PathBuf,
+    /// Chunks that are gaps in every rendition.
+    pub gaps: TaskSet,
     /// Folder for its partial files; made by the runner, removed by it.
     pub scratch: PathBuf,
     /// Where its log goes.
@@ -47,7 +51,7 @@ pub struct TaskEnded {
     /// The task.
     pub task: Task,
     /// What it told, or why it failed.
-    pub result: Result<Option<Summary>, TaskFailure>,
+    pub result: Result<Vec<Summary>, TaskFailure>,
 }
 
 /// Runs a task to its end. When `stop` is cancelled the runner gets SIGTERM and some grace.
@@ -80,10 +84,16 @@ fn not_started(runner: &Path, error: &std::io::Error) -> TaskFailure {
 fn spawn(runner: &Path, task: &Task) -> std::io::Result<Child> {
     let log = std::fs::File::create(&task.log)?;
     Command::new(runner)
-        .arg("--task")
-        .arg(&task.file)
-        .arg("--index")
+        .arg("--job")
+        .arg(&task.job)
+        .arg("--facts")
+        .arg(&task.facts)
+        .arg("--stage")
+        .arg(task.batch.stage.to_string())
+        .arg("--tasks")
         .arg(task.index.to_string())
+        .arg("--gaps")
+        .arg(task.gaps.to_string())
         .arg("--attempt")
         .arg(task.attempt.to_string())
         .arg("--scratch")
@@ -110,7 +120,7 @@ async fn watch(
     task: &Task,
     events: mpsc::Sender<(BatchId, u32, RunnerEvent)>,
     stop: CancellationToken,
-) -> Result<Option<Summary>, TaskFailure> {
+) -> Result<Vec<Summary>, TaskFailure> {
     // Held open until the task ends.
     let _stdin = child.stdin.take();
     let lines = child.stdout.take().map(|out| BufReader::new(out).lines());
@@ -149,20 +159,7 @@ fn terminate(child: &Child) {
     }
 }
 
-/// Exit code and report to a result. Only exit code 0 with a report is a success.
-async fn judge(code: Option<i32>, task: &Task) -> Result<Option<Summary>, TaskFailure> {
-    let report = tokio::fs::read(report_path(task)).await.ok().and_then(|bytes| Report::read(&bytes));
-    match (code, report.map(|r| r.told)) {
-        (Some(0), Some(Told::Done(summary))) => Ok(summary),
-        (Some(code), Some(Told::Failed(failure))) if code == ExitCode::of(&failure.failure) as i32 => Err(failure),
-        (code, _) => Err(TaskFailure {
-            failure: ExitCode::failure(code.filter(|c| *c != 0)),
-            message: match code {
-                Some(code) => {
-                    format!("the runner exited with {code} and left no report; its log is {}", task.log.display())
-                }
-                None => format!("the runner was killed; its log is {}", task.log.display()),
-            },
-        }),
-    }
+async fn judge(code: Option<i32>, task: &Task) -> Result<Vec<Summary>, TaskFailure> {
+    let report = tokio::fs::read(report_path(task)).await.ok();
+    Report::judge(code, report.as_deref(), &format!("its log is {}", task.log.display()))
 }

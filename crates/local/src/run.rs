@@ -9,10 +9,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use transcode_api::TranscodeJobStatus;
-use transcode_contract::{RunnerEvent, TaskFile, VERSION};
+use transcode_contract::{FactsFile, JobFile, RunnerEvent, VERSION};
 use transcode_engine::{
     Action, Batch, BatchId, BatchState, Decision, Failure, Grant, Observation, Outcome, Plan, Progress, ResolvedSpec,
-    StageId, TaskSet, assess, begin, bundle::Bundle, decide, observe::TaskFailure, status,
+    Summary, TaskSet, assess, begin, bundle::Bundle, decide, observe::TaskFailure, status,
 };
 
 use crate::{
@@ -69,7 +69,8 @@ impl<'a> Run<'a> {
     pub(crate) async fn drive(&mut self, until: Until) -> Result<Ended, Error> {
         loop {
             let now = Timestamp::now();
-            let grant = Grant { slots: self.engine.workers };
+            // Everything may start: the queue has the workers.
+            let grant = Grant { slots: u32::MAX };
             let progress = assess(&self.plan, &self.observation);
             let decision = decide(self.spec, &self.plan, &self.observation, &progress, grant, now);
             let bundle = self.bundle(grant, now);
@@ -137,36 +138,30 @@ impl<'a> Run<'a> {
             Action::Forget(id) => {
                 self.observation.live.remove(&id);
             }
-            Action::End(outcome) => self.observation.record.ended = Some(outcome),
+            Action::End(outcome) => self.observation.record.end(outcome, Timestamp::now()),
         }
         Ok(())
     }
 
     async fn start(&mut self, batch: Batch) -> Result<(), Error> {
-        let stage = &batch.id.stage;
-        let file = TaskFile {
-            version: VERSION,
-            spec: self.spec.clone(),
-            facts: self.observation.record.facts.clone(),
-            stage: stage.clone(),
-            gaps: assess(&self.plan, &self.observation).gaps(),
-            site: self.engine.site.clone(),
-        };
-        write_atomic(&self.task_file(stage), &serde_json::to_vec(&file).unwrap_or_default()).await?;
-        self.queue.add(&batch.id, &batch.tasks, batch.memory_mib);
+        let job = JobFile { version: VERSION, spec: self.spec.clone(), site: self.engine.site.clone() };
+        write_atomic(&self.file("job"), &serde_json::to_vec(&job).unwrap_or_default()).await?;
+        let facts = FactsFile { version: VERSION, facts: self.observation.record.facts.of_source() };
+        write_atomic(&self.file("facts"), &serde_json::to_vec(&facts).unwrap_or_default()).await?;
+        self.queue.add(&batch.id, &batch.tasks, batch.demand.memory_mib);
         let state = BatchState {
             tasks: batch.tasks,
             succeeded: TaskSet::default(),
             failed: BTreeMap::new(),
-            summary: None,
+            told: vec![],
             ended: false,
         };
         self.observation.live.insert(batch.id, state);
         Ok(())
     }
 
-    fn task_file(&self, stage: &StageId) -> PathBuf {
-        self.engine.work_dir.join("tasks").join(format!("{stage}.json"))
+    fn file(&self, name: &str) -> PathBuf {
+        self.engine.work_dir.join("tasks").join(format!("{name}.json"))
     }
 
     /// Waiting tasks are disrupted at once, running ones when they have stopped.
@@ -193,7 +188,9 @@ impl<'a> Run<'a> {
             let attempt = self.observation.record.runs_before(&batch.stage, index);
             let name = format!("{}-{index}-{attempt}", batch.stage);
             let task = Task {
-                file: self.task_file(&batch.stage),
+                job: self.file("job"),
+                facts: self.file("facts"),
+                gaps: assess(&self.plan, &self.observation).gaps(),
                 scratch: self.engine.work_dir.join("scratch").join(&name),
                 log: self.engine.work_dir.join("logs").join(format!("{name}.log")),
                 batch: batch.clone(),
@@ -244,12 +241,12 @@ impl<'a> Run<'a> {
         let _ = self.events.send(Event::TaskEnded { batch, index, failure }).await;
     }
 
-    fn note_end(&mut self, id: &BatchId, task: u32, result: Result<Option<transcode_engine::Summary>, TaskFailure>) {
+    fn note_end(&mut self, id: &BatchId, task: u32, result: Result<Vec<Summary>, TaskFailure>) {
         let Some(batch) = self.observation.live.get_mut(id) else { return };
         match result {
-            Ok(summary) => {
+            Ok(told) => {
                 batch.succeeded.insert(task);
-                batch.summary = summary.or(batch.summary.take());
+                batch.told.extend(told);
             }
             Err(failure) => {
                 batch.failed.insert(task, failure);

@@ -1,6 +1,7 @@
 //! Cleanup: deletes work data, and media that the record does not name (what a killed attempt or an
-//! earlier version of the job left). Only ever after the record is published, and only what lies
-//! under a content key.
+//! earlier version of the job left). Of a job that goes on to exist only after its record is
+//! published; of a deleted one whatever there is. Only ever what lies under a content key, or what
+//! the record names.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -8,7 +9,10 @@ use futures::TryStreamExt;
 use transcode_contract::PublishedRecord;
 use transcode_engine::layout::{MEDIA, RECORD, WORK, is_ours};
 
-use crate::{context::Context, error::TaskError};
+use crate::{
+    context::{Context, Erase},
+    error::TaskError,
+};
 
 /// Beside the job's own folders other jobs may be writing: what is older was left by a killed one.
 const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
@@ -16,10 +20,18 @@ const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 /// Runs the task.
 pub async fn run(context: &Context) -> Result<(), TaskError> {
     let record: Option<PublishedRecord> = context.get_json(RECORD).await?;
-    let Some(record) = record else {
-        return Err(TaskError::transient(format!("{} is not there; nothing is deleted", context.store.uri(RECORD))));
+    let record = match (record, context.task.erase) {
+        (None, None) => {
+            let record = context.store.uri(RECORD);
+            return Err(TaskError::transient(format!("{record} is not there; nothing is deleted")));
+        }
+        (Some(record), Some(Erase::All)) => {
+            unpublish(context, &record).await?;
+            None
+        }
+        (record, _) => record,
     };
-    let named: BTreeSet<&str> = record.files.iter().map(|f| f.file.path.as_str()).collect();
+    let named: BTreeSet<&str> = record.iter().flat_map(|r| &r.files).map(|f| f.file.path.as_str()).collect();
     for prefix in [WORK, MEDIA] {
         let keys: Vec<String> = context.store.list(&format!("{prefix}/")).map_ok(|m| m.key).try_collect().await?;
         let gone = keys.iter().map(String::as_str).filter(|key| is_ours(key) && !named.contains(key));
@@ -28,6 +40,17 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
         sweep(context, &format!("{prefix}/"), Duration::ZERO).await;
     }
     sweep(context, "", FORGOTTEN).await;
+    Ok(())
+}
+
+/// Takes back what a job published: the record first, then what players begin with, media last.
+async fn unpublish(context: &Context, record: &PublishedRecord) -> Result<(), TaskError> {
+    context.store.delete(&[RECORD]).await?;
+    let (media, others): (Vec<_>, Vec<_>) = record.files.iter().partition(|f| is_ours(&f.file.path));
+    for files in [others, media] {
+        let paths: Vec<_> = files.iter().map(|f| f.file.path.as_str()).collect();
+        context.store.delete(&paths).await?;
+    }
     Ok(())
 }
 

@@ -48,8 +48,9 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     }
     let index = context.packet_index().await?;
     let chunks = context.chunks().await?;
-    let chunk =
-        chunks.get(context.index as usize).ok_or_else(|| missing(StageKind::Split, "the chunk's row in the table"))?;
+    let chunk = chunks
+        .get(context.task.index as usize)
+        .ok_or_else(|| missing(StageKind::Split, "the chunk's row in the table"))?;
     let timeline = context
         .timeline(&index)?
         .ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
@@ -77,7 +78,8 @@ async fn open_renditions(context: &Context, layout: &Layout) -> Result<Vec<Rendi
         if !subject.is_empty() && rendition.name != *subject {
             continue;
         }
-        let known: Option<ChunkResult> = context.get_json(&layout.chunk_result(&rendition.name, context.index)).await?;
+        let known: Option<ChunkResult> =
+            context.get_json(&layout.chunk_result(&rendition.name, context.task.index)).await?;
         if !is_whole(context, known).await? {
             open.push(rendition);
         }

@@ -13,12 +13,23 @@ pub mod thumbnail;
 pub mod tracks;
 pub mod verify;
 
-use transcode_engine::{StageKind, Summary};
+use transcode_engine::{StageId, StageKind, Summary};
 
 use crate::{context::Context, error::TaskError, fault};
 
-/// Runs the task; some tell a summary.
-pub async fn run(context: &Context) -> Result<Option<Summary>, TaskError> {
+/// Runs the task; some tell a summary. Probe does Split's work too: a process less to start.
+pub async fn run(context: &Context) -> Result<Vec<Summary>, TaskError> {
+    let mut told: Vec<Summary> = one(context).await?.into_iter().collect();
+    if let [media @ Summary::Probe(_)] = told.as_slice() {
+        let mut next = context.clone();
+        next.task.facts.0.insert(context.task.stage.clone(), media.clone());
+        next.task.stage = StageId::job(StageKind::Split);
+        told.extend(one(&next).await?);
+    }
+    Ok(told)
+}
+
+async fn one(context: &Context) -> Result<Option<Summary>, TaskError> {
     if let Some(fault) = fault::asked(context) {
         fault::happen(fault).await?;
     }

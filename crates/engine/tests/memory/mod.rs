@@ -74,7 +74,7 @@ impl Memory {
     /// One pass: decide, execute. False when nothing is left to do.
     pub fn step(&mut self) -> bool {
         let progress = assess(&self.plan, &self.observation);
-        let decision = decide(&self.spec, &self.plan, &self.observation, &progress, Grant { slots: 2 }, self.now);
+        let decision = decide(&self.spec, &self.plan, &self.observation, &progress, Grant { slots: 1000 }, self.now);
         for (action, why) in &decision.actions {
             self.story.push(format!("{:>4}s {}: {why}", self.now.as_second(), words(action)));
         }
@@ -100,7 +100,7 @@ impl Memory {
                     tasks: batch.tasks,
                     succeeded: TaskSet::default(),
                     failed: BTreeMap::new(),
-                    summary: None,
+                    told: vec![],
                     ended: false,
                 };
                 let before = self.observation.live.insert(batch.id, state);
@@ -114,7 +114,7 @@ impl Memory {
             Action::Forget(id) => {
                 self.observation.live.remove(&id);
             }
-            Action::End(outcome) => self.observation.record.ended = Some(outcome),
+            Action::End(outcome) => self.observation.record.end(outcome, self.now),
         }
     }
 
@@ -145,10 +145,10 @@ impl Memory {
                 }
             }
         }
-        let summary = if failed.is_empty() { self.summary(id.stage.kind) } else { None };
+        let told = if failed.is_empty() { self.summary(id.stage.kind).into_iter().collect() } else { vec![] };
         if let Some(batch) = self.observation.live.get_mut(&id) {
             let ended = succeeded.len() + failed.len() as u32 == tasks.len();
-            *batch = BatchState { tasks, succeeded, failed, summary, ended };
+            *batch = BatchState { tasks, succeeded, failed, told, ended };
         }
     }
 
