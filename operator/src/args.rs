@@ -1,0 +1,141 @@
+//! Flags and environment.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, ValueEnum};
+use ipnet::IpNet;
+
+/// Runs TranscodeJobs on a Kubernetes cluster.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "transcode-operator", version)]
+pub struct Args {
+    /// Namespace whose TranscodeJobs are run; may be given several times. Default: all of them.
+    #[arg(
+        long = "watch-namespace",
+        value_name = "NAMESPACE",
+        env = "TRANSCODE_WATCH_NAMESPACES",
+        value_delimiter = ','
+    )]
+    pub watch_namespaces: Vec<String>,
+    /// Read ClusterTranscodeProfiles; needs a ClusterRole.
+    #[arg(long, env = "TRANSCODE_CLUSTER_PROFILES", default_value_t = true, action = clap::ArgAction::Set)]
+    pub cluster_profiles: bool,
+    /// Image of the job-runner.
+    #[arg(long, value_name = "IMAGE", env = "TRANSCODE_RUNNER_IMAGE")]
+    pub runner_image: String,
+    /// When the image is pulled.
+    #[arg(long, value_enum, env = "TRANSCODE_RUNNER_PULL_POLICY", default_value_t = PullPolicy::IfNotPresent)]
+    pub runner_pull_policy: PullPolicy,
+    /// Secret of the job's namespace with the registry's credentials; may be given several times.
+    #[arg(
+        long = "image-pull-secret",
+        value_name = "NAME",
+        env = "TRANSCODE_IMAGE_PULL_SECRETS",
+        value_delimiter = ','
+    )]
+    pub image_pull_secrets: Vec<String>,
+    /// ServiceAccount of runner pods, in the job's namespace. Its token is never mounted. Default: `default`.
+    #[arg(long, value_name = "NAME", env = "TRANSCODE_RUNNER_SERVICE_ACCOUNT")]
+    pub runner_service_account: Option<String>,
+    /// Another ServiceAccount that a job may name; may be given several times.
+    #[arg(
+        long = "allow-service-account",
+        value_name = "NAME",
+        env = "TRANSCODE_ALLOW_SERVICE_ACCOUNTS",
+        value_delimiter = ','
+    )]
+    pub allow_service_accounts: Vec<String>,
+    /// Secret that stores may name, such as `media-*`; may be given several times. Default: any of the job's namespace.
+    #[arg(long = "allow-secret", value_name = "PATTERN", env = "TRANSCODE_ALLOW_SECRETS", value_delimiter = ',')]
+    pub allow_secrets: Vec<String>,
+    /// Private network that URLs and S3 endpoints of jobs may lead to, such as 10.96.0.0/16; may be given several times.
+    #[arg(long = "allow-network", value_name = "CIDR", env = "TRANSCODE_ALLOW_NETWORKS", value_delimiter = ',')]
+    pub allow_networks: Vec<IpNet>,
+    /// ConfigMap of the job's namespace whose `ca.crt` has the certificates that runners trust.
+    #[arg(long, value_name = "NAME", env = "TRANSCODE_CA_CONFIG_MAP")]
+    pub ca_config_map: Option<String>,
+    /// Variable for runners, such as a proxy: HTTPS_PROXY=http://proxy:3128; may be given several times.
+    #[arg(long = "runner-env", value_name = "NAME=VALUE", value_parser = variable)]
+    pub runner_env: Vec<(String, String)>,
+    /// YAML file in the form of a profile's spec: what holds where neither profile nor job says otherwise.
+    #[arg(long, value_name = "FILE", env = "TRANSCODE_DEFAULTS")]
+    pub defaults: Option<PathBuf>,
+    /// StorageClass for scratch volumes. Default: the node's own disk.
+    #[arg(long, value_name = "NAME", env = "TRANSCODE_SCRATCH_STORAGE_CLASS")]
+    pub scratch_storage_class: Option<String>,
+    /// Tasks at a time of a job that doesn't say.
+    #[arg(long, env = "TRANSCODE_MAX_PARALLEL", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_parallel: u32,
+    /// Seconds after which pods leave a node that is not ready.
+    #[arg(long, env = "TRANSCODE_LOST_NODE_SECONDS", default_value_t = 60)]
+    pub lost_node_seconds: u32,
+    /// Seconds that a pod may take to start when its image or its Secret is missing.
+    #[arg(long, env = "TRANSCODE_START_SECONDS", default_value_t = 300)]
+    pub start_seconds: u32,
+    /// Seconds without progress after which a task is stuck.
+    #[arg(long, env = "TRANSCODE_STALL_SECONDS", default_value_t = 300)]
+    pub stall_seconds: u32,
+    /// Jobs that are looked at at the same time.
+    #[arg(long, env = "TRANSCODE_CONCURRENCY", default_value_t = 16)]
+    pub concurrency: u16,
+    /// Wait for a Lease before running anything, so that several replicas don't meet.
+    #[arg(long, env = "TRANSCODE_LEADER_ELECTION", default_value_t = true, action = clap::ArgAction::Set)]
+    pub leader_election: bool,
+    /// Namespace of the operator itself, with its Lease.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "default")]
+    pub namespace: String,
+    /// Name of this replica.
+    #[arg(long, env = "POD_NAME")]
+    pub name: Option<String>,
+    /// Name of the Lease.
+    #[arg(long, env = "TRANSCODE_LEASE_NAME", default_value = "transcode-operator")]
+    pub lease_name: String,
+    /// Seconds that the Lease holds without being renewed.
+    #[arg(long, env = "TRANSCODE_LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u64).range(3..))]
+    pub lease_seconds: u64,
+    /// Address of /metrics, /healthz and /readyz.
+    #[arg(long, env = "TRANSCODE_HTTP_ADDRESS", default_value = "0.0.0.0:8080")]
+    pub http_address: SocketAddr,
+    /// Form of the log. Its level is in TRANSCODE_LOG, such as `info` or `debug,kube=info`.
+    #[arg(long, value_enum, env = "TRANSCODE_LOG_FORMAT", default_value_t = LogFormat::Json)]
+    pub log_format: LogFormat,
+}
+
+/// When an image is pulled, as Kubernetes names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+pub enum PullPolicy {
+    /// Every time.
+    Always,
+    /// Once for each node.
+    IfNotPresent,
+    /// Never: it is there.
+    Never,
+}
+
+impl PullPolicy {
+    /// Kubernetes' name.
+    pub fn name(self) -> &'static str {
+        match self {
+            PullPolicy::Always => "Always",
+            PullPolicy::IfNotPresent => "IfNotPresent",
+            PullPolicy::Never => "Never",
+        }
+    }
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For programs.
+    Json,
+    /// For people.
+    Text,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
+        _ => Err(format!("`{text}` is not NAME=VALUE")),
+    }
+}

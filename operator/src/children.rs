@@ -1,0 +1,206 @@
+//! Executes what was decided: Jobs are made and deleted, never changed.
+
+use std::fmt::Debug;
+
+use k8s_openapi::api::batch::v1::Job;
+use kube::{
+    Api, Resource, ResourceExt,
+    api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
+};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use transcode_api::{OnDelete, TranscodeJob, WorkDataDeletion};
+use transcode_engine::{Action, Batch, BatchId, StageId, StageKind, Waiting, assess};
+
+use crate::{
+    error::Error,
+    known::{Known, fresh},
+    names::{self, FINALIZER, MANAGER, Names},
+    reconcile::Pass,
+    render::{self, Scene},
+    view::JobView,
+};
+
+/// The Jobs of one TranscodeJob.
+pub struct Children<'a> {
+    /// The pass.
+    pub pass: &'a Pass<'a>,
+    /// The batches that the watch shows.
+    pub views: &'a [JobView],
+}
+
+impl Children<'_> {
+    /// Writes the record where something would be lost without it, then starts and deletes batches.
+    /// Tells why a batch could not be started, where the API server says so.
+    pub async fn execute(&self, known: &mut Known, todo: Vec<Action>) -> Result<Option<Waiting>, Error> {
+        let deletes = todo.iter().any(|action| matches!(action, Action::Stop(_) | Action::Forget(_)));
+        let started: Vec<Batch> = todo
+            .iter()
+            .filter_map(|action| match action {
+                Action::Start(batch) => Some(batch.clone()),
+                _ => None,
+            })
+            .collect();
+        if started.iter().any(|batch| batch.id.stage.kind != StageKind::Probe) {
+            self.know(known).await?;
+        }
+        if known.unsaved || (deletes && known.version.is_none()) {
+            let files = self.pass.files();
+            known.version = files.remember(&known.memory, known.version.as_deref()).await?;
+            known.unsaved = false;
+        }
+        self.finalizer(known, !started.is_empty()).await?;
+        for batch in &started {
+            if let Some(waiting) = self.start(known, batch).await? {
+                return Ok(Some(waiting));
+            }
+        }
+        self.widen(known).await?;
+        for action in &todo {
+            if let Action::Stop(id) | Action::Forget(id) = action {
+                self.delete(known, id).await?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Keeps plan and facts where pods find them.
+    async fn know(&self, known: &mut Known) -> Result<(), Error> {
+        let now = (known.memory.record.facts.of_source(), known.plan.is_extended());
+        if known.kept.as_ref() != Some(&now) {
+            known.memory.facts = Some(self.pass.files().know(&known.plan, &now.0).await?);
+            known.kept = Some(now);
+            known.unsaved = true;
+        }
+        Ok(())
+    }
+
+    async fn start(&self, known: &mut Known, batch: &Batch) -> Result<Option<Waiting>, Error> {
+        let gaps = assess(&known.plan, &self.observation(known)).gaps();
+        let shared = &self.pass.scope.shared;
+        let facts = (batch.id.stage.kind != StageKind::Probe).then_some(known.memory.facts.as_deref()).flatten();
+        let scene = Scene {
+            args: &shared.args,
+            job: self.pass.job,
+            spec: &known.seen.file.spec,
+            image: &known.seen.image,
+            facts,
+            gaps: &gaps,
+        };
+        let job = render::job(&scene, batch);
+        let api: Api<Job> = Api::namespaced(shared.client.clone(), &self.pass.job.namespace().unwrap_or_default());
+        match api.create(&PostParams::default(), &job).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {
+                let name = job.name_any();
+                let there = api.get(&name).await?;
+                if !names::is_owned(self.pass.job, &there.metadata) {
+                    return Err(Error::Foreign { name });
+                }
+            }
+            // A quota, an admission webhook: not for ever, perhaps.
+            Err(kube::Error::Api(status)) if status.is_forbidden() || status.is_invalid() => {
+                return Ok(Some(Waiting { reason: "JobRefused".into(), message: status.message.clone() }));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        known.started.insert(batch.id.clone(), (fresh(batch.tasks.clone()), batch.cap));
+        Ok(None)
+    }
+
+    /// Gives slots that came free to batches that have more tasks than pods, and takes back what a
+    /// lowered `maxParallel` no longer allows; never so much that a running pod would be killed.
+    async fn widen(&self, known: &Known) -> Result<(), Error> {
+        let record = &known.memory.record;
+        let live = |view: &&JobView| {
+            view.over.is_none() && !known.deleted.contains(&view.id) && !record.seen.contains(&view.id)
+        };
+        let used = |view: &JobView| view.parallelism.min(view.open().len());
+        let started: u32 = known.started.values().map(|(state, cap)| (*cap).min(state.tasks.len())).sum();
+        let total = self.pass.total_slots();
+        let mut busy: u32 = started + self.views.iter().filter(live).map(used).sum::<u32>();
+        for view in self.views.iter().filter(live) {
+            let (open, now) = (view.open().len(), used(view));
+            let wanted = match busy > total {
+                true => now.saturating_sub(busy - total).max(view.active.min(now)).max(1),
+                false => (now + total - busy).min(open),
+            };
+            if wanted == now {
+                continue;
+            }
+            busy = busy + wanted - now;
+            let api: Api<Job> =
+                Api::namespaced(self.pass.scope.shared.client.clone(), &self.pass.job.namespace().unwrap_or_default());
+            let patch = json!({"spec": {"parallelism": render::parallelism(wanted, view.tasks.len())}});
+            match api.patch(&view.name, &PatchParams::default(), &Patch::Merge(patch)).await {
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                other => _ = other?,
+            }
+        }
+        Ok(())
+    }
+
+    fn observation(&self, known: &Known) -> transcode_engine::Observation {
+        transcode_engine::Observation { record: known.memory.record.clone(), ..Default::default() }
+    }
+
+    async fn delete(&self, known: &mut Known, id: &BatchId) -> Result<(), Error> {
+        let api: Api<Job> =
+            Api::namespaced(self.pass.scope.shared.client.clone(), &self.pass.job.namespace().unwrap_or_default());
+        let view = self.views.iter().find(|view| view.id == *id);
+        let name = view.map_or_else(|| Names::of(self.pass.job).batch(id), |view| view.name.clone());
+        delete(&api, &name, view.map(|view| view.uid.as_str())).await?;
+        known.started.remove(id);
+        known.deleted.insert(id.clone());
+        Ok(())
+    }
+
+    /// The finalizer is there while there may be work data that is to be deleted with the job.
+    async fn finalizer(&self, known: &Known, starts: bool) -> Result<(), Error> {
+        let spec = &known.seen.file.spec;
+        let cleaned = known.memory.record.done.contains_key(&StageId::job(StageKind::Cleanup));
+        let wanted = match spec.output.on_delete {
+            Some(OnDelete::Delete) => true,
+            _ => spec.delete_work != WorkDataDeletion::Never && !cleaned,
+        };
+        let has = self.pass.job.finalizers().iter().any(|name| name == FINALIZER);
+        match (wanted, has) {
+            (true, false) if starts => set_finalizer(self.pass, true).await,
+            (false, true) => set_finalizer(self.pass, false).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Adds or drops the finalizer; those of others stay.
+pub async fn set_finalizer(pass: &Pass<'_>, wanted: bool) -> Result<(), Error> {
+    let api: Api<TranscodeJob> = pass.scope.api(pass.job);
+    let finalizers = if wanted { vec![FINALIZER] } else { vec![] };
+    let patch = json!({
+        "apiVersion": TranscodeJob::api_version(&()),
+        "kind": TranscodeJob::kind(&()),
+        "metadata": {"uid": pass.job.uid(), "finalizers": finalizers},
+    });
+    match api.patch(&pass.job.name_any(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await {
+        // Deleted in this very moment: the next pass sees it.
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_invalid() => Ok(()),
+        other => Ok(other.map(|_| ())?),
+    }
+}
+
+/// The one way to delete anything: with its dependents, and only the object that is meant.
+pub async fn delete<K>(api: &Api<K>, name: &str, uid: Option<&str>) -> Result<(), Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let preconditions = uid.map(|uid| Preconditions { uid: Some(uid.into()), resource_version: None });
+    let params = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Background),
+        preconditions,
+        ..DeleteParams::default()
+    };
+    match api.delete(name, &params).await {
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+        other => Ok(other.map(|_| ())?),
+    }
+}

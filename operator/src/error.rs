@@ -1,0 +1,40 @@
+//! Why a pass over a job did not come to its end. It is tried again later; nothing is lost by it.
+
+/// A reason.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The API server refused or did not answer.
+    #[error("the API server: {0}")]
+    Api(#[from] kube::Error),
+    /// A child's name is taken by something else.
+    #[error("{name} exists and belongs to something else: delete or rename it")]
+    Foreign {
+        /// Name of the object.
+        name: String,
+    },
+    /// A child was deleted in this very moment.
+    #[error("{name} is gone")]
+    Gone {
+        /// Name of the object.
+        name: String,
+    },
+    /// What the operator wrote once can't be read any more.
+    #[error("the ConfigMap {name} can't be read: it was changed, or written by a newer operator; delete the job")]
+    Unreadable {
+        /// Name of the ConfigMap.
+        name: String,
+    },
+}
+
+impl Error {
+    /// For metrics and events.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Error::Api(kube::Error::Api(status)) if status.is_conflict() => "Conflict",
+            Error::Api(_) => "ApiError",
+            Error::Foreign { .. } => "NameTaken",
+            Error::Gone { .. } => "ChildGone",
+            Error::Unreadable { .. } => "Unreadable",
+        }
+    }
+}

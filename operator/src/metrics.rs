@@ -1,0 +1,156 @@
+//! Prometheus metrics.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use jiff::Timestamp;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{
+        counter::Counter,
+        family::Family,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+use transcode_engine::{MediaSummary, Plan, Record, RecordEntry};
+use transcode_media::time::Timescale;
+
+use crate::error::Error;
+
+/// Labels of a pass.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Pass {
+    result: String,
+}
+
+/// Labels of what a stage did.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageResult {
+    stage: String,
+    result: String,
+}
+
+/// Labels of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Stage {
+    stage: String,
+}
+
+/// Labels of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Request {
+    /// `get`, `list`, `watch`, `create`, `patch`, `delete`.
+    pub verb: String,
+    /// HTTP status.
+    pub code: String,
+}
+
+/// All of them.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    passes: Family<Pass, Counter>,
+    pass_seconds: Histogram,
+    tasks: Family<StageResult, Counter>,
+    stage_seconds: Family<Stage, Histogram>,
+    jobs: Family<Pass, Counter>,
+    media_seconds: Counter<f64, AtomicU64>,
+    requests: Family<Request, Counter>,
+    ready: Arc<AtomicBool>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("transcode");
+        let passes = Family::default();
+        let pass_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 14));
+        let tasks = Family::default();
+        // From a second to four days.
+        let stage_seconds =
+            Family::<Stage, Histogram>::new_with_constructor(|| Histogram::new(exponential_buckets(1.0, 2.0, 19)));
+        let jobs = Family::default();
+        let media_seconds = Counter::default();
+        let requests = Family::default();
+        registry.register("reconciles", "Passes over jobs, by result", passes.clone());
+        registry.register("reconcile_seconds", "Time of a pass", pass_seconds.clone());
+        registry.register("tasks", "Tasks that ended, by kind of stage and result", tasks.clone());
+        registry.register("stage_seconds", "Time from a stage's start to its end", stage_seconds.clone());
+        registry.register("jobs", "Jobs that ended, by reason", jobs.clone());
+        registry.register("media_seconds", "Media that was published, seconds", media_seconds.clone());
+        registry.register("api_requests", "Requests to the API server", requests.clone());
+        let (registry, ready) = (Arc::new(registry), Arc::default());
+        Metrics { registry, passes, pass_seconds, tasks, stage_seconds, jobs, media_seconds, requests, ready }
+    }
+}
+
+impl Metrics {
+    /// In the text format of OpenMetrics.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // A String takes everything.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+
+    /// The watches have shown everything once.
+    pub fn ready(&self) {
+        self.ready.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether they have.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Counts and times a pass.
+    pub async fn timed<T>(&self, pass: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let start = Instant::now();
+        let result = pass.await;
+        self.pass_seconds.observe(start.elapsed().as_secs_f64());
+        let label = result.as_ref().err().map_or("ok", Error::reason);
+        self.passes.get_or_create(&Pass { result: label.into() }).inc();
+        result
+    }
+
+    /// Counts what goes on a record.
+    pub fn noted(&self, entry: &RecordEntry, record: &Record, plan: &Plan) {
+        let count = |stage: &transcode_engine::StageId, result: &str, by: u32| {
+            let label = StageResult { stage: stage.kind.name().into(), result: result.into() };
+            self.tasks.get_or_create(&label).inc_by(u64::from(by));
+        };
+        match entry {
+            RecordEntry::Done { batch, tasks } => count(&batch.stage, "Done", tasks.len()),
+            RecordEntry::Found { stage, tasks } => count(stage, "Found", tasks.len()),
+            RecordEntry::Failed { batch, failure, .. } => count(&batch.stage, failure.failure.reason(), 1),
+            RecordEntry::Finished { stage, at } if plan.stages.contains_key(stage) => {
+                let started = record.times.get(stage).map_or(*at, |times| times.started);
+                let label = Stage { stage: stage.kind.name().into() };
+                self.stage_seconds.get_or_create(&label).observe(seconds(started, *at));
+            }
+            _ => {}
+        }
+    }
+
+    /// Counts a job's end.
+    pub fn ended(&self, reason: &str, media: Option<&MediaSummary>) {
+        self.jobs.get_or_create(&Pass { result: reason.into() }).inc();
+        if let Some(media) = media {
+            self.media_seconds.inc_by(Timescale(1000).round(media.duration) as f64 / 1000.0);
+        }
+    }
+
+    /// Counts a request.
+    pub fn requested(&self, request: &Request) {
+        self.requests.get_or_create(request).inc();
+    }
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64().max(0.0)
+}

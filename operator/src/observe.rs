@@ -1,0 +1,205 @@
+//! Jobs to batches: what decisions are made of.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Client, ResourceExt};
+use transcode_engine::{BatchState, Failure, StageKind, TaskSet, Waiting, observe::TaskFailure};
+
+use crate::{
+    error::Error,
+    known::{Known, Look},
+    pods::{self, Obstacle},
+    view::{JobView, Over},
+};
+
+/// A batch without a running pod for so long is looked at.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
+/// Time between two looks at a batch with something odd about it.
+const ODD: SignedDuration = SignedDuration::from_secs(20);
+/// Time between two looks at any batch: ignored failures are seen by looking only.
+const USUAL: SignedDuration = SignedDuration::from_secs(120);
+/// Ends of one task that the Job controller ignores, at most.
+const MAX_IGNORED: usize = 20;
+
+/// Reads pods for one job's batches.
+pub struct Observer<'a> {
+    /// The API server.
+    pub client: &'a Client,
+    /// Namespace of the job.
+    pub namespace: &'a str,
+    /// How long a pod may take to start when something is missing.
+    pub start_seconds: u32,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Observer<'_> {
+    /// A batch as it is now.
+    pub async fn batch(&self, view: &JobView, known: &mut Known) -> Result<BatchState, Error> {
+        let mut state = BatchState {
+            tasks: view.tasks.clone(),
+            succeeded: view.succeeded.clone(),
+            failed: BTreeMap::new(),
+            told: vec![],
+            ended: view.over.is_some(),
+        };
+        if known.memory.record.seen.contains(&view.id) {
+            return Ok(state);
+        }
+        let counted = known.memory.record.counted.get(&view.id).cloned().unwrap_or_default();
+        self.read_ends(view, &counted, &mut state).await?;
+        if view.over.is_none() {
+            self.look(view, known, &mut state).await?;
+        }
+        let ended = state.succeeded.len() + state.failed.len() as u32;
+        state.ended |= ended >= state.tasks.len();
+        Ok(state)
+    }
+
+    /// When to look at a batch again, whatever happens.
+    pub fn next_look(&self, view: &JobView, known: &Known) -> Timestamp {
+        let last = known.looks.get(&view.id).map(|look| look.at);
+        let at = match last {
+            None => view.created.checked_add(PATIENCE),
+            Some(at) if is_odd(view) => at.checked_add(ODD),
+            Some(at) => at.checked_add(USUAL),
+        };
+        at.unwrap_or(Timestamp::MAX)
+    }
+
+    /// What tasks told and why they failed, where that is news.
+    async fn read_ends(&self, view: &JobView, counted: &TaskSet, state: &mut BatchState) -> Result<(), Error> {
+        let news = |tasks: &TaskSet| tasks.iter().any(|task| !counted.contains(task));
+        let tells = [StageKind::Probe, StageKind::Split, StageKind::Package, StageKind::Publish];
+        let told = tells.contains(&view.id.stage.kind) && news(&view.succeeded);
+        let stopped = match &view.over {
+            Some(Over::Failed(_)) => view.open(),
+            _ => TaskSet::default(),
+        };
+        if !told && !news(&view.failed) && !news(&stopped) {
+            return Ok(());
+        }
+        let by_task = by_task(view, pods::of(self.client, self.namespace, &view.name, None).await?);
+        for task in view.failed.iter().chain(stopped.iter()) {
+            let last = by_task.get(&task).into_iter().flatten().filter_map(|pod| pods::result(pod)?.err()).next_back();
+            match (last, &view.over) {
+                (Some(failure), _) => _ = state.failed.insert(task, failure),
+                (None, _) if view.failed.contains(task) => _ = state.failed.insert(task, unread(view)),
+                // It was stopped because another one ended the whole batch.
+                (None, Some(Over::Failed(_))) if !by_task.is_empty() => {}
+                (None, _) => _ = state.failed.insert(task, unread(view)),
+            }
+        }
+        if told {
+            for task in view.succeeded.iter() {
+                let pods = by_task.get(&task).into_iter().flatten();
+                match pods.filter_map(|pod| pods::result(pod)?.ok()).next_back() {
+                    Some(summaries) if !summaries.is_empty() => state.told.extend(summaries),
+                    _ => {
+                        // It runs again, finds its result and tells it again.
+                        state.succeeded = without(&state.succeeded, task);
+                        let message = "its pod was gone before what it told was read".into();
+                        state.failed.insert(task, TaskFailure { failure: Failure::Transient, message });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at pods that don't start, don't go, or come back again and again.
+    async fn look(&self, view: &JobView, known: &mut Known, state: &mut BatchState) -> Result<(), Error> {
+        let due = self.now >= self.next_look(view, known);
+        let idle = view.ready == 0 && self.now.duration_since(view.created) >= PATIENCE;
+        if due && (idle || is_odd(view) || known.looks.contains_key(&view.id)) {
+            let look = self.closer(view).await?;
+            known.looks.insert(view.id.clone(), look);
+        } else if due {
+            known.looks.insert(view.id.clone(), Look { at: self.now, obstacle: None, failed: BTreeMap::new() });
+        }
+        if let Some(look) = known.looks.get(&view.id) {
+            let open = view.open();
+            let failed = look.failed.iter().filter(|(task, _)| open.contains(**task));
+            state.failed.extend(failed.map(|(task, failure)| (*task, failure.clone())));
+        }
+        Ok(())
+    }
+
+    async fn closer(&self, view: &JobView) -> Result<Look, Error> {
+        let pods = pods::of(self.client, self.namespace, &view.name, None).await?;
+        let obstacle = if view.ready == 0 { self.obstacle(view, &pods).await? } else { None };
+        let mut failed = BTreeMap::new();
+        let patience = SignedDuration::from_secs(i64::from(self.start_seconds));
+        if let Some(Obstacle { waiting, lasting: true }) = &obstacle
+            && self.now.duration_since(view.created) > patience
+        {
+            let Waiting { reason, message } = waiting;
+            let message = format!("its pod could not start for {} s: {reason}: {message}", self.start_seconds);
+            let failure = TaskFailure { failure: Failure::Misconfigured, message };
+            failed.extend(view.open().iter().map(|task| (task, failure.clone())));
+        }
+        for (task, pods) in by_task(view, pods) {
+            if let Some(failure) = pods.iter().find_map(|pod| pods::lost(pod, self.now)) {
+                failed.insert(task, failure);
+            }
+            let full = |pod: &Pod| pods::result(pod)?.err().filter(|f| f.failure == Failure::NoSpace);
+            if let Some(failure) = pods.iter().find_map(full) {
+                failed.insert(task, failure);
+            }
+            let phase = |pod: &Pod| pod.status.as_ref().and_then(|s| s.phase.clone());
+            let ignored = pods.iter().filter(|pod| phase(pod).as_deref() == Some("Failed")).count();
+            if ignored >= MAX_IGNORED {
+                let message = format!("{ignored} pods of it were taken away or told to stop");
+                failed.insert(task, TaskFailure { failure: Failure::Transient, message });
+            }
+        }
+        Ok(Look { at: self.now, obstacle, failed })
+    }
+
+    /// Why no pod of a batch runs, in the words of whoever holds it back.
+    async fn obstacle(&self, view: &JobView, pods: &[Pod]) -> Result<Option<Obstacle>, Error> {
+        let pending = |pod: &&Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Pending");
+        let Some(first) = pods.iter().find(pending) else {
+            return match pods.is_empty() {
+                true => pods::warning(self.client, self.namespace, &view.uid).await,
+                false => Ok(None),
+            };
+        };
+        match pods::obstacle(first) {
+            Some(obstacle) => Ok(Some(obstacle)),
+            None => pods::warning(self.client, self.namespace, &first.uid().unwrap_or_default()).await,
+        }
+    }
+}
+
+fn is_odd(view: &JobView) -> bool {
+    view.ready == 0 || view.terminating > 0
+}
+
+/// Pods of each task, in the order in which they ended.
+fn by_task(view: &JobView, mut pods: Vec<Pod>) -> BTreeMap<u32, Vec<Pod>> {
+    pods.sort_by_key(pods::ended_at);
+    let tasks: Vec<u32> = view.tasks.iter().collect();
+    let mut by_task: BTreeMap<u32, Vec<Pod>> = BTreeMap::new();
+    for pod in pods {
+        if let Some(task) = pods::index(&pod).and_then(|index| tasks.get(index)) {
+            by_task.entry(*task).or_default().push(pod);
+        }
+    }
+    by_task
+}
+
+fn without(tasks: &TaskSet, task: u32) -> TaskSet {
+    tasks.iter().filter(|other| *other != task).collect()
+}
+
+/// A failure of which nothing can be read: it may pass.
+fn unread(view: &JobView) -> TaskFailure {
+    let words = match &view.over {
+        Some(Over::Failed(words)) if !words.is_empty() => format!("the Job controller says: {words}"),
+        _ => "its pod was gone before its end was read".into(),
+    };
+    TaskFailure { failure: Failure::Transient, message: words }
+}

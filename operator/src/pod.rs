@@ -1,0 +1,262 @@
+//! The pod of a task: what runs, where, with what. Passes Pod Security `restricted`.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::{
+    api::core::v1::{
+        Capabilities, ConfigMapProjection, Container, EmptyDirVolumeSource, EnvVar, EphemeralVolumeSource, KeyToPath,
+        LocalObjectReference, PersistentVolumeClaimSpec, PersistentVolumeClaimTemplate, PodSecurityContext, PodSpec,
+        ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretProjection, SecurityContext, Toleration,
+        Volume, VolumeMount, VolumeProjection, VolumeResourceRequirements,
+    },
+    apimachinery::pkg::api::resource::Quantity,
+};
+use transcode_api::{PodResources, PodSettings, TaintEffect, TolerationOperator};
+use transcode_engine::{Batch, ResolvedSpec, StageKind};
+
+use crate::{names::Names, render::Scene};
+
+/// Name of the one container.
+pub const CONTAINER: &str = "runner";
+/// Where Secrets are, a folder for each.
+pub const CREDENTIALS: &str = "/var/run/transcode/credentials";
+/// Where the job file and the facts are.
+const FILES: &str = "/etc/transcode";
+const SCRATCH: &str = "/scratch";
+const CERTIFICATES: &str = "/etc/transcode-ca";
+/// The runner's user; any but root would do.
+const USER: i64 = 65532;
+/// A runner stops its children and removes partial files within this.
+pub const GRACE_SECONDS: u32 = 30;
+/// The kubelet ends a pod so long after the runner should have ended itself.
+const BACKSTOP_SECONDS: u32 = 120;
+
+/// How far over its estimate a task's scratch may go.
+const SCRATCH_LIMIT_FACTOR: u64 = 4;
+
+/// Keys of a Secret with S3 credentials; the last one is there for temporary ones only.
+const SECRET_KEYS: [(&str, bool); 3] = [("accessKeyId", false), ("secretAccessKey", false), ("sessionToken", true)];
+
+/// The pod of every task of a batch.
+pub fn spec(scene: &Scene<'_>, batch: &Batch) -> PodSpec {
+    let stage = &batch.id.stage;
+    let encodes = stage.kind == StageKind::Encode;
+    let scheduling = &scene.spec.scheduling;
+    let settings = if encodes { &scheduling.encode } else { &scheduling.light };
+    let settings = settings.clone().unwrap_or_default();
+    let account = scheduling.service_account_name.clone().or_else(|| scene.args.runner_service_account.clone());
+    let pull: Vec<_> =
+        scene.args.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect();
+    PodSpec {
+        restart_policy: Some("Never".into()),
+        service_account_name: account,
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        // Counts from the pod's start: time in a queue is nobody's fault.
+        active_deadline_seconds: Some(i64::from(batch.demand.deadline_seconds.saturating_add(BACKSTOP_SECONDS))),
+        termination_grace_period_seconds: Some(i64::from(GRACE_SECONDS)),
+        image_pull_secrets: (!pull.is_empty()).then_some(pull),
+        security_context: Some(PodSecurityContext {
+            run_as_non_root: Some(true),
+            run_as_user: Some(USER),
+            run_as_group: Some(USER),
+            fs_group: Some(USER),
+            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None }),
+            ..PodSecurityContext::default()
+        }),
+        node_selector: settings.node_selector.clone(),
+        tolerations: Some(tolerations(&settings, scene.args.lost_node_seconds)),
+        priority_class_name: settings.priority_class_name.clone(),
+        containers: vec![container(scene, batch, &settings)],
+        volumes: Some(volumes(scene, batch, &settings)),
+        ..PodSpec::default()
+    }
+}
+
+fn container(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Container {
+    let mut command = vec![
+        format!("--job={FILES}/job.json"),
+        format!("--stage={}", batch.id.stage),
+        format!("--tasks={}", batch.tasks),
+        format!("--attempt={}", batch.id.number),
+        format!("--scratch={SCRATCH}/task"),
+        format!("--deadline-seconds={}", batch.demand.deadline_seconds),
+    ];
+    if scene.facts.is_some() {
+        command.push(format!("--facts={FILES}/facts.json"));
+    }
+    if !scene.gaps.is_empty() {
+        command.push(format!("--gaps={}", scene.gaps));
+    }
+    let mut mounts = vec![mount("files", FILES, true), mount("scratch", SCRATCH, false)];
+    if !secrets(scene.spec).is_empty() {
+        mounts.push(mount("credentials", CREDENTIALS, true));
+    }
+    if scene.args.ca_config_map.is_some() {
+        mounts.push(mount("ca", CERTIFICATES, true));
+    }
+    Container {
+        name: CONTAINER.into(),
+        image: Some(scene.image.into()),
+        image_pull_policy: Some(scene.args.runner_pull_policy.name().into()),
+        args: Some(command),
+        env: Some(env(scene)),
+        resources: Some(resources(batch, settings)),
+        security_context: Some(SecurityContext {
+            allow_privilege_escalation: Some(false),
+            read_only_root_filesystem: Some(true),
+            capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), add: None }),
+            ..SecurityContext::default()
+        }),
+        volume_mounts: Some(mounts),
+        ..Container::default()
+    }
+}
+
+fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
+    VolumeMount {
+        name: name.into(),
+        mount_path: path.into(),
+        read_only: read_only.then_some(true),
+        ..VolumeMount::default()
+    }
+}
+
+fn env(scene: &Scene<'_>) -> Vec<EnvVar> {
+    let fixed = [("HOME", SCRATCH), ("TMPDIR", SCRATCH)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let certificates = ("SSL_CERT_FILE".to_owned(), format!("{CERTIFICATES}/ca.crt"));
+    let certificates = scene.args.ca_config_map.iter().map(|_| certificates.clone());
+    let all = fixed.into_iter().chain(certificates).chain(scene.args.runner_env.iter().cloned());
+    all.map(|(name, value)| EnvVar { name, value: Some(value), value_from: None }).collect()
+}
+
+/// Memory is request and limit alike: a task that takes more is killed alone, and tried with more.
+fn resources(batch: &Batch, settings: &PodSettings) -> ResourceRequirements {
+    let asked = settings.resources.clone().unwrap_or_default();
+    let cpu = asked.cpu.unwrap_or_else(|| if batch.id.stage.kind == StageKind::Encode { "1" } else { "250m" }.into());
+    let memory = asked.memory.unwrap_or_else(|| format!("{}Mi", batch.demand.memory_mib));
+    let scratch = scratch_size(batch, &settings.resources);
+    let quantities = |list: &[(&str, &str)]| {
+        list.iter().map(|(name, value)| ((*name).to_owned(), Quantity((*value).to_owned()))).collect::<BTreeMap<_, _>>()
+    };
+    ResourceRequirements {
+        requests: Some(quantities(&[("cpu", &cpu), ("memory", &memory), ("ephemeral-storage", &scratch)])),
+        limits: Some(quantities(&[("memory", &memory)])),
+        claims: None,
+    }
+}
+
+fn scratch_size(batch: &Batch, asked: &Option<PodResources>) -> String {
+    let asked = asked.as_ref().and_then(|resources| resources.scratch.clone());
+    asked.unwrap_or_else(|| format!("{}Mi", batch.demand.scratch_mib))
+}
+
+/// What the user tolerates, and lost nodes only for a while: their tasks start again elsewhere.
+fn tolerations(settings: &PodSettings, lost_node_seconds: u32) -> Vec<Toleration> {
+    let lost = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"].map(|key| Toleration {
+        key: Some(key.into()),
+        operator: Some("Exists".into()),
+        effect: Some("NoExecute".into()),
+        toleration_seconds: Some(i64::from(lost_node_seconds)),
+        value: None,
+    });
+    let asked = settings.tolerations.iter().flatten().map(|asked| Toleration {
+        key: asked.key.clone(),
+        operator: asked.operator.map(|operator| {
+            match operator {
+                TolerationOperator::Equal => "Equal",
+                TolerationOperator::Exists => "Exists",
+            }
+            .into()
+        }),
+        value: asked.value.clone(),
+        effect: asked.effect.map(|effect| {
+            match effect {
+                TaintEffect::NoSchedule => "NoSchedule",
+                TaintEffect::PreferNoSchedule => "PreferNoSchedule",
+                TaintEffect::NoExecute => "NoExecute",
+            }
+            .into()
+        }),
+        toleration_seconds: None,
+    });
+    lost.into_iter().chain(asked).collect()
+}
+
+fn volumes(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Vec<Volume> {
+    let names = Names::of(scene.job);
+    let mut files = vec![config_map(names.job_file(), "job.json")];
+    files.extend(scene.facts.map(|name| config_map(name.to_owned(), "facts.json")));
+    let mut volumes = vec![projected("files", files), scratch(scene, batch, settings)];
+    let secrets = secrets(scene.spec);
+    if !secrets.is_empty() {
+        volumes.push(projected("credentials", secrets.into_iter().flat_map(secret).collect()));
+    }
+    if let Some(name) = &scene.args.ca_config_map {
+        volumes.push(projected("ca", vec![config_map(name.clone(), "ca.crt")]));
+    }
+    volumes
+}
+
+fn projected(name: &str, sources: Vec<VolumeProjection>) -> Volume {
+    let source = ProjectedVolumeSource { default_mode: Some(0o440), sources: Some(sources) };
+    Volume { name: name.into(), projected: Some(source), ..Volume::default() }
+}
+
+fn config_map(name: String, key: &str) -> VolumeProjection {
+    let items = Some(vec![KeyToPath { key: key.into(), path: key.into(), mode: None }]);
+    VolumeProjection {
+        config_map: Some(ConfigMapProjection { name, items, optional: None }),
+        ..VolumeProjection::default()
+    }
+}
+
+/// Names of the Secrets that the job's own input and output need, each once.
+pub fn secrets(spec: &ResolvedSpec) -> Vec<&str> {
+    let used = [spec.input.s3.as_ref().map(|s3| &s3.store), spec.output.s3.as_ref().map(|s3| &s3.store)];
+    let stores = spec.stores.iter().filter(|store| used.contains(&Some(&store.name)));
+    let mut names: Vec<_> = stores.filter_map(|s| Some(s.credentials.as_ref()?.secret_ref.name.as_str())).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Only these keys: whatever else a Secret holds never reaches a pod.
+fn secret(name: &str) -> impl Iterator<Item = VolumeProjection> {
+    SECRET_KEYS.into_iter().map(move |(key, optional)| VolumeProjection {
+        secret: Some(SecretProjection {
+            name: name.into(),
+            items: Some(vec![KeyToPath { key: key.into(), path: format!("{name}/{key}"), mode: None }]),
+            optional: optional.then_some(true),
+        }),
+        ..VolumeProjection::default()
+    })
+}
+
+/// Room for partial files: on the node's disk, or a volume of its own.
+fn scratch(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Volume {
+    let size = Quantity(scratch_size(batch, &settings.resources));
+    let name = "scratch".to_owned();
+    let Some(class) = &scene.args.scratch_storage_class else {
+        // The limit guards the node against a runner that went mad; what is over it is evicted.
+        let limit = batch.demand.scratch_mib.saturating_mul(SCRATCH_LIMIT_FACTOR);
+        let limit = settings.resources.as_ref().and_then(|r| r.scratch.clone()).unwrap_or_else(|| format!("{limit}Mi"));
+        let empty = EmptyDirVolumeSource { size_limit: Some(Quantity(limit)), medium: None };
+        return Volume { name, empty_dir: Some(empty), ..Volume::default() };
+    };
+    let claim = PersistentVolumeClaimSpec {
+        access_modes: Some(vec!["ReadWriteOnce".into()]),
+        storage_class_name: Some(class.clone()),
+        resources: Some(VolumeResourceRequirements {
+            requests: Some(BTreeMap::from([("storage".into(), size)])),
+            limits: None,
+        }),
+        ..PersistentVolumeClaimSpec::default()
+    };
+    let template = PersistentVolumeClaimTemplate { metadata: None, spec: claim };
+    Volume {
+        name,
+        ephemeral: Some(EphemeralVolumeSource { volume_claim_template: Some(template) }),
+        ..Volume::default()
+    }
+}

@@ -1,0 +1,199 @@
+//! Pods, read only where a Job does not say enough: what a task told, why it failed, why it does not
+//! start, whether its node is gone. Always a bounded list.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, Event, Pod};
+use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
+use transcode_contract::Report;
+use transcode_engine::{Failure, Summary, Waiting, observe::TaskFailure};
+
+use crate::error::Error;
+
+/// Pods in a page.
+const PAGE: u32 = 500;
+/// Pages at most: twice the pods of the largest batch.
+const PAGES: usize = 4;
+/// Events that are looked through for the words of the kubelet or of an admission.
+const EVENTS: u32 = 50;
+/// A pod that is still there so long after its grace period is on a node that does not answer.
+const LOST: SignedDuration = SignedDuration::from_secs(60);
+
+/// Pods of a Job, `phase` only if it is given.
+pub async fn of(client: &Client, namespace: &str, job: &str, phase: Option<&str>) -> Result<Vec<Pod>, Error> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let mut list = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}")).limit(PAGE);
+    if let Some(phase) = phase {
+        list = list.fields(&format!("status.phase={phase}"));
+    }
+    let mut pods = vec![];
+    for _ in 0..PAGES {
+        let page = api.list(&list).await?;
+        pods.extend(page.items);
+        match page.metadata.continue_.filter(|token| !token.is_empty()) {
+            Some(token) => list = list.continue_token(&token),
+            None => break,
+        }
+    }
+    Ok(pods)
+}
+
+/// Index of a pod's task in its batch.
+pub fn index(pod: &Pod) -> Option<usize> {
+    pod.labels().get("batch.kubernetes.io/job-completion-index")?.parse().ok()
+}
+
+fn ended(pod: &Pod) -> Option<&ContainerStateTerminated> {
+    pod.status.as_ref()?.container_statuses.as_ref()?.first()?.state.as_ref()?.terminated.as_ref()
+}
+
+/// What a pod that ended means, or `None` when it was taken away: that is no failure of its task.
+pub fn result(pod: &Pod) -> Option<Result<Vec<Summary>, TaskFailure>> {
+    let status = pod.status.as_ref()?;
+    let words = status.message.clone().unwrap_or_default();
+    let disrupted = status.conditions.iter().flatten().any(|c| c.type_ == "DisruptionTarget" && c.status == "True");
+    let fail = |failure, message: String| Some(Err(TaskFailure { failure, message }));
+    match status.reason.as_deref() {
+        // The kubelet names what there was too little of.
+        Some("Evicted") if words.contains("ephemeral") || words.contains("EmptyDir") => {
+            return fail(Failure::NoSpace, words);
+        }
+        Some("DeadlineExceeded") => return fail(Failure::Stuck, format!("the kubelet ended it: {words}")),
+        _ if disrupted => return None,
+        _ => {}
+    }
+    let end = ended(pod)?;
+    if end.reason.as_deref() == Some("OOMKilled") {
+        return fail(Failure::OutOfMemory, "the kernel ended the task: it took more memory than its limit".into());
+    }
+    let code = end.signal.is_none_or(|signal| signal == 0).then_some(end.exit_code);
+    let log = format!("see `kubectl logs {}`", pod.name_any());
+    Some(Report::judge(code, end.message.as_deref().map(str::as_bytes), &log))
+}
+
+/// When a pod's container ended.
+pub fn ended_at(pod: &Pod) -> Timestamp {
+    ended(pod).and_then(|end| Some(end.finished_at.as_ref()?.0)).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+/// Why a pod is taken for lost: it should have gone long ago, and nobody says that it did.
+pub fn lost(pod: &Pod, now: Timestamp) -> Option<TaskFailure> {
+    let running =
+        pod.status.as_ref().and_then(|s| s.phase.as_deref()).is_none_or(|p| p != "Failed" && p != "Succeeded");
+    // The time of deletion has the grace period in it.
+    let deleted = pod.meta().deletion_timestamp.as_ref()?.0;
+    let gone = running && now.duration_since(deleted) > LOST;
+    let node = pod.spec.as_ref().and_then(|s| s.node_name.clone()).unwrap_or_default();
+    let message = format!("node {node} does not answer; the task starts again elsewhere");
+    gone.then_some(TaskFailure { failure: Failure::Disrupted, message })
+}
+
+/// Why a pod does not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstacle {
+    /// For the status.
+    pub waiting: Waiting,
+    /// Whether waiting can't help: something is missing that nobody makes by itself.
+    pub lasting: bool,
+}
+
+impl Obstacle {
+    fn new(reason: &str, message: &str, lasting: bool) -> Self {
+        let message = message.chars().take(900).collect();
+        Obstacle { waiting: Waiting { reason: reason.into(), message }, lasting }
+    }
+}
+
+/// What a pending pod's own status says; `None` when only its events do.
+pub fn obstacle(pod: &Pod) -> Option<Obstacle> {
+    let status = pod.status.as_ref()?;
+    let scheduled = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled" && c.status == "False");
+    if let Some(condition) = scheduled {
+        let words = condition.message.as_deref().unwrap_or("no node takes the pod");
+        return Some(Obstacle::new(condition.reason.as_deref().unwrap_or("Unschedulable"), words, false));
+    }
+    let container = status.container_statuses.iter().flatten().next()?;
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let reason =
+        waiting.reason.as_deref().filter(|reason| !matches!(*reason, "ContainerCreating" | "PodInitializing"))?;
+    Some(Obstacle::new(reason, waiting.message.as_deref().unwrap_or(reason), true))
+}
+
+/// The last warning about an object: a volume that can't be mounted, a pod that was not admitted.
+pub async fn warning(client: &Client, namespace: &str, uid: &str) -> Result<Option<Obstacle>, Error> {
+    let api: Api<Event> = Api::namespaced(client.clone(), namespace);
+    let list = ListParams::default().fields(&format!("involvedObject.uid={uid},type=Warning")).limit(EVENTS);
+    let events = api.list(&list).await?.items;
+    let last = events.into_iter().max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
+    Ok(last.map(|event| {
+        let (reason, words) = (event.reason.unwrap_or_default(), event.message.unwrap_or_default());
+        // What is used up comes free again; what is forbidden or missing stays so.
+        let passes = words.contains("exceeded quota") || reason == "FailedScheduling";
+        Obstacle::new(if words.contains("exceeded quota") { "QuotaExceeded" } else { &reason }, &words, !passes)
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use transcode_engine::Failure;
+
+    use super::*;
+
+    fn pod(status: serde_json::Value) -> Pod {
+        serde_json::from_value(json!({"metadata": {"name": "p"}, "status": status})).unwrap()
+    }
+
+    fn terminated(state: serde_json::Value) -> Pod {
+        let container = json!({"name": "runner", "image": "", "imageID": "", "ready": false, "restartCount": 0});
+        let mut container = container;
+        container["state"] = json!({"terminated": state});
+        pod(json!({"containerStatuses": [container]}))
+    }
+
+    fn failure(pod: &Pod) -> Failure {
+        result(pod).unwrap().unwrap_err().failure
+    }
+
+    #[test]
+    fn a_report_counts_only_with_its_exit_code() {
+        let report = serde_json::to_string(&Report::failed(Failure::BadInput, "no such file")).unwrap();
+        assert_eq!(failure(&terminated(json!({"exitCode": 10, "message": report}))), Failure::BadInput);
+        assert_eq!(failure(&terminated(json!({"exitCode": 0, "message": report}))), Failure::Transient);
+        assert_eq!(failure(&terminated(json!({"exitCode": 137, "reason": "OOMKilled"}))), Failure::OutOfMemory);
+        assert_eq!(failure(&terminated(json!({"exitCode": 1, "message": "garbage"}))), Failure::Transient);
+        let done = serde_json::to_string(&Report::done(vec![])).unwrap();
+        assert_eq!(result(&terminated(json!({"exitCode": 0, "message": done}))), Some(Ok(vec![])));
+    }
+
+    #[test]
+    fn evictions_are_no_failures_unless_the_disk_was_full() {
+        let target = json!([{"type": "DisruptionTarget", "status": "True"}]);
+        let evicted = |message: &str| pod(json!({"reason": "Evicted", "message": message, "conditions": target}));
+        assert_eq!(result(&evicted("The node was low on resource: memory.")), None);
+        let full = "Usage of EmptyDir volume \"scratch\" exceeds the limit \"1Gi\".";
+        assert_eq!(failure(&evicted(full)), Failure::NoSpace);
+        assert_eq!(failure(&pod(json!({"reason": "DeadlineExceeded"}))), Failure::Stuck);
+    }
+
+    #[test]
+    fn a_pod_is_lost_a_while_after_its_grace() {
+        let deleted: Timestamp = "2026-01-01T00:00:30Z".parse().unwrap();
+        let mut pod = pod(json!({"phase": "Running"}));
+        assert_eq!(lost(&pod, deleted), None);
+        pod.meta_mut().deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(deleted));
+        assert_eq!(lost(&pod, deleted), None);
+        let later = deleted.checked_add(SignedDuration::from_secs(61)).unwrap();
+        assert_eq!(lost(&pod, later).unwrap().failure, Failure::Disrupted);
+    }
+
+    #[test]
+    fn obstacles_are_told_in_the_words_of_kubernetes() {
+        let unschedulable = json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+            "message": "0/2 nodes are available: 2 Insufficient cpu."}]);
+        let found = obstacle(&pod(json!({"conditions": unschedulable}))).unwrap();
+        assert_eq!((found.waiting.reason.as_str(), found.lasting), ("Unschedulable", false));
+        let container = json!([{"name": "runner", "image": "", "imageID": "", "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}}}]);
+        assert!(obstacle(&pod(json!({"containerStatuses": container}))).unwrap().lasting);
+    }
+}

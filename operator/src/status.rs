@@ -1,0 +1,112 @@
+//! The status subresource: written when it says something new, progress alone now and then.
+
+use jiff::{SignedDuration, Timestamp};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{Patch, PatchParams},
+};
+use serde_json::{Value, json};
+use transcode_api::{TranscodeJob, TranscodeJobStatus, status::Condition};
+
+use crate::{error::Error, names::MANAGER};
+
+/// Progress alone is written no more often than this.
+const PAUSE: SignedDuration = SignedDuration::from_secs(5);
+
+/// What became of a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Publish {
+    /// It says nothing new.
+    Same,
+    /// It says something new, and not before this time.
+    Later(Timestamp),
+    /// It is to be written now.
+    Now,
+}
+
+/// Whether a status is to be written over an earlier one.
+pub fn due(new: &TranscodeJobStatus, last: Option<&(TranscodeJobStatus, Timestamp)>, now: Timestamp) -> Publish {
+    let Some((old, at)) = last else { return Publish::Now };
+    if new == old {
+        return Publish::Same;
+    }
+    let next = at.checked_add(PAUSE).unwrap_or(Timestamp::MAX);
+    match without_progress(new) == without_progress(old) && now < next {
+        true => Publish::Later(next),
+        false => Publish::Now,
+    }
+}
+
+/// Everything that changes step by step left out.
+fn without_progress(status: &TranscodeJobStatus) -> TranscodeJobStatus {
+    let mut status = status.clone();
+    status.progress = None;
+    for stage in &mut status.stages {
+        stage.done = 0;
+    }
+    status
+}
+
+/// Writes a status. Conditions get the time of their last change.
+pub async fn write(
+    client: &Client,
+    job: &TranscodeJob,
+    status: &TranscodeJobStatus,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let api: Api<TranscodeJob> = Api::namespaced(client.clone(), &job.namespace().unwrap_or_default());
+    let patch = json!({
+        "apiVersion": TranscodeJob::api_version(&()),
+        "kind": TranscodeJob::kind(&()),
+        // Never the status of another job of the same name.
+        "metadata": {"name": job.name_any(), "uid": job.uid()},
+        "status": timed(job, status, now),
+    });
+    api.patch_status(&job.name_any(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await?;
+    Ok(())
+}
+
+/// The status as it is written: with the generation, and the times of conditions.
+fn timed(job: &TranscodeJob, status: &TranscodeJobStatus, now: Timestamp) -> Value {
+    let generation = job.meta().generation;
+    let status = TranscodeJobStatus { observed_generation: generation, ..status.clone() };
+    let mut value = serde_json::to_value(&status).unwrap_or_default();
+    let conditions: Vec<Value> =
+        status.conditions.iter().map(|condition| timed_condition(job, condition, generation, now)).collect();
+    value["conditions"] = conditions.into();
+    value
+}
+
+fn timed_condition(job: &TranscodeJob, condition: &Condition, generation: Option<i64>, now: Timestamp) -> Value {
+    let before = job.status.iter().flat_map(|status| &status.conditions);
+    let before = before.into_iter().find(|old| old.kind == condition.kind && old.status == condition.status);
+    let since = before.and_then(|old| old.last_transition_time.clone()).unwrap_or_else(|| now.to_string());
+    let mut value = serde_json::to_value(condition).unwrap_or_default();
+    value["lastTransitionTime"] = since.into();
+    value["observedGeneration"] = generation.into();
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use transcode_api::status::{Phase, ProgressStatus};
+
+    use super::*;
+
+    fn status(phase: Phase, percent: &str) -> TranscodeJobStatus {
+        let progress = ProgressStatus { percent: percent.into(), renditions: "0/1".into(), eta: None };
+        TranscodeJobStatus { phase: Some(phase), progress: Some(progress), ..TranscodeJobStatus::default() }
+    }
+
+    #[test]
+    fn a_new_phase_is_told_at_once_and_progress_now_and_then() {
+        let now = Timestamp::UNIX_EPOCH;
+        let last = (status(Phase::Running, "1%"), now);
+        let later = now.checked_add(PAUSE).unwrap();
+        assert_eq!(due(&status(Phase::Running, "1%"), Some(&last), now), Publish::Same);
+        assert_eq!(due(&status(Phase::Running, "2%"), Some(&last), now), Publish::Later(later));
+        assert_eq!(due(&status(Phase::Running, "2%"), Some(&last), later), Publish::Now);
+        assert_eq!(due(&status(Phase::Succeeded, "2%"), Some(&last), now), Publish::Now);
+        assert_eq!(due(&status(Phase::Pending, "0%"), None, now), Publish::Now);
+    }
+}
