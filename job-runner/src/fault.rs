@@ -1,5 +1,6 @@
 //! Faults on demand, for tests: any stage, task and attempt can fail, hang, be killed or write
-//! garbage. `TRANSCODE_FAULTS=encode-720p/3/0=fail;audio/*/*=hang`; without it nothing here runs.
+//! garbage. `TRANSCODE_FAULTS=encode-720p/3/0=fail;movie/audio/*/*=hang`, where `movie` is a job's name
+//! and may be left out; without it nothing here runs.
 
 use transcode_engine::Failure;
 
@@ -23,16 +24,17 @@ pub enum Fault {
 /// The fault that the environment asks for in this task.
 pub fn asked(context: &Context) -> Option<Fault> {
     let list = std::env::var("TRANSCODE_FAULTS").ok()?;
-    find(&list, &context.task.stage.to_string(), context.task.index, context.task.attempt)
+    let task = &context.task;
+    find(&list, &[&task.spec.name, &task.stage.to_string(), &task.index.to_string(), &task.attempt.to_string()])
 }
 
-fn find(list: &str, stage: &str, index: u32, attempt: u32) -> Option<Fault> {
+/// `task` is job, stage, index and attempt; a rule without a job has the last three.
+fn find(list: &str, task: &[&str; 4]) -> Option<Fault> {
     list.split(';').filter_map(|rule| rule.split_once('=')).find_map(|(place, fault)| {
-        let mut parts = place.split('/');
-        let matches = |part: Option<&str>, value: &str| part.is_some_and(|p| p == "*" || p == value);
-        let here = matches(parts.next(), stage)
-            && matches(parts.next(), &index.to_string())
-            && matches(parts.next(), &attempt.to_string());
+        let parts: Vec<&str> = place.split('/').collect();
+        let values = task.iter().rev();
+        let here =
+            parts.len() >= 3 && parts.iter().rev().zip(values).all(|(part, value)| *part == "*" || part == value);
         let fault = match fault {
             "fail" => Fault::Fail,
             "badChunk" => Fault::BadChunk,
@@ -65,9 +67,10 @@ mod tests {
 
     #[test]
     fn rules_name_stage_task_and_attempt() {
-        let list = "encode-720p/3/0=fail;audio/*/*=hang";
-        assert_eq!(find(list, "encode-720p", 3, 0), Some(Fault::Fail));
-        assert_eq!(find(list, "encode-720p", 3, 1), None);
-        assert_eq!(find(list, "audio", 0, 4), Some(Fault::Hang));
+        let list = "encode-720p/3/0=fail;movie/audio/*/*=hang";
+        assert_eq!(find(list, &["any", "encode-720p", "3", "0"]), Some(Fault::Fail));
+        assert_eq!(find(list, &["any", "encode-720p", "3", "1"]), None);
+        assert_eq!(find(list, &["movie", "audio", "0", "4"]), Some(Fault::Hang));
+        assert_eq!(find(list, &["other", "audio", "0", "4"]), None);
     }
 }

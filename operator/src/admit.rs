@@ -43,13 +43,15 @@ pub async fn admit(
             Err(admission) => return Ok(admission),
         }
     }
-    let spec = match resolve(job, &layers) {
+    let mut spec = match resolve(job, &layers) {
         Ok(spec) => spec,
         Err(problems) => {
             let words: Vec<_> = problems.iter().map(ToString::to_string).collect();
             return Ok(Admission::Refused { reason: "Invalid", message: words.join("; ") });
         }
     };
+    // The hint for the fan-out; no part of any key.
+    spec.max_parallel = spec.max_parallel.or(Some(args.max_parallel));
     if let Some((reason, message)) = forbidden(args, &spec) {
         return Ok(Admission::Refused { reason, message });
     }

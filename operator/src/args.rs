@@ -54,7 +54,7 @@ pub struct Args {
     /// ConfigMap of the job's namespace whose `ca.crt` has the certificates that runners trust.
     #[arg(long, value_name = "NAME", env = "TRANSCODE_CA_CONFIG_MAP")]
     pub ca_config_map: Option<String>,
-    /// Variable for runners, such as a proxy: HTTPS_PROXY=http://proxy:3128; may be given several times.
+    /// Variable for runners, such as TRANSCODE_LOG=debug; may be given several times.
     #[arg(long = "runner-env", value_name = "NAME=VALUE", value_parser = variable)]
     pub runner_env: Vec<(String, String)>,
     /// YAML file in the form of a profile's spec: what holds where neither profile nor job says otherwise.

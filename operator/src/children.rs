@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 
-use k8s_openapi::api::batch::v1::Job;
 use kube::{
     Api, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy},
@@ -50,10 +49,9 @@ impl Children<'_> {
             known.unsaved = false;
         }
         self.finalizer(known, !started.is_empty()).await?;
+        let mut refused = None;
         for batch in &started {
-            if let Some(waiting) = self.start(known, batch).await? {
-                return Ok(Some(waiting));
-            }
+            refused = self.start(known, batch).await?.or(refused);
         }
         self.widen(known).await?;
         for action in &todo {
@@ -61,7 +59,7 @@ impl Children<'_> {
                 self.delete(known, id).await?;
             }
         }
-        Ok(None)
+        Ok(refused)
     }
 
     /// Keeps plan and facts where pods find them.
@@ -88,7 +86,7 @@ impl Children<'_> {
             gaps: &gaps,
         };
         let job = render::job(&scene, batch);
-        let api: Api<Job> = Api::namespaced(shared.client.clone(), &self.pass.job.namespace().unwrap_or_default());
+        let api = self.pass.scope.children(self.pass.job);
         match api.create(&PostParams::default(), &job).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
@@ -129,8 +127,7 @@ impl Children<'_> {
                 continue;
             }
             busy = busy + wanted - now;
-            let api: Api<Job> =
-                Api::namespaced(self.pass.scope.shared.client.clone(), &self.pass.job.namespace().unwrap_or_default());
+            let api = self.pass.scope.children(self.pass.job);
             let patch = json!({"spec": {"parallelism": render::parallelism(wanted, view.tasks.len())}});
             match api.patch(&view.name, &PatchParams::default(), &Patch::Merge(patch)).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() => {}
@@ -145,8 +142,7 @@ impl Children<'_> {
     }
 
     async fn delete(&self, known: &mut Known, id: &BatchId) -> Result<(), Error> {
-        let api: Api<Job> =
-            Api::namespaced(self.pass.scope.shared.client.clone(), &self.pass.job.namespace().unwrap_or_default());
+        let api = self.pass.scope.children(self.pass.job);
         let view = self.views.iter().find(|view| view.id == *id);
         let name = view.map_or_else(|| Names::of(self.pass.job).batch(id), |view| view.name.clone());
         delete(&api, &name, view.map(|view| view.uid.as_str())).await?;

@@ -116,6 +116,20 @@ impl<'a> Files<'a> {
         Ok(written.resource_version())
     }
 
+    /// Whether the namespace is being deleted: nothing can be made in it any more. Asked by a dry run,
+    /// which needs no permission beyond those that are there.
+    pub async fn namespace_goes(&self) -> Result<bool, Error> {
+        let map = self.object(self.names.job_file() + "-dry-run", BTreeMap::new(), None);
+        let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+        match self.api.create(&dry_run, &map).await {
+            Err(kube::Error::Api(status)) => {
+                let mut causes = status.details.iter().flat_map(|details| &details.causes);
+                Ok(causes.any(|cause| cause.reason == "NamespaceTerminating"))
+            }
+            other => Ok(other.map(|_| false)?),
+        }
+    }
+
     fn object(&self, name: String, data: BTreeMap<String, String>, immutable: Option<bool>) -> ConfigMap {
         let metadata = names::owned(self.job, name, self.names.labels());
         ConfigMap { metadata, data: Some(data), immutable, ..ConfigMap::default() }

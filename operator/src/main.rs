@@ -83,7 +83,7 @@ async fn lead(client: Client, args: Args, metrics: Metrics, stop: CancellationTo
         .with_context(|| format!("the Lease {} in {} can't be used", args.lease_name, args.namespace))?;
     let (mut leads, task) = lease.watch().await;
     // A replica that waits is ready too: it has nothing else to do.
-    metrics.ready();
+    metrics.waits_for(0);
     tokio::select! {
         () = stop.cancelled() => return Ok(()),
         state = leads.wait_for(|leads| *leads) => drop(state.context("the Lease is not watched any more")?),
@@ -105,11 +105,12 @@ async fn operate(client: Client, args: Args, metrics: Metrics, stop: Cancellatio
     let recorder = Recorder::new(client.clone(), reporter);
     let namespaces = args.watch_namespaces.clone();
     let shared = Arc::new(Shared::new(client, args, defaults, metrics, recorder));
-    let until = || stop.clone().cancelled_owned();
+    shared.metrics.waits_for(namespaces.len().max(1));
     match namespaces.is_empty() {
-        true => operator::run(shared, None, until()).await,
+        true => operator::run(shared, None, stop).await,
         false => {
-            let scopes = namespaces.iter().map(|namespace| operator::run(shared.clone(), Some(namespace), until()));
+            let scopes =
+                namespaces.iter().map(|namespace| operator::run(shared.clone(), Some(namespace), stop.clone()));
             join_all(scopes).await;
         }
     }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
 };
@@ -62,7 +62,7 @@ pub struct Metrics {
     jobs: Family<Pass, Counter>,
     media_seconds: Counter<f64, AtomicU64>,
     requests: Family<Request, Counter>,
-    ready: Arc<AtomicBool>,
+    missing: Arc<AtomicUsize>,
 }
 
 impl Default for Metrics {
@@ -84,8 +84,8 @@ impl Default for Metrics {
         registry.register("jobs", "Jobs that ended, by reason", jobs.clone());
         registry.register("media_seconds", "Media that was published, seconds", media_seconds.clone());
         registry.register("api_requests", "Requests to the API server", requests.clone());
-        let (registry, ready) = (Arc::new(registry), Arc::default());
-        Metrics { registry, passes, pass_seconds, tasks, stage_seconds, jobs, media_seconds, requests, ready }
+        let (registry, missing) = (Arc::new(registry), Arc::new(AtomicUsize::new(1)));
+        Metrics { registry, passes, pass_seconds, tasks, stage_seconds, jobs, media_seconds, requests, missing }
     }
 }
 
@@ -98,14 +98,19 @@ impl Metrics {
         text
     }
 
-    /// The watches have shown everything once.
-    pub fn ready(&self) {
-        self.ready.store(true, Ordering::Relaxed);
+    /// So many watches have to show everything once before this process is ready.
+    pub fn waits_for(&self, watches: usize) {
+        self.missing.store(watches, Ordering::Relaxed);
     }
 
-    /// Whether they have.
+    /// One of them has.
+    pub fn ready(&self) {
+        self.missing.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether all of them have.
     pub fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+        self.missing.load(Ordering::Relaxed) == 0
     }
 
     /// Counts and times a pass.

@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use futures::{Stream, StreamExt, TryStreamExt};
+use futures::{
+    FutureExt, Stream, StreamExt, TryStreamExt,
+    future::{BoxFuture, Shared as Shareable},
+};
 use k8s_openapi::api::{batch::v1::Job, core::v1::PodTemplateSpec};
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -21,6 +24,7 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
 use transcode_api::{ClusterTranscodeProfile, ProfileKind, ProfileSpec, TranscodeJob, TranscodeProfile, status::Phase};
 
 use crate::{
@@ -33,6 +37,8 @@ use crate::{
     view::JobView,
 };
 
+/// Passes that run may take so long to end when the process is told to.
+const SHUTDOWN: Duration = Duration::from_secs(15);
 /// Changes that come together are looked at together.
 const DEBOUNCE: Duration = Duration::from_millis(20);
 /// The wait after the first failure of a pass; each is twice the one before.
@@ -102,6 +108,8 @@ pub struct Scope {
     /// TranscodeJobs.
     pub transcode_jobs: Store<TranscodeJob>,
     jobs: Store<Job>,
+    /// Every Job was shown: without that a batch might be started twice.
+    ready: Ready,
 }
 
 impl Scope {
@@ -140,14 +148,22 @@ impl Scope {
         format!("{}/{}", job.namespace().unwrap_or_default(), job.name_any())
     }
 
+    /// Jobs of a job's namespace.
+    pub fn children(&self, job: &TranscodeJob) -> Api<Job> {
+        Api::namespaced(self.shared.client.clone(), &job.namespace().unwrap_or_default())
+    }
+
     /// TranscodeJobs of a job's namespace.
     pub fn api(&self, job: &TranscodeJob) -> Api<TranscodeJob> {
         Api::namespaced(self.shared.client.clone(), &job.namespace().unwrap_or_default())
     }
 }
 
+/// Completes for everyone who waits, once. A store's own wait wakes only the last one that waits.
+type Ready = Shareable<BoxFuture<'static, ()>>;
+
 /// Watches a namespace, or all, until `stop`.
-pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: impl Future<Output = ()> + Send + Sync + 'static) {
+pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: CancellationToken) {
     let client = shared.client.clone();
     let (transcode_jobs, own_writer) = reflector::store();
     let (jobs, job_writer) = reflector::store();
@@ -169,7 +185,13 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: impl Future
         .modify(trim)
         .reflect(job_writer)
         .touched_objects();
-    let scope = Arc::new(Scope { shared: shared.clone(), transcode_jobs: transcode_jobs.clone(), jobs: jobs.clone() });
+    let ready = ready(&shared, jobs.clone(), namespace.unwrap_or("all namespaces"));
+    let scope = Arc::new(Scope {
+        shared: shared.clone(),
+        transcode_jobs: transcode_jobs.clone(),
+        jobs: jobs.clone(),
+        ready: ready.clone(),
+    });
     let mut controller = Controller::for_stream(own, transcode_jobs.clone())
         .with_config(Config::default().concurrency(shared.args.concurrency).debounce(DEBOUNCE))
         .watches_stream(children, |child: Job| parent(&child))
@@ -183,30 +205,38 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: impl Future
         controller = controller
             .watches_stream(profiles, waiting_for(transcode_jobs.clone(), ProfileKind::ClusterTranscodeProfile));
     }
-    let watched = namespace.unwrap_or("all namespaces").to_owned();
-    let ready = shared.clone();
-    let stores = async {
-        // Without every child known a batch might be started twice.
-        let _ = futures::join!(transcode_jobs.wait_until_ready(), jobs.wait_until_ready());
-        tracing::info!(%watched, "watches are ready");
-        ready.metrics.ready();
-        std::future::pending::<()>().await
-    };
     let passes = controller
-        .graceful_shutdown_on(stop)
+        .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
-            move |job, scope: Arc<Scope>| async move {
-                let _ = scope.jobs.wait_until_ready().await;
+            |job, scope: Arc<Scope>| async move {
+                scope.ready.clone().await;
                 scope.shared.metrics.timed(reconcile(job, scope.clone())).await
             },
             failed,
             scope,
         )
         .for_each(|_| std::future::ready(()));
+    let late = async {
+        stop.cancelled().await;
+        tokio::time::sleep(SHUTDOWN).await;
+    };
+    // Whether or not there is a job to look at, the process is ready when the watches are.
+    let _ready = tokio::spawn(ready);
     tokio::select! {
         () = passes => {}
-        () = stores => {}
+        () = late => tracing::warn!("passes did not end within {SHUTDOWN:?}; they are done again"),
     }
+}
+
+fn ready(shared: &Arc<Shared>, jobs: Store<Job>, watched: &str) -> Ready {
+    let (shared, watched) = (shared.clone(), watched.to_owned());
+    let ready = async move {
+        // An error says that the watch ended; then so does everything else.
+        let _ = jobs.wait_until_ready().await;
+        tracing::info!(%watched, "watches are ready");
+        shared.metrics.ready();
+    };
+    ready.boxed().shared()
 }
 
 /// A failed pass is logged and tried again.

@@ -32,6 +32,8 @@ use crate::{
 const MAX_DECISIONS: usize = 50;
 /// A job that can't go on because something is refused is looked at again after this.
 const REFUSED_PAUSE: Duration = Duration::from_secs(15);
+/// The Job controller has made pods for a Job of this age.
+const NEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 /// Another job writes to the same output.
 const SHARES: &str = "SharesWorkWith";
 /// A job that waits for something that is watched is looked at again after this all the same.
@@ -136,6 +138,9 @@ impl Pass<'_> {
         }
         self.begin_again(known);
         let views = self.scope.batches(self.job);
+        if let Some(requeue) = self.namespace_goes(&views).await? {
+            return Ok(requeue);
+        }
         let mut observation = self.observe(known, &views, &mut wake).await?;
         let before = known.memory.record.ended.is_some();
         let mut slots = self.total_slots().saturating_sub(busy(known, &views));
@@ -175,6 +180,24 @@ impl Pass<'_> {
         let api: Api<TranscodeJob> = self.scope.api(self.job);
         crate::children::delete(&api, &self.job.name_any(), self.job.uid().as_deref()).await?;
         Ok(Some(Requeue::await_change()))
+    }
+
+    /// In a namespace that is being deleted the Job controller can't replace pods, keeps those that it
+    /// would replace (per-index backoff remembers failures by them), and the namespace waits for
+    /// them for ever. The Jobs have to go first.
+    async fn namespace_goes(&self, views: &[JobView]) -> Result<Option<Requeue>, Error> {
+        let idle = |view: &&JobView| {
+            let age = self.now.duration_since(view.created);
+            view.over.is_none() && view.active == 0 && !view.open().is_empty() && age > NEW
+        };
+        if !views.iter().any(|view| idle(&view)) || !self.files().namespace_goes().await? {
+            return Ok(None);
+        }
+        tracing::info!(job = %self.scope.id(self.job), "the namespace is being deleted: Jobs go first");
+        for view in views {
+            crate::children::delete(&self.scope.children(self.job), &view.name, Some(&view.uid)).await?;
+        }
+        Ok(Some(Requeue::requeue(SLOW)))
     }
 
     /// A failed job with a new retry token starts over; of any other the token is only noted.
@@ -271,7 +294,10 @@ impl Pass<'_> {
                 break;
             }
             for (action, why) in decision.actions {
-                tracing::info!(job = %self.scope.id(self.job), ?action, why, "decided");
+                match &action {
+                    Action::Note(entry) => tracing::debug!(job = %self.scope.id(self.job), ?entry, why, "noted"),
+                    action => tracing::info!(job = %self.scope.id(self.job), ?action, why, "decided"),
+                }
                 self.note(known, observation, &action).await;
                 if let Action::Start(batch) = &action {
                     slots -= batch.cap.min(slots);
@@ -326,9 +352,10 @@ impl Pass<'_> {
     async fn publish(
         &self,
         known: &mut Known,
-        status: TranscodeJobStatus,
+        mut status: TranscodeJobStatus,
         wake: &mut BTreeSet<Timestamp>,
     ) -> Result<(), Error> {
+        status.observed_generation = self.job.metadata.generation;
         match due(&status, known.status.as_ref(), self.now) {
             Publish::Same => {}
             Publish::Later(at) => _ = wake.insert(at),
@@ -346,7 +373,8 @@ impl Pass<'_> {
             let words = |s: &TranscodeJobStatus| {
                 s.conditions.iter().map(|c| (c.kind.clone(), c.reason.clone())).collect::<Vec<_>>()
             };
-            words(old) == words(status) && old.message == status.message
+            let generation = old.observed_generation == self.job.metadata.generation;
+            words(old) == words(status) && old.message == status.message && generation
         };
         match &self.job.status {
             Some(old) if same(old) => Ok(()),

@@ -8,6 +8,8 @@ use kube::{
 use serde_json::{Value, json};
 use transcode_api::{TranscodeJob, TranscodeJobStatus, status::Condition};
 
+use transcode_engine::status::seconds;
+
 use crate::{error::Error, names::MANAGER};
 
 /// Progress alone is written no more often than this.
@@ -80,7 +82,7 @@ fn timed(job: &TranscodeJob, status: &TranscodeJobStatus, now: Timestamp) -> Val
 fn timed_condition(job: &TranscodeJob, condition: &Condition, generation: Option<i64>, now: Timestamp) -> Value {
     let before = job.status.iter().flat_map(|status| &status.conditions);
     let before = before.into_iter().find(|old| old.kind == condition.kind && old.status == condition.status);
-    let since = before.and_then(|old| old.last_transition_time.clone()).unwrap_or_else(|| now.to_string());
+    let since = before.and_then(|old| old.last_transition_time.clone()).unwrap_or_else(|| seconds(now));
     let mut value = serde_json::to_value(condition).unwrap_or_default();
     value["lastTransitionTime"] = since.into();
     value["observedGeneration"] = generation.into();

@@ -20,7 +20,7 @@ type Generator = fn() -> Result<Files>;
 const GENERATORS: &[Generator] = &[crds::generate, reference::generate];
 
 /// Folders in which nothing else lives: a file that no generator makes is left over.
-const FOLDERS: &[&str] = &["crds"];
+const FOLDERS: &[&str] = &["crds", crds::TEMPLATES];
 
 /// What is not as it should be.
 #[derive(Debug, PartialEq, Eq)]

@@ -235,7 +235,7 @@ fn outcome(plan: &Plan, observation: &Observation, progress: &Progress) -> Optio
 }
 
 fn end(decision: &mut Decision, observation: &Observation, outcome: Outcome) {
-    for id in observation.live.keys() {
+    for id in observation.live.keys().filter(|id| !observation.record.seen.contains(id)) {
         decision.act(Action::Stop(id.clone()), "the job ended");
     }
     let why = match &outcome {

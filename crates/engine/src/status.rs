@@ -37,8 +37,8 @@ pub fn status(
         phase: Some(phase),
         conditions: conditions(phase, &progress.ended, observation.waiting.as_ref(), &message),
         message: Some(message),
-        started_at: observation.record.times.values().map(|t| t.started).min().map(|t| t.to_string()),
-        finished_at: observation.record.ended_at.map(|t| t.to_string()),
+        started_at: observation.record.times.values().map(|t| t.started).min().map(seconds),
+        finished_at: observation.record.ended_at.map(seconds),
         fan_out: fan_out_words(spec, facts),
         media: facts.media().map(media),
         progress: Some(overall(spec, plan, observation, progress, now)),
@@ -72,9 +72,7 @@ fn phase(observation: &Observation, progress: &Progress) -> (Phase, String) {
         None if observation.waiting.is_some() => {
             (Phase::Queued, observation.waiting.as_ref().map_or(String::new(), |w| w.message.clone()))
         }
-        None if progress.stages.values().all(|s| s.done.is_empty() && s.running.is_empty()) => {
-            (Phase::Pending, "nothing runs yet".into())
-        }
+        None if observation.record.times.is_empty() => (Phase::Pending, "nothing runs yet".into()),
         None => {
             let open: Vec<_> = progress
                 .stages
@@ -231,8 +229,8 @@ fn row(
         done: standing.done.len(),
         total,
         failed_attempts: standing.failed_attempts,
-        started_at: times.map(|t| t.started.to_string()),
-        finished_at: times.and_then(|t| t.finished).map(|t| t.to_string()),
+        started_at: times.map(|t| seconds(t.started)),
+        finished_at: times.and_then(|t| t.finished).map(seconds),
         message: standing
             .last_failure
             .as_ref()
@@ -271,5 +269,10 @@ pub fn fan_out_words(spec: &ResolvedSpec, facts: &Facts) -> Option<String> {
     let (media, split) = (facts.media()?, facts.split()?);
     let count = renditions(spec, media).renditions.len();
     let (picked, why) = fan_out(spec, split, count);
-    (count > 0).then(|| format!("fan-out {picked:?}: {why}"))
+    (count > 0).then(|| format!("{picked:?}: {why}"))
+}
+
+/// As everywhere in Kubernetes: RFC 3339, in whole seconds.
+pub fn seconds(time: Timestamp) -> String {
+    time.round(jiff::Unit::Second).unwrap_or(time).to_string()
 }

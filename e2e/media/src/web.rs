@@ -21,9 +21,14 @@ pub struct Web {
 }
 
 impl Web {
-    /// Serves `content` at `/name`.
+    /// Serves `content` at `/name`, to this machine alone.
     pub fn serve(name: &str, content: Vec<u8>) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
+        Self::serve_at("127.0.0.1", name, content)
+    }
+
+    /// Serves `content` at `/name`, on an address of this machine.
+    pub fn serve_at(address: &str, name: &str, content: Vec<u8>) -> Result<Self> {
+        let listener = TcpListener::bind((address, 0))?;
         let url = format!("http://{}/{name}", listener.local_addr()?);
         let (ranges, content) = (Arc::<AtomicUsize>::default(), Arc::new(content));
         let counter = ranges.clone();

@@ -31,10 +31,28 @@ pub struct Evidence<'a> {
     pub reference: Vec<before::Reference>,
     /// What it did.
     pub published: Published,
+    /// Whether this machine's own ffmpeg made it: then its bytes can be made again.
+    pub same_encoder: bool,
 }
 
-/// Runs a row and proves every claim; all that failed is told.
+/// Runs a row on this machine and proves every claim; all that failed is told.
 pub fn prove(row: &Row, folder: &Path) -> Result<()> {
+    prove_published(row, folder, true, |job, _| {
+        let finished = job.succeed(&["--workers", "1"])?;
+        ensure!(finished.reason() == "Published", "ended as {}", finished.end());
+        Ok(job.out())
+    })
+}
+
+/// Has a row published by any means and proves every claim. `publish` is given the job, as it would
+/// run on this machine, and its source, and tells in which folder the output is. Bytes are
+/// compared where the encoder is this machine's (`same_encoder`).
+pub fn prove_published(
+    row: &Row,
+    folder: &Path,
+    same_encoder: bool,
+    publish: impl FnOnce(&Job, &Path) -> Result<PathBuf>,
+) -> Result<()> {
     let source = recipe::source(row).context("the source")?;
     let job = Job::of_file(folder, &source, row.formats, row.options)?;
     let plan = Plan::parse(&job.plan("json")?)?;
@@ -49,10 +67,9 @@ pub fn prove(row: &Row, folder: &Path) -> Result<()> {
             reference
         }
     };
-    let finished = job.succeed(&["--workers", "1"]).with_context(|| wrong.join("\n"))?;
-    ensure!(finished.reason() == "Published", "ended as {}", finished.end());
-    let published = Published::read(&job.out())?;
-    let evidence = Evidence { row, folder: scratch, source, plan, reference, published };
+    let output = publish(&job, &source).with_context(|| wrong.join("\n"))?;
+    let published = Published::read(&output)?;
+    let evidence = Evidence { row, folder: scratch, source, plan, reference, published, same_encoder };
     let claims: [(&str, Claim); 8] = [
         ("record", record::prove),
         ("timing", timing::prove),

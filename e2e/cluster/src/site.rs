@@ -1,0 +1,82 @@
+//! The cluster and its S3 server, as the environment names them.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use tempfile::TempDir;
+use transcode_api::{Addressing, S3Store as S3Spec, StoreSpec};
+use transcode_storage::{GuardPolicy, S3Store};
+
+/// Where the tests run. All of it is in variables, which `e2e/cluster/with-operator.sh` sets:
+///
+/// - `E2E_KUBECONFIG`: the cluster; its user may do everything
+/// - `E2E_S3_ENDPOINT`, `E2E_S3_BUCKET`: an S3 server that pods and tests reach at the same address
+/// - `E2E_S3_CREDENTIALS`: a file with `AWS_ACCESS_KEY_ID=…` and `AWS_SECRET_ACCESS_KEY=…`
+/// - `E2E_HOST`: address of this machine, as pods reach it
+/// - `E2E_CLUSTER`: a command that kills nodes and restarts the API server, where there is one
+pub struct Site {
+    /// As an administrator.
+    pub client: Client,
+    /// The kubeconfig's file.
+    pub kubeconfig: PathBuf,
+    /// The S3 server.
+    pub endpoint: String,
+    /// A bucket of it.
+    pub bucket: String,
+    /// Address of this machine, as pods reach it.
+    pub host: String,
+    /// The command for faults of the cluster itself.
+    pub cluster: Option<String>,
+    keys: TempDir,
+}
+
+impl Site {
+    /// From the environment.
+    pub async fn new() -> Result<Self> {
+        let variable = |name: &str| env::var(name).with_context(|| format!("{name} is not set: run `make e2e`"));
+        let kubeconfig = PathBuf::from(variable("E2E_KUBECONFIG")?);
+        let config = Kubeconfig::read_from(&kubeconfig)?;
+        let config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
+        Ok(Site {
+            client: Client::try_from(config)?,
+            kubeconfig,
+            endpoint: variable("E2E_S3_ENDPOINT")?,
+            bucket: variable("E2E_S3_BUCKET")?,
+            host: variable("E2E_HOST")?,
+            cluster: env::var("E2E_CLUSTER").ok(),
+            keys: keys(Path::new(&variable("E2E_S3_CREDENTIALS")?))?,
+        })
+    }
+
+    /// One of the two keys: `accessKeyId`, `secretAccessKey`.
+    pub fn key(&self, name: &str) -> Result<String> {
+        Ok(fs::read_to_string(self.keys.path().join(name))?)
+    }
+
+    /// The bucket below a prefix.
+    pub fn store(&self, prefix: &str) -> Result<S3Store> {
+        let endpoint = Some(self.endpoint.clone());
+        let s3 = S3Spec { endpoint, region: None, addressing: Some(Addressing::Path) };
+        let spec = StoreSpec { name: "tests".into(), s3, credentials: None };
+        Ok(S3Store::new(&spec, &self.bucket, prefix, Some(self.keys.path()), &GuardPolicy::trusting())?)
+    }
+}
+
+/// The credentials' file as a folder with a file for each key.
+fn keys(file: &Path) -> Result<TempDir> {
+    let text = fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
+    let folder = tempfile::tempdir()?;
+    for (variable, name) in [("AWS_ACCESS_KEY_ID", "accessKeyId"), ("AWS_SECRET_ACCESS_KEY", "secretAccessKey")] {
+        let value = text.lines().find_map(|line| line.trim().strip_prefix(variable)?.strip_prefix('='));
+        let value = value.with_context(|| format!("{} has no {variable}", file.display()))?;
+        fs::write(folder.path().join(name), value.trim_matches('"'))?;
+    }
+    Ok(folder)
+}

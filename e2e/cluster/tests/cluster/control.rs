@@ -1,0 +1,138 @@
+//! What a user does to a job that runs.
+
+use anyhow::{Context, Result, ensure};
+use e2e_cluster::{
+    Space,
+    wait::{until, until_any},
+};
+use e2e_media::{recipe, row::Row, row::Step};
+use k8s_openapi::api::{batch::v1::Job, core::v1::Namespace};
+use kube::Api;
+use serde_json::json;
+use transcode_api::{TranscodeJob, status::Phase};
+use transcode_storage::Store;
+
+/// Long enough to do something to it while it is encoded.
+const LONG: Row = Row {
+    name: "cluster_long",
+    source: &[Step::Ffmpeg(
+        "-f lavfi -i testsrc2=size=640x360:rate=25:duration=120 -f lavfi -i sine=frequency=440:duration=120 -c:v libx264 -preset ultrafast -g 50 -c:a aac {out}",
+    )],
+    ..e2e_media::row::ROW
+};
+const SLOW: &str = "  options: {video: {segmentDuration: 2s, encode: {h264: {preset: slow}}}, renditions: [{name: top, box: {width: 640, height: 640}}, {name: low, box: {width: 320, height: 320}}]}";
+
+/// A job of which at least one chunk is done and others are not.
+pub async fn half_done(test: &str, rest: &str) -> Result<Space> {
+    let space = Space::new(test).await?;
+    let source = tokio::task::block_in_place(|| recipe::source(&LONG))?;
+    space.upload(&source, "source").await?;
+    space.create(&space.job("film", "source", "[hls]", &format!("{SLOW}\n{rest}"))?).await?;
+    until_any(&space.api::<Job>(), "transcode.media/stage", |job: &Job| {
+        let encodes = job.metadata.name.as_deref().is_some_and(|name| name.contains("-encode"));
+        encodes && job.status.as_ref().is_some_and(|status| status.succeeded.unwrap_or(0) > 0)
+    })
+    .await?;
+    Ok(space)
+}
+
+/// Result objects of encoded chunks with their times: what is made again has a new one.
+pub async fn results(space: &Space) -> Result<Vec<(String, Option<std::time::SystemTime>)>> {
+    let keys = space.keys("film/_work/").await?;
+    let store = space.store()?;
+    let mut found = vec![];
+    for key in keys.into_iter().filter(|key| key.contains("/results/encode/")) {
+        let meta = store.head(&key).await?;
+        found.push((key, meta.and_then(|meta| meta.modified)));
+    }
+    Ok(found)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_job_stops_and_goes_on() -> Result<()> {
+    let space = half_done("suspend", "  workData: {deleteOn: Never}").await?;
+    space.change("film", json!({"suspend": true})).await?;
+    let status = space.until("film", |status| status.phase == Some(Phase::Suspended)).await?;
+    ensure!(status.conditions.iter().any(|c| c.kind == "Suspended" && c.status == "True"), "{:?}", status.conditions);
+    ensure!(!status.conditions.iter().any(|c| c.kind == "Reconciling"), "{:?}", status.conditions);
+    let left = space.jobs("encode").await?;
+    ensure!(left.iter().all(|job| job.metadata.deletion_timestamp.is_some()), "Jobs are left: {}", left.len());
+    let before = results(&space).await?;
+    ensure!(!before.is_empty(), "nothing was done before");
+    space.change("film", json!({"suspend": false})).await?;
+    space.ends("film", Phase::Succeeded).await?;
+    let after = results(&space).await?;
+    for done in &before {
+        ensure!(after.contains(done), "{} was made again", done.0);
+    }
+    space.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_job_ends_as_failed_for_good() -> Result<()> {
+    let space = half_done("cancel", "").await?;
+    space.change("film", json!({"cancel": true})).await?;
+    let status = space.ends("film", Phase::Failed).await?;
+    ensure!(status.conditions.iter().any(|c| c.kind == "Failed" && c.reason == "Cancelled"), "{:?}", status.conditions);
+    let back = space.change("film", json!({"cancel": false})).await;
+    ensure!(back.is_err(), "cancel was taken back");
+    let published = space.keys("film/").await?;
+    ensure!(!published.iter().any(|key| key.ends_with("master.m3u8") || key.ends_with("job.json")), "{published:?}");
+    space.end().await
+}
+
+/// A job that failed midway, because its source was gone, makes only what is missing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_job_is_retried_and_keeps_what_is_done() -> Result<()> {
+    let space = half_done("retry", "  workData: {deleteOn: Never}").await?;
+    let source = space.store()?.get_bytes("source", 1 << 30).await?;
+    space.store()?.delete(&["source"]).await?;
+    space.ends("film", Phase::Failed).await?;
+    let before = results(&space).await?;
+    ensure!(!before.is_empty(), "nothing was done before");
+    space.store()?.put("source", source).await?;
+    space.change("film", json!({"retryToken": "again"})).await?;
+    space.until("film", |status| status.phase == Some(Phase::Running)).await?;
+    space.ends("film", Phase::Succeeded).await?;
+    let after = results(&space).await?;
+    for done in &before {
+        ensure!(after.contains(done), "{} was made again", done.0);
+    }
+    space.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_job_takes_its_work_along() -> Result<()> {
+    let space = half_done("delete", "").await?;
+    space.delete("film").await?;
+    until(&space.api::<TranscodeJob>(), "film", |job| job.is_none()).await?;
+    let left = space.keys("film/").await?;
+    ensure!(left.is_empty(), "left in the bucket: {left:?}");
+    let jobs = space.jobs("").await?;
+    ensure!(jobs.iter().all(|job| job.metadata.deletion_timestamp.is_some()), "{} Jobs are left", jobs.len());
+    space.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_can_be_deleted_midway() -> Result<()> {
+    let space = half_done("namespace", "").await?;
+    let (name, namespaces) = (space.name.clone(), Api::<Namespace>::all(space.site.client.clone()));
+    space.end().await?;
+    until(&namespaces, &name, |namespace| namespace.is_none()).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_goes_some_time_after_its_end_and_its_output_stays() -> Result<()> {
+    let space = Space::new("ttl").await?;
+    let source = tokio::task::block_in_place(|| recipe::source(&LONG))?;
+    space.upload(&source, "source").await?;
+    let rest = "  ttlSecondsAfterFinished: 3\n  options: {video: {encode: {h264: {preset: ultrafast}}}, renditions: [{name: low, box: {width: 160, height: 160}}]}";
+    space.create(&space.job("film", "source", "[hls]", rest)?).await?;
+    until(&space.api::<TranscodeJob>(), "film", |job| job.is_some()).await?;
+    until(&space.api::<TranscodeJob>(), "film", |job| job.is_none()).await?;
+    let left = space.keys("film/").await?;
+    left.iter().find(|key| key.ends_with("master.m3u8")).context("the output is gone")?;
+    ensure!(!left.iter().any(|key| key.contains("/_work/")), "work data is left");
+    space.end().await
+}

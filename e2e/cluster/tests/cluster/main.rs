@@ -1,0 +1,7 @@
+//! What a user does on a cluster, and what must come of it.
+
+mod control;
+mod failure;
+mod publish;
+mod resilience;
+mod security;

@@ -1,0 +1,106 @@
+//! From a source to verified output, measured as for the local engine.
+
+use anyhow::{Context, Result, ensure};
+use e2e_cluster::{Space, wait::until};
+use e2e_media::{proof::prove_published, recipe, row::Row, sources::TABLE, web::Web};
+use kube::api::PostParams;
+use transcode_api::{ClusterTranscodeProfile, TranscodeJob, TranscodeProfile, status::Phase};
+
+fn row(name: &str) -> Result<&'static Row> {
+    TABLE.iter().find(|row| row.name == name).with_context(|| format!("there is no row {name}"))
+}
+
+/// Publishes a row of the table on the cluster and measures every frame and sample of it.
+async fn proved(name: &'static str) -> Result<Space> {
+    let space = Space::new(name).await?;
+    let folder = tempfile::tempdir()?;
+    let (runtime, row) = (tokio::runtime::Handle::current(), row(name)?);
+    let (shared, root) = (&space, folder.path().to_path_buf());
+    tokio::task::block_in_place(|| {
+        prove_published(row, &root, false, |_, source| {
+            runtime.block_on(async {
+                shared.upload(source, "source").await?;
+                let job = shared.job("e2e", "source", row.formats, &format!("  options: {}", row.options))?;
+                shared.create(&job).await?;
+                let status = shared.ends("e2e", Phase::Succeeded).await?;
+                ensure!(status.outputs.iter().any(|output| output.kind == "hls"), "no HLS in {:?}", status.outputs);
+                shared.download("e2e", &root.join("out")).await?;
+                Ok(root.join("out"))
+            })
+        })
+    })?;
+    Ok(space)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_for_each_chunk_and_rendition() -> Result<()> {
+    let space = proved("closed_gop").await?;
+    // Work data goes, and with it the last of the Jobs.
+    until(&space.api::<TranscodeJob>(), "e2e", |job| {
+        job.is_some_and(|job| job.metadata.finalizers.as_ref().is_none_or(Vec::is_empty))
+    })
+    .await?;
+    let work = space.keys("e2e/_work/").await?;
+    ensure!(work.is_empty(), "work data is left: {work:?}");
+    space.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_for_each_chunk() -> Result<()> {
+    let space = proved("open_gop").await?;
+    let status = space.ends("e2e", Phase::Succeeded).await?;
+    ensure!(status.fan_out.as_deref().is_some_and(|words| words.starts_with("Chunk:")), "{:?}", status.fan_out);
+    let encode = status.stages.iter().find(|stage| stage.name == "encode").context("no stage encode")?;
+    ensure!(encode.total >= 2, "{encode:?}");
+    space.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_web_server_as_the_source() -> Result<()> {
+    let space = Space::new("http").await?;
+    let row = row("closed_gop")?;
+    let source = recipe::source(row)?;
+    let web = Web::serve_at(&space.site.host, "movie.mp4", std::fs::read(source)?)?;
+    let input = format!("http: {{url: \"{}\"}}", web.url);
+    space.create(&space.job_of("film", &input, "[hls]", &format!("  options: {}", row.options))?).await?;
+    let status = space.ends("film", Phase::Succeeded).await?;
+    let frames = status.media.context("no media")?;
+    ensure!(frames.duration == "36s", "{frames:?}");
+    ensure!(web.ranges() > 0, "the source was not read in ranges");
+    space.end().await
+}
+
+/// Both kinds of profiles, and a job over them; one of the profiles comes after the job.
+#[tokio::test(flavor = "multi_thread")]
+async fn profiles_lie_under_a_job() -> Result<()> {
+    let space = Space::new("profiles").await?;
+    let wide: ClusterTranscodeProfile = serde_saphyr::from_str(&format!(
+        "apiVersion: transcode.media/v1alpha1\nkind: ClusterTranscodeProfile\nmetadata: {{name: {}}}\nspec:\n  options:\n    \
+         video: {{segmentDuration: 2s, encode: {{h264: {{preset: ultrafast, rate: {{crf: 30}}}}}}}}\n    \
+         renditions: [{{name: top, box: {{width: 320, height: 320}}}}, {{name: low, box: {{width: 160, height: 160}}}}]",
+        space.name
+    ))?;
+    let cluster = kube::Api::<ClusterTranscodeProfile>::all(space.site.client.clone());
+    cluster.create(&PostParams::default(), &wide).await?;
+    let source = recipe::source(row("closed_gop")?)?;
+    space.upload(&source, "source").await?;
+    let rest = format!(
+        "  profiles: [{{kind: ClusterTranscodeProfile, name: {}}}, {{kind: TranscodeProfile, name: team}}]\n  \
+         options: {{renditions: [{{name: only, box: {{width: 64, height: 64}}}}]}}",
+        space.name
+    );
+    space.create(&space.job("film", "source", "[hls]", &rest)?).await?;
+    let waits = |status: &transcode_api::TranscodeJobStatus| {
+        status.conditions.iter().any(|condition| condition.reason == "ProfileNotFound")
+    };
+    space.until("film", waits).await?;
+    let team: TranscodeProfile = serde_saphyr::from_str(
+        "apiVersion: transcode.media/v1alpha1\nkind: TranscodeProfile\nmetadata: {name: team}\nspec:\n  options: {audio: {mode: Disabled}}",
+    )?;
+    space.api().create(&PostParams::default(), &team).await?;
+    let status = space.ends("film", Phase::Succeeded).await?;
+    let names: Vec<_> = status.renditions.iter().map(|rendition| rendition.name.as_str()).collect();
+    ensure!(names == ["only"], "the job's own renditions win, and the team wants no audio: {names:?}");
+    cluster.delete(&space.name, &Default::default()).await?;
+    space.end().await
+}

@@ -1,0 +1,64 @@
+//! Who may create TranscodeJobs gets nothing more by it.
+
+use anyhow::{Result, ensure};
+use e2e_cluster::{Space, wait::until_any};
+use k8s_openapi::api::core::v1::Pod;
+use transcode_api::{TranscodeJobStatus, status::Phase};
+
+#[tokio::test]
+async fn a_foreign_service_account_is_refused() -> Result<()> {
+    let space = Space::new("account").await?;
+    let job = space.job("film", "source", "[hls]", "  scheduling: {serviceAccountName: admin}")?;
+    space.create(&job).await?;
+    let status = space.ends("film", Phase::Failed).await?;
+    let refused = |status: &TranscodeJobStatus| {
+        status.conditions.iter().any(|c| c.kind == "Failed" && c.reason == "ServiceAccountNotAllowed")
+    };
+    ensure!(refused(&status), "{:?}", status.conditions);
+    ensure!(space.pods().await?.is_empty(), "a pod was made");
+    space.end().await
+}
+
+/// Selects what belongs to any TranscodeJob.
+const JOBS: &str = "transcode.media/job-uid";
+
+/// What runs for a job: no token, no root, nothing of the host, no more of a Secret than its keys.
+#[tokio::test]
+async fn pods_have_no_more_than_they_need() -> Result<()> {
+    let space = Space::new("pods").await?;
+    space.create(&space.job("film", "nothing", "[hls]", "")?).await?;
+    // Some pod; they all come from the same place.
+    let pod = until_any(&space.api::<Pod>(), JOBS, |_| true).await?;
+    checked(&pod)?;
+    space.end().await
+}
+
+fn checked(pod: &Pod) -> Result<()> {
+    let spec = pod.spec.clone().unwrap_or_default();
+    ensure!(spec.automount_service_account_token == Some(false), "a token is mounted");
+    ensure!(spec.host_network != Some(true) && spec.host_pid != Some(true), "it is on the host");
+    for volume in spec.volumes.iter().flatten() {
+        ensure!(volume.host_path.is_none() && volume.secret.is_none(), "volume {}", volume.name);
+        let sources = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
+        for secret in sources.filter_map(|source| source.secret.as_ref()) {
+            ensure!(secret.items.as_ref().is_some_and(|items| items.len() == 1), "all of {} is mounted", secret.name);
+        }
+    }
+    for container in &spec.containers {
+        let context = container.security_context.clone().unwrap_or_default();
+        ensure!(context.read_only_root_filesystem == Some(true), "its root can be written");
+        ensure!(context.allow_privilege_escalation == Some(false), "it may gain privileges");
+    }
+    Ok(())
+}
+
+/// An address inside the cluster that the operator does not allow is not reached by naming it.
+#[tokio::test]
+async fn addresses_of_the_site_are_refused() -> Result<()> {
+    let space = Space::new("guard").await?;
+    let input = "http: {url: \"http://169.254.169.254/latest/meta-data\"}";
+    space.create(&space.job_of("film", input, "[hls]", "")?).await?;
+    let status = space.ends("film", Phase::Failed).await?;
+    ensure!(status.message.as_deref().is_some_and(|message| message.contains("metadata")), "{:?}", status.message);
+    space.end().await
+}
