@@ -51,7 +51,7 @@ fn print_decision(bundle: &Bundle) {
     println!("{}/{} at {}", bundle.spec.namespace, bundle.spec.name, bundle.now);
     print_stages(bundle, &progress);
     if let Some(words) = transcode_engine::status::fan_out_words(&bundle.spec, &bundle.observation.record.facts) {
-        println!("{words}");
+        println!("fan-out {words}");
     }
     match &progress.ended {
         Some(Outcome::Complete { reason }) => println!("ended: Complete, {reason}"),

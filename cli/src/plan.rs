@@ -130,7 +130,7 @@ impl Planned<'_> {
         if let Some(audio) = self.spec.audio.as_ref().filter(|_| !self.media.info.audio.is_empty()) {
             println!("  {:<10} {}", "audio", words(audio));
         }
-        println!("graph        {}", fan_out.unwrap_or_default());
+        println!("graph        fan-out {}", fan_out.as_deref().unwrap_or("of no video"));
         for stage in self.plan.stages.values() {
             let needs: Vec<String> = stage.needs.iter().map(need).collect();
             let needs = if needs.is_empty() { String::new() } else { format!(" after {}", needs.join(", ")) };
