@@ -46,13 +46,34 @@ fmt: ## Format the code.
 	cargo fmt --all
 
 .PHONY: codegen
-codegen: ## Write everything that is generated: crds/, docs/reference/api.md, docs/reference/cli.md.
+codegen: ## Write everything that is generated: crds/, the chart's CRDs, manifests/, docs/reference/.
 	cargo xtask codegen
+	@hack/manifests.sh
 	@hack/cli-reference.sh
 
 .PHONY: tools
-tools: ## Install the servers that tests need: etcd, kube-apiserver, versitygw. Once; needs Go.
-	@e2e/tools/install.sh etcd kube-apiserver versitygw
+tools: ## Install what tests need: Kubernetes, containerd, an S3 server, helm. Once; needs Go.
+	@e2e/tools/install.sh etcd kube-apiserver versitygw kube-controller-manager kube-scheduler kubelet kube-proxy \
+		kubectl containerd containerd-shim-runc-v2 ctr runc helm
+
+.PHONY: images
+images: ## Build both images without Docker or a registry. Needs root.
+	@hack/images.sh --profile release
+
+.PHONY: cluster-up
+cluster-up: ## Start a Kubernetes cluster of two nodes on this machine, with both images. Needs root.
+	@hack/bootstrap.sh --cluster
+	@e2e/cluster/cluster.sh up
+	@e2e/cluster/cluster.sh images
+	@e2e/cluster/cluster.sh next
+
+.PHONY: cluster-down
+cluster-down: ## End it; fails when anything is left.
+	@e2e/cluster/cluster.sh down
+
+.PHONY: e2e
+e2e: ## Test the operator on a cluster of our own, or on that of E2E_KUBECONFIG.
+	@hack/test.sh cluster
 
 .PHONY: bench
 bench: ## Compare with one ffmpeg that makes the same ladder. SOURCE=/path/to/clip takes yours.

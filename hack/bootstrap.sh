@@ -3,6 +3,7 @@
 #
 #   hack/bootstrap.sh           what `make quickstart` needs
 #   hack/bootstrap.sh --tests   also what the tests need
+#   hack/bootstrap.sh --cluster also what a cluster of our own and its images need
 #
 # Nothing is installed when nothing is missing. On Debian and Ubuntu it uses apt-get, with sudo
 # when you are not root, and prints each command before it runs. Elsewhere it says what to install.
@@ -27,6 +28,16 @@ missing_packages() {
 		has python3 || echo python3
 		has pip || echo python3-pip
 		has shellcheck || echo shellcheck
+	fi
+	if [ "${1:-}" = --cluster ]; then
+		local pair
+		for pair in ip:iproute2 nft:nftables iptables:iptables conntrack:conntrack openssl:openssl flock:util-linux \
+			buildah:buildah mmdebstrap:mmdebstrap musl-gcc:musl-tools pkg-config:pkg-config; do
+			has "${pair%:*}" || echo "${pair#*:}"
+		done
+		[ -d /usr/lib/cni ] || [ -d /opt/cni/bin ] || echo containernetworking-plugins
+		# runc is built against it.
+		[ -f /usr/include/seccomp.h ] || echo libseccomp-dev
 	fi
 }
 

@@ -2,15 +2,16 @@
 # Runs the test tiers, and says of each that did not run why.
 #
 #   hack/test.sh          every tier that this machine can run
-#   hack/test.sh unit     one of them: unit, media, apiserver
+#   hack/test.sh unit     one of them: unit, media, apiserver, cluster
 #
 #   unit       pure functions, golden files, whole jobs in memory with faults; storage on loopback
 #   media      the runner and the local engine on real ffmpeg
 #   apiserver  the definitions on a real etcd and kube-apiserver
+#   cluster    the operator on a real cluster, of our own or that of E2E_KUBECONFIG
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-tiers=(unit media apiserver)
+tiers=(unit media apiserver cluster)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 rows=()
@@ -30,6 +31,15 @@ obstacle() {
 		;;
 	apiserver)
 		e2e/tools/install.sh --path etcd kube-apiserver >/dev/null 2>&1 || echo "etcd or kube-apiserver is missing: run make tools"
+		;;
+	cluster)
+		if [ -n "${E2E_KUBECONFIG:-}" ]; then
+			return
+		elif [ "$(id -u)" != 0 ]; then
+			echo "a cluster of our own needs root; E2E_KUBECONFIG names another"
+		elif ! e2e/cluster/cluster.sh check >/dev/null 2>&1; then
+			echo "something is missing for a cluster of our own: run hack/bootstrap.sh --cluster and make tools"
+		fi
 		;;
 	esac
 }
@@ -56,7 +66,13 @@ run() {
 	fi
 	printf '\n== %s\n' "$tier"
 	mapfile -t args < <(packages "$tier")
-	cargo test --no-fail-fast "${args[@]}" 2>&1 | tee -a "$log" || { state=FAILED; failed=1; }
+	local around=()
+	if [ "$tier" = cluster ]; then
+		around=(e2e/cluster/with-operator.sh)
+		# Each test waits most of its time.
+		args+=(-- --test-threads 3)
+	fi
+	"${around[@]}" cargo test --no-fail-fast "${args[@]}" 2>&1 | tee -a "$log" || { state=FAILED; failed=1; }
 	rows+=("$(printf '%-10s %-7s %4d s' "$tier" "$state" $((SECONDS - started)))")
 }
 

@@ -7,6 +7,10 @@
 #   cluster.sh down                 end it; fails when anything is left
 #   cluster.sh status               what runs, and where its log is; fails when a part does not
 #   cluster.sh env                  for a shell: eval "$(e2e/cluster/cluster.sh env)"
+#   cluster.sh next                 how to go on: install the chart, run a job
+#   cluster.sh check                fails when something is missing to start one
+#   cluster.sh put FILE KEY         a file into the bucket
+#   cluster.sh get PREFIX FOLDER    everything below a prefix of the bucket into a folder
 #   cluster.sh images [ARGUMENT…]   build both images with hack/images.sh ARGUMENT…, then load them
 #   cluster.sh load-image ARCHIVE…  load OCI archives on both nodes
 #   cluster.sh kill-node N          node N loses its power
@@ -41,7 +45,7 @@ for file in lib network keys control-plane node s3 down; do
 	. "$here/$file.sh"
 done
 
-binaries=(etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl containerd containerd-shim-runc-v2 ctr runc versitygw)
+binaries=(etcd kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy kubectl containerd containerd-shim-runc-v2 ctr runc versitygw helm)
 
 # One folder with a link to each binary, wherever it lies: PATH of the nodes, and of whoever wants it.
 find_binaries() {
@@ -78,17 +82,55 @@ up() {
 	step "kube-proxy" start_proxy
 	step "services" publish_s3
 	cat /proc/sys/kernel/random/boot_id >"$state/complete"
-	say "cluster $name is up, after $SECONDS s. Go on with"
+	say "cluster $name is up, after $SECONDS s"
 	cat <<-END
-		  export KUBECONFIG=$kubeconfig
-		  S3: $(s3_endpoint), bucket $bucket, credentials in $state/s3/credentials
+		export KUBECONFIG=$kubeconfig
 	END
+}
+
+# What a person does next; each line works as it is.
+next() {
+	need_running
+	cat <<-END
+
+		The cluster $name runs. An S3 server is at $(s3_endpoint), as pods and this machine see it, with the
+		bucket $bucket; its credentials are in the Secret default/s3. Go on with
+
+		  eval "\$(e2e/cluster/cluster.sh env)"       # KUBECONFIG, and kubectl and helm on PATH
+		  helm install transcode charts/transcode-operator -n transcode-system --create-namespace --wait \\
+		    --set operator.image.tag=dev,runner.image.tag=dev,allow.networks='{$(services).0.0/16}'
+		  examples/make-sample.sh out/sample.mp4 && e2e/cluster/cluster.sh put out/sample.mp4 raw/sample.mp4
+		  kubectl apply -f examples/cluster/quickstart.yaml
+		  kubectl get tj -w
+		  e2e/cluster/cluster.sh get vod/quickstart out/quickstart && make play
+	END
+}
+
+check() {
+	check_machine
+	"$root/e2e/tools/install.sh" --path "${binaries[@]}" >/dev/null
+}
+
+# The S3 server keeps buckets as folders.
+put() {
+	need_running
+	[ $# = 2 ] || die "say which: cluster.sh put FILE KEY"
+	install -D -m 644 "$1" "$state/s3/buckets/$bucket/$2"
+}
+
+get() {
+	need_running
+	[ $# = 2 ] || die "say which: cluster.sh get PREFIX FOLDER"
+	[ -d "$state/s3/buckets/$bucket/$1" ] || die "there is nothing below $1 in the bucket $bucket"
+	mkdir -p "$2"
+	cp -r --no-preserve=mode "$state/s3/buckets/$bucket/$1/." "$2"
 }
 
 print_env() {
 	need_running
 	cat <<-END
 		export KUBECONFIG=$kubeconfig
+		export PATH=$bin:\$PATH
 		export TRANSCODE_CLUSTER_S3=$(s3_endpoint)
 		export TRANSCODE_CLUSTER_S3_CREDENTIALS=$state/s3/credentials
 		export TRANSCODE_CLUSTER_HOST=$(host_address)
@@ -149,7 +191,7 @@ main() {
 	check_name
 	case $command in
 	env) print_env ;;
-	status) status ;;
+	status | next | check | put | get) "$command" "$@" ;;
 	up | down | images | load-image | kill-node | start-node | restart-apiserver)
 		[ "$(id -u)" = 0 ] || die "this needs root: namespaces, mounts and cgroups are made"
 		[ "$command" = images ] || lock

@@ -74,15 +74,18 @@ pub fn parallelism(cap: u32, tasks: u32) -> i32 {
     i32::try_from(cap).unwrap_or(i32::MAX)
 }
 
+/// A runner of another version does not know its arguments (clap's own exit code).
+const WRONG_ARGUMENTS: i32 = 2;
+
 /// In order: what a node does to a pod is no failure, nor is a runner that was told to stop; what no
 /// retry can mend ends the whole batch; anything else fails its task.
 fn failure_policy() -> PodFailurePolicy {
-    let codes = |action: &str, failures: &[Failure]| PodFailurePolicyRule {
+    let codes = |action: &str, values: &[i32]| PodFailurePolicyRule {
         action: action.into(),
         on_exit_codes: Some(PodFailurePolicyOnExitCodesRequirement {
             container_name: Some(pod::CONTAINER.into()),
             operator: "In".into(),
-            values: failures.iter().map(|failure| ExitCode::of(failure) as i32).collect(),
+            values: values.to_vec(),
         }),
         on_pod_conditions: None,
     };
@@ -94,11 +97,94 @@ fn failure_policy() -> PodFailurePolicy {
             status: "True".into(),
         }]),
     };
-    PodFailurePolicy {
-        rules: vec![
-            disrupted,
-            codes("Ignore", &[Failure::Disrupted]),
-            codes("FailJob", &[Failure::BadInput, Failure::Misconfigured, Failure::Unverified]),
-        ],
+    let code = |failure: Failure| ExitCode::of(&failure) as i32;
+    let mended_by_nothing =
+        [WRONG_ARGUMENTS, code(Failure::BadInput), code(Failure::Misconfigured), code(Failure::Unverified)];
+    let rules = vec![disrupted, codes("Ignore", &[code(Failure::Disrupted)]), codes("FailJob", &mended_by_nothing)];
+    PodFailurePolicy { rules }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::json;
+    use transcode_engine::{BatchId, Demand, StageId, StageKind, resolve};
+
+    use super::*;
+
+    fn transcode_job(scheduling: serde_json::Value) -> TranscodeJob {
+        let job = json!({
+            "apiVersion": "transcode.media/v1alpha1", "kind": "TranscodeJob",
+            "metadata": {"name": "movie-42", "namespace": "media", "uid": "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"},
+            "spec": {
+                "stores": [
+                    {"name": "raw", "s3": {"endpoint": "https://s3.example"}, "credentials": {"secretRef": {"name": "raw-keys"}}},
+                    {"name": "vod", "s3": {}, "credentials": {"secretRef": {"name": "vod-keys"}}},
+                    {"name": "unused", "s3": {}, "credentials": {"secretRef": {"name": "other-keys"}}},
+                ],
+                "inputs": [{"name": "main", "s3": {"store": "raw", "bucket": "raw", "key": "movie.mov"}}],
+                "outputs": [{"name": "main", "s3": {"store": "vod", "bucket": "vod", "prefix": "movies/42"}}],
+                "scheduling": scheduling,
+            },
+        });
+        serde_json::from_value(job).unwrap()
+    }
+
+    fn rendered(flags: &[&str], job: &TranscodeJob, stage: StageId, tasks: &str, gaps: &str) -> Job {
+        let flags = ["transcode-operator", "--runner-image=registry.example/runner:1"].iter().chain(flags);
+        let args = Args::try_parse_from(flags).unwrap();
+        let spec = resolve(job, &[]).unwrap();
+        let facts = (stage.kind != StageKind::Probe).then_some("movie-42-0a1b2c3d-facts-0123456789");
+        let (image, gaps) = (args.runner_image.clone(), gaps.parse().unwrap());
+        let scene = Scene { args: &args, job, spec: &spec, image: &image, facts, gaps: &gaps };
+        let demand = Demand { memory_mib: 512, scratch_mib: 256, deadline_seconds: 1800 };
+        let number = u32::from(tasks.contains(',')) * 3;
+        super::job(&scene, &Batch { id: BatchId { stage, number }, tasks: tasks.parse().unwrap(), cap: 2, demand })
+    }
+
+    #[test]
+    fn every_stage_has_its_job() {
+        let job = transcode_job(json!({}));
+        for kind in StageKind::ALL {
+            let stage = match kind {
+                StageKind::Encode | StageKind::Merge => StageId::rendition(kind, "720p"),
+                _ => StageId::job(kind),
+            };
+            let tasks = if kind == StageKind::Encode { "0-3" } else { "0" };
+            insta::assert_yaml_snapshot!(kind.name(), rendered(&[], &job, stage, tasks, ""));
+        }
+    }
+
+    #[test]
+    fn a_batch_of_retries_has_the_tasks_that_failed() {
+        let job = transcode_job(json!({}));
+        insta::assert_yaml_snapshot!(rendered(&[], &job, StageId::rendition(StageKind::Encode, "720p"), "3,7-9", "5"));
+    }
+
+    #[test]
+    fn everything_that_can_be_asked_for() {
+        let job = transcode_job(json!({
+            "serviceAccountName": "media",
+            "encode": {
+                "nodeSelector": {"pool": "video"},
+                "tolerations": [{"key": "video", "operator": "Exists", "effect": "NoSchedule"}],
+                "priorityClassName": "batch",
+                "resources": {"cpu": "2", "memory": "4Gi", "scratch": "20Gi"},
+            },
+        }));
+        let flags = [
+            "--image-pull-secret=registry",
+            "--ca-config-map=authorities",
+            "--runner-env=TRANSCODE_LOG=debug",
+            "--scratch-storage-class=fast",
+            "--runner-pull-policy=Always",
+            "--lost-node-seconds=30",
+        ];
+        insta::assert_yaml_snapshot!(rendered(&flags, &job, StageId::job(StageKind::Encode), "0-1", ""));
+    }
+
+    #[test]
+    fn parallelism_never_equals_completions() {
+        assert_eq!((parallelism(1, 1), parallelism(4, 4), parallelism(2, 4)), (1, 5, 2));
     }
 }

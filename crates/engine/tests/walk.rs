@@ -10,8 +10,8 @@ use memory::Memory;
 use proptest::prelude::*;
 use serde_json::json;
 use transcode_engine::{
-    Facts, Failure, MediaSummary, Outcome, StageId, StageKind, Summary, TaskSet, assess, begin, extend, facts::Holes,
-    status,
+    Facts, Failure, Intent, MediaSummary, Outcome, StageId, StageKind, Summary, TaskSet, assess, begin, extend,
+    facts::Holes, status,
 };
 use transcode_media::time::MediaTime;
 
@@ -153,6 +153,42 @@ fn missing_results_are_made_again() {
     assert_eq!(end, published());
     let encode: Vec<u32> = job.runs.iter().filter(|((s, _), _)| s.kind == StageKind::Encode).map(|(_, n)| *n).collect();
     assert_eq!(encode, [1, 2, 1]);
+}
+
+#[test]
+fn a_suspended_job_starts_nothing_and_goes_on() {
+    let mut job = Memory::new(json!({}), 6);
+    while job.stored.iter().filter(|(stage, _)| stage.kind == StageKind::Encode).count() < 3 {
+        job.step();
+        job.run_some(0, 3, &mut |_, _, _| None);
+    }
+    job.observation.intent = Intent::Suspend;
+    while job.step() && job.observation.live.values().any(|batch| !batch.ended) {}
+    let (runs, batches) = (job.runs.clone(), job.observation.record.batches.clone());
+    for pass in 0..20 {
+        job.step();
+        job.run_batch(pass, &mut |_, _, _| None);
+    }
+    assert_eq!((&job.runs, &job.observation.record.batches), (&runs, &batches), "something was started");
+    job.observation.intent = Intent::Run;
+    assert_eq!(job.run_to_end(&mut |_, _, _| None), published());
+    assert!(job.runs.values().all(|count| *count == 1), "{:?}", job.runs);
+}
+
+#[test]
+fn a_failed_job_begins_again_with_what_is_done() {
+    let mut job = Memory::new(json!({}), 4);
+    let end = job.run_to_end(&mut |stage, _, _| (stage.kind == StageKind::Package).then_some(Failure::Transient));
+    assert!(matches!(end, Outcome::Failed { .. }), "{end:?}");
+    let numbers = job.observation.record.batches.clone();
+    job.observation.record.begin_again("2");
+    job.observation.live.clear();
+    job.plan = begin(&job.spec);
+    assert_eq!(job.run_to_end(&mut |_, _, _| None), published());
+    let encoded = job.runs.iter().filter(|((stage, _), _)| stage.kind == StageKind::Encode);
+    assert!(encoded.clone().count() > 0 && encoded.clone().all(|(_, count)| *count == 1), "{:?}", job.runs);
+    let again = &job.observation.record.batches;
+    assert!(numbers.iter().all(|(stage, count)| again[stage] >= *count), "a name is used twice");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{fmt::Debug, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use kube::{
     Api, Resource,
     runtime::{WatchStreamExt, watcher},
@@ -21,7 +21,9 @@ where
     let mut last = None;
     let watch = async {
         let mut objects = watcher::watch_object(api.clone(), name).default_backoff().boxed();
-        while let Some(object) = objects.try_next().await? {
+        while let Some(object) = objects.next().await {
+            // The API server may be gone for a while: the watch begins again by itself.
+            let Ok(object) = object else { continue };
             last = object;
             if holds(last.as_ref()) {
                 return Ok(());
@@ -43,7 +45,8 @@ where
     let watch = async {
         let objects = watcher::watcher(api.clone(), watcher::Config::default().labels(labels));
         let mut objects = objects.default_backoff().applied_objects().boxed();
-        while let Some(object) = objects.try_next().await? {
+        while let Some(object) = objects.next().await {
+            let Ok(object) = object else { continue };
             if holds(&object) {
                 return Ok(object);
             }

@@ -3,50 +3,15 @@
 use anyhow::{Context, Result, ensure};
 use e2e_cluster::{
     Space,
-    wait::{until, until_any},
+    film::{LONG, half_done, results},
+    wait::until,
 };
-use e2e_media::{recipe, row::Row, row::Step};
-use k8s_openapi::api::{batch::v1::Job, core::v1::Namespace};
+use e2e_media::recipe;
+use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use serde_json::json;
 use transcode_api::{TranscodeJob, status::Phase};
 use transcode_storage::Store;
-
-/// Long enough to do something to it while it is encoded.
-const LONG: Row = Row {
-    name: "cluster_long",
-    source: &[Step::Ffmpeg(
-        "-f lavfi -i testsrc2=size=640x360:rate=25:duration=120 -f lavfi -i sine=frequency=440:duration=120 -c:v libx264 -preset ultrafast -g 50 -c:a aac {out}",
-    )],
-    ..e2e_media::row::ROW
-};
-const SLOW: &str = "  options: {video: {segmentDuration: 2s, encode: {h264: {preset: slow}}}, renditions: [{name: top, box: {width: 640, height: 640}}, {name: low, box: {width: 320, height: 320}}]}";
-
-/// A job of which at least one chunk is done and others are not.
-pub async fn half_done(test: &str, rest: &str) -> Result<Space> {
-    let space = Space::new(test).await?;
-    let source = tokio::task::block_in_place(|| recipe::source(&LONG))?;
-    space.upload(&source, "source").await?;
-    space.create(&space.job("film", "source", "[hls]", &format!("{SLOW}\n{rest}"))?).await?;
-    until_any(&space.api::<Job>(), "transcode.media/stage", |job: &Job| {
-        let encodes = job.metadata.name.as_deref().is_some_and(|name| name.contains("-encode"));
-        encodes && job.status.as_ref().is_some_and(|status| status.succeeded.unwrap_or(0) > 0)
-    })
-    .await?;
-    Ok(space)
-}
-
-/// Result objects of encoded chunks with their times: what is made again has a new one.
-pub async fn results(space: &Space) -> Result<Vec<(String, Option<std::time::SystemTime>)>> {
-    let keys = space.keys("film/_work/").await?;
-    let store = space.store()?;
-    let mut found = vec![];
-    for key in keys.into_iter().filter(|key| key.contains("/results/encode/")) {
-        let meta = store.head(&key).await?;
-        found.push((key, meta.and_then(|meta| meta.modified)));
-    }
-    Ok(found)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_suspended_job_stops_and_goes_on() -> Result<()> {

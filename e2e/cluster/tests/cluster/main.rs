@@ -3,5 +3,4 @@
 mod control;
 mod failure;
 mod publish;
-mod resilience;
 mod security;

@@ -1,9 +1,13 @@
-//! Faults of the cluster itself.
+//! Faults of the cluster itself, one at a time, and never beside the other tests.
 
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use e2e_cluster::{Space, wait::until};
+use e2e_cluster::{
+    Space,
+    film::{half_done, results},
+    wait::until,
+};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{Node, Pod},
@@ -12,9 +16,11 @@ use kube::{
     Api, ResourceExt,
     api::{DeleteParams, ListParams},
 };
+use tokio::sync::Mutex;
 use transcode_api::status::Phase;
 
-use crate::control::{half_done, results};
+/// The cluster has one fault at a time.
+static FAULT: Mutex<()> = Mutex::const_new(());
 
 /// Runs the command for faults of the cluster; false where there is none.
 fn cluster(space: &Space, words: &[&str]) -> Result<bool> {
@@ -29,6 +35,7 @@ fn cluster(space: &Space, words: &[&str]) -> Result<bool> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_restarts_and_nothing_is_redone() -> Result<()> {
+    let _alone = FAULT.lock().await;
     let space = half_done("operator", "  workData: {deleteOn: Never}").await?;
     let before = results(&space).await?;
     let all = Api::<Deployment>::all(space.site.client.clone());
@@ -52,6 +59,7 @@ async fn the_operator_restarts_and_nothing_is_redone() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_server_restarts_midway() -> Result<()> {
+    let _alone = FAULT.lock().await;
     let space = half_done("apiserver", "").await?;
     if cluster(&space, &["restart-apiserver"])? {
         space.ends("film", Phase::Succeeded).await?;
@@ -62,6 +70,7 @@ async fn the_api_server_restarts_midway() -> Result<()> {
 /// A node loses its power while it encodes: its tasks start again elsewhere, and nothing hangs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_lost_midway() -> Result<()> {
+    let _alone = FAULT.lock().await;
     let space = half_done("node", "").await?;
     if !cluster(&space, &["kill-node", "2"])? {
         return space.end().await;
