@@ -54,7 +54,7 @@ codegen: ## Write everything that is generated: crds/, the chart's CRDs, manifes
 .PHONY: tools
 tools: ## Install what tests need: Kubernetes, containerd, an S3 server, helm. Once; needs Go.
 	@e2e/tools/install.sh etcd kube-apiserver versitygw kube-controller-manager kube-scheduler kubelet kube-proxy \
-		kubectl containerd containerd-shim-runc-v2 ctr runc helm
+		kubectl containerd containerd-shim-runc-v2 ctr runc helm kstatus
 
 .PHONY: images
 images: ## Build both images without Docker or a registry. Needs root.

@@ -65,10 +65,10 @@ check_paths() {
 		while IFS= read -r path; do
 			compgen -G "${path%/}" >/dev/null || fail "$page: there is no $path"
 		done < <(eval "printf '%s\n' ${named//\*/\\*}")
-	done < <(grep -oE '`(crates|cli|job-runner|xtask|hack|e2e|docs|examples)/[^` ]+`' "$page" | tr -d '`' || true)
+	done < <(grep -oE '`(crates|cli|operator|charts|images|job-runner|xtask|hack|e2e|docs|examples)/[^` ]+`' "$page" | tr -d '`' || true)
 }
 
-for file in examples/*.yaml; do check_yaml "$file" "$file" ok; done
+for file in examples/*.yaml examples/*/*.yaml; do check_yaml "$file" "$file" ok; done
 while IFS= read -r page; do
 	folder=$blocks/$(printf '%s' "$page" | tr -c 'A-Za-z0-9' _)
 	mkdir -p "$folder"

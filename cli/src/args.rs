@@ -11,8 +11,38 @@ Examples:
   kubectl-transcode plan -f job.yaml -o mermaid
   kubectl-transcode probe clip.mov
   kubectl-transcode validate -f job.yaml
+  kubectl transcode submit -f job.yaml --watch
+  kubectl transcode status movie -n video
+  kubectl transcode logs movie encode-720p --chunk 12
 
 Exit codes: 0 done, 1 the job failed, 2 wrong use or invalid YAML, 130 interrupted.";
+
+const SUBMIT_EXAMPLES: &str = "\
+Examples:
+  kubectl transcode submit -f job.yaml
+  kubectl transcode submit -f job.yaml -n video --watch
+  kubectl transcode submit -f profiles.yaml -f jobs.yaml --dry-run=server
+  sed 's/movie-42/movie-43/' job.yaml | kubectl transcode submit -f -";
+
+const WATCH_EXAMPLES: &str = "\
+Examples:
+  kubectl transcode watch movie
+  kubectl transcode watch movie -n video -o json | jq -r .status.progress.percent
+
+Exit codes: 0 done, 1 the job failed or was deleted, 2 wrong use, 130 interrupted.";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  kubectl transcode status movie
+  kubectl transcode status movie -o json | jq .outputs";
+
+const LOGS_EXAMPLES: &str = "\
+Examples:
+  kubectl transcode logs movie
+  kubectl transcode logs movie audio -f
+  kubectl transcode logs movie encode-720p --chunk 12
+  kubectl transcode logs movie encode-720p --chunk 12 --previous
+  kubectl transcode logs movie encode-720p --chunk 12 --attempt 0 --raw";
 
 /// Turns a video into verified HLS, DASH and MP4.
 #[derive(Debug, Parser)]
@@ -34,6 +64,27 @@ pub enum Command {
     Probe(ProbeArgs),
     /// Check the YAML and print every problem with its line.
     Validate(FileArgs),
+    /// Make the jobs of a file on a cluster, and their profiles.
+    ///
+    /// The files are checked as `validate` checks them, by the rules of a cluster; profiles that a job
+    /// names may be in the files or on the cluster. Objects are made or changed by server-side apply, so
+    /// the same command again changes nothing.
+    #[command(after_help = SUBMIT_EXAMPLES)]
+    Submit(SubmitArgs),
+    /// Show how far a job on a cluster is, until it ends.
+    ///
+    /// Ctrl-C ends the watching only: the job goes on.
+    #[command(after_help = WATCH_EXAMPLES)]
+    Watch(WatchArgs),
+    /// Print how a job on a cluster stands.
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status(StatusArgs),
+    /// Print the log of a task of a job on a cluster.
+    ///
+    /// Without STAGE: of the task that failed last, else of the one that runs. Logs are there as long as
+    /// their pods; those of a finished batch are deleted once what they told is recorded.
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(LogsArgs),
     /// Print what a job waits for, and why.
     Explain(JobArgs),
     /// Print spec, plan, record and observation of a job as one JSON file.
@@ -147,4 +198,117 @@ pub struct JobArgs {
 pub struct ReplayArgs {
     /// A file that `bundle` printed; `-` is standard input.
     pub bundle: PathBuf,
+}
+
+/// Which cluster, as kubectl has it.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterArgs {
+    /// The kubeconfig. Default: $KUBECONFIG, else ~/.kube/config, else what a pod is given.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig. Default: its current one.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Namespace. Default: the context's.
+    #[arg(short, long, value_name = "NAME")]
+    pub namespace: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct SubmitArgs {
+    #[command(flatten)]
+    pub files: FileArgs,
+    /// Go on as `watch` does, for the jobs of the files.
+    #[arg(short, long)]
+    pub watch: bool,
+    /// What --watch prints; with json the names of what was made go to standard error.
+    #[arg(short, long, value_enum, default_value_t = RunOutput::Text)]
+    pub output: RunOutput,
+    /// `server`: ask the API server what it would do, and do nothing.
+    #[arg(long, value_enum, default_value_t = DryRun::None)]
+    pub dry_run: DryRun,
+    /// Take fields over that another program set to other values.
+    #[arg(long)]
+    pub force_conflicts: bool,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    None,
+    Server,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct WatchArgs {
+    /// Name of the job.
+    #[arg(value_parser = job_name)]
+    pub job: String,
+    /// What is printed: text for people, json for programs (one status a line).
+    #[arg(short, long, value_enum, default_value_t = RunOutput::Text)]
+    pub output: RunOutput,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct StatusArgs {
+    /// Name of the job.
+    #[arg(value_parser = job_name)]
+    pub job: String,
+    /// What is printed; json and yaml are the status as the API has it.
+    #[arg(short, long, value_enum, default_value_t = StatusOutput::Text)]
+    pub output: StatusOutput,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusOutput {
+    Text,
+    Json,
+    Yaml,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct LogsArgs {
+    /// Name of the job.
+    #[arg(value_parser = job_name)]
+    pub job: String,
+    /// Stage, such as `audio` or `encode-720p`; `status` lists them.
+    pub stage: Option<String>,
+    /// Chunk of an encode stage, counted from 0.
+    #[arg(long, value_name = "N", requires = "stage")]
+    pub chunk: Option<u32>,
+    /// Attempt: the number of its batch, as in the pod's name (`b2` is 2), the first one 0. Default: the
+    /// latest.
+    #[arg(long, value_name = "K")]
+    pub attempt: Option<u32>,
+    /// The attempt before the latest.
+    #[arg(short, long, conflicts_with = "attempt")]
+    pub previous: bool,
+    /// Print what comes, until the task ends.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// So many lines of the log's end. Default: all.
+    #[arg(long, value_name = "LINES")]
+    pub tail: Option<u32>,
+    /// The runner's lines as they are.
+    #[arg(long)]
+    pub raw: bool,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// `movie`, or `tj/movie` as kubectl writes it.
+fn job_name(text: &str) -> Result<String, String> {
+    const KINDS: [&str; 4] = ["tj", "transcodejob", "transcodejobs", "transcodejob.transcode.media"];
+    match text.split_once('/') {
+        None if text.is_empty() => Err("a job has a name".into()),
+        None => Ok(text.into()),
+        Some((kind, name)) if KINDS.contains(&kind) && !name.is_empty() => Ok(name.into()),
+        Some((kind, _)) => Err(format!("`{kind}` is not a TranscodeJob")),
+    }
 }

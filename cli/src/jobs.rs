@@ -62,11 +62,13 @@ pub fn validate(files: &FileArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn name(file: &Path) -> String {
+/// What problems call a file.
+pub fn name(file: &Path) -> String {
     if file == Path::new("-") { "<stdin>".into() } else { file.display().to_string() }
 }
 
-fn text(file: &Path) -> anyhow::Result<String> {
+/// The text of a file, or of standard input.
+pub fn text(file: &Path) -> anyhow::Result<String> {
     if file == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).context("standard input can't be read")?;

@@ -1,13 +1,15 @@
-//! `kubectl-transcode`: the same YAML on this machine, without a cluster.
+//! `kubectl-transcode`: the same YAML on this machine, without a cluster, and on one.
 //!
 //! ```text
 //! args.rs   what a user may write          jobs.rs     manifests to resolved specs
 //! run.rs    the local engine, exit codes   progress/   what a person or a program sees of it
 //! plan.rs   everything before encoding     inspect.rs  explain, bundle, replay
 //! probe.rs  what a source is               site.rs     workers, memory, folders, the runner
+//! cluster/  submit, watch, status, logs
 //! ```
 
 mod args;
+mod cluster;
 mod inspect;
 mod jobs;
 mod plan;
@@ -48,6 +50,10 @@ async fn main() -> ExitCode {
         Command::Plan(args) => plan::run(args).await,
         Command::Probe(args) => probe::run(args).await,
         Command::Validate(args) => jobs::validate(&args),
+        Command::Submit(args) => cluster::submit::run(args).await,
+        Command::Watch(args) => cluster::watch::run(args).await,
+        Command::Status(args) => cluster::status::run(args).await,
+        Command::Logs(args) => cluster::logs::run(args).await,
         Command::Explain(args) => inspect::explain(&args),
         Command::Bundle(args) => inspect::bundle(&args),
         Command::Replay(args) => inspect::replay(&args),

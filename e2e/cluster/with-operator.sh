@@ -31,6 +31,7 @@ install_operator() {
 
 if [ -z "${E2E_KUBECONFIG:-}" ]; then
 	[ "${E2E_KEEP:-}" = 1 ] || trap 'cluster down' EXIT
+	e2e/tools/install.sh helm kstatus
 	cluster up
 	cluster images
 	eval "$(cluster env)"
@@ -38,5 +39,7 @@ if [ -z "${E2E_KUBECONFIG:-}" ]; then
 	export E2E_KUBECONFIG=$KUBECONFIG E2E_S3_BUCKET=media E2E_CLUSTER=$PWD/e2e/cluster/cluster.sh
 	export E2E_S3_ENDPOINT=$TRANSCODE_CLUSTER_S3 E2E_S3_CREDENTIALS=$TRANSCODE_CLUSTER_S3_CREDENTIALS
 	export E2E_HOST=$TRANSCODE_CLUSTER_HOST
+	E2E_KSTATUS=$(e2e/tools/install.sh --path kstatus)
+	export E2E_KSTATUS
 fi
 "$@"

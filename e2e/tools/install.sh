@@ -26,6 +26,7 @@ package_of() {
 	versitygw) echo versitygw github.com/versity/versitygw github.com/versity/versitygw/cmd/versitygw ;;
 	etcd) echo etcd go.etcd.io/etcd/server/v3 go.etcd.io/etcd/server/v3 ;;
 	helm) echo helm helm.sh/helm/v4 helm.sh/helm/v4/cmd/helm ;;
+	kstatus) echo kstatus github.com/fluxcd/cli-utils . ;;
 	runc) echo runc github.com/opencontainers/runc github.com/opencontainers/runc ;;
 	containerd | containerd-shim-runc-v2 | ctr)
 		echo containerd github.com/containerd/containerd/v2 "github.com/containerd/containerd/v2/cmd/$1" ;;
@@ -53,7 +54,7 @@ ldflags_of() {
 # runc filters system calls with libseccomp, a C library.
 cgo_of() { if [ "$1" = runc ]; then echo 1; else echo 0; fi; }
 
-stamp_of() { { grep -hv "^//" "$here/$1/go.mod" "$here/$1/go.sum" && declare -f ldflags_of cgo_of build; } | cksum | tr ' ' -; }
+stamp_of() { { cat "$here/$1"/*.go 2>/dev/null; grep -hv "^//" "$here/$1/go.mod" "$here/$1/go.sum" && declare -f ldflags_of cgo_of build; } | cksum | tr ' ' -; }
 
 # A kubelet of today wants a containerd of today; distributions still have 1.x.
 is_too_old() { case $1 in containerd | containerd-shim-runc-v2 | ctr) ! "$(dirname "$2")/containerd" --version 2>/dev/null | grep -q ' v\?2\.' ;; *) false ;; esac }

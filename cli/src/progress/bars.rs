@@ -59,18 +59,18 @@ pub async fn show(spec: &ResolvedSpec, mut events: mpsc::Receiver<Event>) {
 
 fn advance(whole: &ProgressBar, started: Instant, permille: u64) {
     whole.set_position(permille);
-    whole.set_message(eta(started, permille));
+    whole.set_message(eta(started.elapsed(), permille));
 }
 
-/// Nothing below a twentieth: the start-up would mislead.
-fn eta(started: Instant, permille: u64) -> String {
-    let passed = started.elapsed();
+/// What is left after so much time; nothing below a twentieth: the start-up would mislead.
+pub fn eta(passed: Duration, permille: u64) -> String {
     match permille {
         50..1000 => format!("{} left", short(passed.mul_f64((1000 - permille) as f64 / permille as f64))),
         _ => short(passed),
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
+/// A bar of ours.
+pub fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("█▌░")
 }

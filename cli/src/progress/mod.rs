@@ -1,7 +1,7 @@
 //! What a person or a program sees of a run: bars on a terminal, plain lines elsewhere, JSON events
 //! with `-o json`.
 
-mod bars;
+pub mod bars;
 mod json;
 mod plain;
 
@@ -88,14 +88,19 @@ fn task_name(batch: &BatchId, index: u32) -> String {
 
 /// Reason and first line: the rest is in the log, and at the end when it is the job's.
 fn first_words(failure: &TaskFailure) -> String {
+    format!("{}: {}", failure.failure.reason(), first_line(&failure.message))
+}
+
+/// The first line of a message, cut where it gets long.
+pub fn first_line(message: &str) -> String {
     const LONGEST: usize = 120;
-    let line = failure.message.lines().next().unwrap_or_default();
+    let line = message.lines().next().unwrap_or_default();
     let cut = if line.chars().count() > LONGEST { "…" } else { "" };
-    format!("{}: {}{cut}", failure.failure.reason(), line.chars().take(LONGEST).collect::<String>())
+    format!("{}{cut}", line.chars().take(LONGEST).collect::<String>())
 }
 
 /// `3m20s`
-fn short(duration: Duration) -> String {
+pub fn short(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
         (0, 0, s) => format!("{s}s"),
@@ -110,11 +115,7 @@ fn summary(spec: &ResolvedSpec, work_dir: &Path, wall: Duration, ended: &Ended) 
         Ended::Planned(_) => {}
         Ended::Job(outcome, state) => {
             let (bundle, status) = state.as_ref();
-            for warning in &status.warnings {
-                let attempts =
-                    if warning.attempts > 0 { format!(" ({} attempts)", warning.attempts) } else { String::new() };
-                eprintln!("warning: {}: {}{attempts}", warning.stage, warning.message);
-            }
+            warnings(status);
             match outcome {
                 Outcome::Complete { reason } if reason == "AlreadyPublished" => {
                     println!("{}: nothing to do, the same job is published already and everything is there", spec.name);
@@ -133,6 +134,19 @@ fn published(spec: &ResolvedSpec, bundle: &Bundle, status: &TranscodeJobStatus, 
     let media = bundle.observation.record.facts.media().map_or(MediaTime::ZERO, |m| m.duration);
     let speed = media.as_secs_f64() / wall.as_secs_f64().max(0.001);
     println!("{}: published and verified, {} of media in {} ({speed:.2}x)", spec.name, human(media), short(wall));
+    results(status);
+}
+
+/// Prints what was changed, left out, or failed softly.
+pub fn warnings(status: &TranscodeJobStatus) {
+    for warning in &status.warnings {
+        let attempts = if warning.attempts > 0 { format!(" ({} attempts)", warning.attempts) } else { String::new() };
+        eprintln!("warning: {}: {}{attempts}", warning.stage, warning.message);
+    }
+}
+
+/// Prints what a job that succeeded made, and what it used.
+pub fn results(status: &TranscodeJobStatus) {
     for rendition in &status.renditions {
         let resolution = rendition.resolution.as_deref().unwrap_or("");
         let rate = rendition.bitrate.map_or(String::new(), |b| format!("{} kbit/s", b / 1000));
@@ -152,6 +166,7 @@ fn published(spec: &ResolvedSpec, bundle: &Bundle, status: &TranscodeJobStatus, 
     }
 }
 
-fn mib(bytes: u64) -> f64 {
+/// Bytes in MiB.
+pub fn mib(bytes: u64) -> f64 {
     bytes as f64 / 1_048_576.0
 }

@@ -10,7 +10,7 @@
 use std::sync::LazyLock;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, ValidationRule,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, ValidationRule,
 };
 use kube::{
     CustomResourceExt,
@@ -44,7 +44,16 @@ pub fn schema(kind: &str) -> Option<&'static JSONSchemaProps> {
 fn build() -> Vec<CustomResourceDefinition> {
     let mut job = definition::<TranscodeJob>();
     schema_mut(&mut job).into_iter().for_each(add_immutability);
+    schema_mut(&mut job).into_iter().for_each(unseen);
     vec![job, definition::<TranscodeProfile>(), definition::<ClusterTranscodeProfile>()]
+}
+
+/// A job that no operator has looked at yet speaks of no generation. Without a status kstatus, and so
+/// Flux, would take it for done.
+fn unseen(schema: &mut JSONSchemaProps) {
+    if let Some(status) = schema.properties.as_mut().and_then(|p| p.get_mut("status")) {
+        status.default = Some(JSON(serde_json::json!({"observedGeneration": -1})));
+    }
 }
 
 fn definition<K: CustomResourceExt + JsonSchema>() -> CustomResourceDefinition {
@@ -257,7 +266,7 @@ mod tests {
     fn everything_is_bounded_and_described() {
         for (path, schema) in every_schema() {
             assert_eq!(schema.nullable, None, "{path}");
-            assert_eq!(schema.default, None, "{path}");
+            assert!(schema.default.is_none() || path == "TranscodeJob.status", "{path}");
             assert!(schema.additional_properties.is_none() || schema.max_properties.is_some(), "{path}: no bound");
             assert_eq!(schema.x_kubernetes_preserve_unknown_fields, None, "{path}");
             assert!(

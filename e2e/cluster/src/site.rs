@@ -2,12 +2,15 @@
 
 use std::{
     env, fs,
+    io::Write,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use kube::{
     Client, Config,
+    api::DynamicObject,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use tempfile::TempDir;
@@ -20,6 +23,7 @@ use transcode_storage::{GuardPolicy, S3Store};
 /// - `E2E_S3_ENDPOINT`, `E2E_S3_BUCKET`: an S3 server that pods and tests reach at the same address
 /// - `E2E_S3_CREDENTIALS`: a file with `AWS_ACCESS_KEY_ID=…` and `AWS_SECRET_ACCESS_KEY=…`
 /// - `E2E_HOST`: address of this machine, as pods reach it
+/// - `E2E_KSTATUS`: the command of `e2e/tools/kstatus`
 /// - `E2E_CLUSTER`: a command that kills nodes and restarts the API server, where there is one
 pub struct Site {
     /// As an administrator.
@@ -32,6 +36,8 @@ pub struct Site {
     pub bucket: String,
     /// Address of this machine, as pods reach it.
     pub host: String,
+    /// Flux's judge of objects.
+    pub kstatus: String,
     /// The command for faults of the cluster itself.
     pub cluster: Option<String>,
     keys: TempDir,
@@ -50,6 +56,7 @@ impl Site {
             endpoint: variable("E2E_S3_ENDPOINT")?,
             bucket: variable("E2E_S3_BUCKET")?,
             host: variable("E2E_HOST")?,
+            kstatus: variable("E2E_KSTATUS")?,
             cluster: env::var("E2E_CLUSTER").ok(),
             keys: keys(Path::new(&variable("E2E_S3_CREDENTIALS")?))?,
         })
@@ -58,6 +65,17 @@ impl Site {
     /// One of the two keys: `accessKeyId`, `secretAccessKey`.
     pub fn key(&self, name: &str) -> Result<String> {
         Ok(fs::read_to_string(self.keys.path().join(name))?)
+    }
+
+    /// What kstatus says of objects: `InProgress`, `Current`, `Failed` …
+    pub fn judged(&self, objects: &[DynamicObject]) -> Result<Vec<String>> {
+        let mut child = Command::new(&self.kstatus).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let text: Vec<u8> = objects.iter().map(serde_json::to_vec).collect::<Result<Vec<_>, _>>()?.concat();
+        child.stdin.take().context("no standard input")?.write_all(&text)?;
+        let output = child.wait_with_output()?;
+        ensure!(output.status.success(), "{} failed", self.kstatus);
+        let words = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+        Ok(String::from_utf8(output.stdout)?.lines().map(words).collect())
     }
 
     /// The bucket below a prefix.

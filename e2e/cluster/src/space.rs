@@ -13,7 +13,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use transcode_api::{TranscodeJob, TranscodeJobStatus, status::Phase};
@@ -52,6 +52,14 @@ impl Space {
         K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
     {
         Api::namespaced(self.site.client.clone(), &self.name)
+    }
+
+    /// Objects of a kind, as the API server sends them.
+    pub fn dynamic<K>(&self) -> Api<DynamicObject>
+    where
+        K: kube::Resource<DynamicType = ()>,
+    {
+        Api::namespaced_with(self.site.client.clone(), &self.name, &ApiResource::erase::<K>(&()))
     }
 
     /// Makes a Secret.

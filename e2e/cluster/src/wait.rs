@@ -18,6 +18,14 @@ pub async fn until<K>(api: &Api<K>, name: &str, holds: impl Fn(Option<&K>) -> bo
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
 {
+    until_with(api, name, holds).await
+}
+
+/// As [`until`], for objects of any kind.
+pub async fn until_with<K>(api: &Api<K>, name: &str, holds: impl Fn(Option<&K>) -> bool) -> Result<Option<K>>
+where
+    K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+{
     let mut last = None;
     let watch = async {
         let mut objects = watcher::watch_object(api.clone(), name).default_backoff().boxed();

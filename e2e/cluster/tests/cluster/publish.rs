@@ -1,9 +1,14 @@
 //! From a source to verified output, measured as for the local engine.
 
+use std::sync::{Mutex, PoisonError};
+
 use anyhow::{Context, Result, ensure};
-use e2e_cluster::{Space, wait::until};
+use e2e_cluster::{
+    Space,
+    wait::{until, until_with},
+};
 use e2e_media::{proof::prove_published, recipe, row::Row, sources::TABLE, web::Web};
-use kube::api::PostParams;
+use kube::api::{DynamicObject, PostParams};
 use transcode_api::{ClusterTranscodeProfile, TranscodeJob, TranscodeProfile, status::Phase};
 
 fn row(name: &str) -> Result<&'static Row> {
@@ -102,5 +107,30 @@ async fn profiles_lie_under_a_job() -> Result<()> {
     let names: Vec<_> = status.renditions.iter().map(|rendition| rendition.name.as_str()).collect();
     ensure!(names == ["only"], "the job's own renditions win, and the team wants no audio: {names:?}");
     cluster.delete(&space.name, &Default::default()).await?;
+    space.end().await
+}
+
+/// Flux and everything else that reads kstatus: in progress from first sight, current at the end only.
+#[tokio::test]
+async fn kstatus_judges_rightly_at_every_moment() -> Result<()> {
+    let space = Space::new("kstatus").await?;
+    let source = recipe::source(row("closed_gop")?)?;
+    space.upload(&source, "source").await?;
+    let rest = "  options: {renditions: [{name: low, box: {width: 160, height: 160}}], video: {encode: {h264: {preset: ultrafast}}}}";
+    for (name, key, end) in [("good", "source", "Current"), ("bad", "nothing", "Failed")] {
+        space.create(&space.job(name, key, "[hls]", rest)?).await?;
+        let seen = Mutex::new(vec![]);
+        let over = |job: Option<&DynamicObject>| {
+            let Some(job) = job else { return false };
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push(job.clone());
+            matches!(job.data["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
+        };
+        until_with(&space.dynamic::<TranscodeJob>(), name, over).await?;
+        let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let judged = space.site.judged(&seen)?;
+        let (last, before) = judged.split_last().context("nothing was seen")?;
+        ensure!(last == end, "{name} ends as {last}");
+        ensure!(before.iter().all(|status| status == "InProgress"), "{name}: {before:?}");
+    }
     space.end().await
 }
