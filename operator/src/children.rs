@@ -9,7 +9,9 @@ use kube::{
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use transcode_api::{OnDelete, TranscodeJob, WorkDataDeletion};
-use transcode_engine::{Action, Batch, BatchId, StageId, StageKind, Waiting, assess};
+use transcode_engine::{
+    Action, Batch, BatchId, Outcome, Progress, StageEnd, StageId, StageKind, StageProgress, Waiting, assess,
+};
 
 use crate::{
     error::Error,
@@ -17,8 +19,11 @@ use crate::{
     names::{self, FINALIZER, MANAGER, Names},
     reconcile::Pass,
     render::{self, Scene},
-    view::JobView,
+    view::{JobView, Over},
 };
+
+/// Failed tasks of a batch whose Job stays to be looked at, at most.
+const MAX_SHOWN: u32 = 20;
 
 /// The Jobs of one TranscodeJob.
 pub struct Children<'a> {
@@ -31,7 +36,12 @@ pub struct Children<'a> {
 impl Children<'_> {
     /// Writes the record where something would be lost without it, then starts and deletes batches.
     /// Tells why a batch could not be started, where the API server says so.
-    pub async fn execute(&self, known: &mut Known, todo: Vec<Action>) -> Result<Option<Waiting>, Error> {
+    pub async fn execute(
+        &self,
+        known: &mut Known,
+        todo: Vec<Action>,
+        progress: &Progress,
+    ) -> Result<Option<Waiting>, Error> {
         let deletes = todo.iter().any(|action| matches!(action, Action::Stop(_) | Action::Forget(_)));
         let started: Vec<Batch> = todo
             .iter()
@@ -55,11 +65,32 @@ impl Children<'_> {
         }
         self.widen(known).await?;
         for action in &todo {
-            if let Action::Stop(id) | Action::Forget(id) = action {
-                self.delete(known, id).await?;
+            match action {
+                Action::Forget(id) if self.is_worth_a_look(id, progress) => _ = known.shown.insert(id.clone()),
+                Action::Forget(id) | Action::Stop(id) => self.delete(known, id).await?,
+                _ => {}
             }
         }
+        let over: Vec<_> = known.shown.iter().filter(|id| !self.is_worth_a_look(id, progress)).cloned().collect();
+        for id in over {
+            known.shown.remove(&id);
+            self.delete(known, &id).await?;
+        }
         Ok(refused)
+    }
+
+    /// A batch with failures stays while its stage goes on, and what failed the job stays with it: people
+    /// read its logs. Not with very many failures: finished pods are not free.
+    fn is_worth_a_look(&self, id: &BatchId, progress: &Progress) -> bool {
+        let Some(view) = self.views.iter().find(|view| view.id == *id) else { return false };
+        let stopped = if matches!(view.over, Some(Over::Failed(_))) { view.open().len() } else { 0 };
+        let few = (1..=MAX_SHOWN).contains(&(view.failed.len() + stopped));
+        let end = progress.stages.get(&id.stage).and_then(StageProgress::end);
+        few && match &progress.ended {
+            Some(Outcome::Failed { .. }) => matches!(end, Some(StageEnd::Failed(_))),
+            Some(Outcome::Complete { .. }) => false,
+            None => end.is_none(),
+        }
     }
 
     /// Keeps plan and facts where pods find them.

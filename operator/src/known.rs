@@ -31,6 +31,8 @@ pub struct Known {
     pub started: BTreeMap<BatchId, (BatchState, u32)>,
     /// Batches that were deleted and that the watch may still show.
     pub deleted: BTreeSet<BatchId>,
+    /// Batches that are on the record and whose Jobs stay to be looked at.
+    pub shown: BTreeSet<BatchId>,
     /// What a closer look at batches found.
     pub looks: BTreeMap<BatchId, Look>,
     /// The status as it was written last, and when.
@@ -60,6 +62,7 @@ impl Known {
             kept: None,
             started: BTreeMap::new(),
             deleted: BTreeSet::new(),
+            shown: BTreeSet::new(),
             looks: BTreeMap::new(),
             status: None,
         }

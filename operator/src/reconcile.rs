@@ -150,12 +150,12 @@ impl Pass<'_> {
         }
         let todo = self.decide(known, &mut observation, slots, &mut wake).await;
         let children = Children { pass: self, views: &views };
-        let refused = children.execute(known, todo).await?;
+        let progress = assess(&known.plan, &observation);
+        let refused = children.execute(known, todo, &progress).await?;
         if let Some(waiting) = &refused {
             observation.waiting = Some(waiting.clone());
             wake.insert(self.after(REFUSED_PAUSE));
         }
-        let progress = assess(&known.plan, &observation);
         if !before && progress.ended.is_some() {
             self.tell_end(&progress, known).await;
         }
@@ -212,6 +212,7 @@ impl Pass<'_> {
             true => {
                 record.begin_again(&token);
                 known.plan = begin(&known.seen.file.spec);
+                known.shown.clear();
                 known.memory.facts = None;
                 known.status = None;
                 known.unsaved = true;
@@ -234,7 +235,7 @@ impl Pass<'_> {
         let (mut runs, mut waiting) = (false, None);
         for view in views {
             known.started.remove(&view.id);
-            if known.deleted.contains(&view.id) {
+            if known.deleted.contains(&view.id) || known.shown.contains(&view.id) {
                 continue;
             }
             // After a restart: batches that were started and never written down.

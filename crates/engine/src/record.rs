@@ -168,10 +168,10 @@ impl Record {
     }
 
     /// A job that failed begins anew: what is done is found again by looking, attempts count from the
-    /// start. Numbers of batches go on, so that no name is used twice.
+    /// start. Numbers of batches go on, so that no name is used twice, and those that were seen stay so.
     pub fn begin_again(&mut self, epoch: &str) {
-        let batches = std::mem::take(&mut self.batches);
-        *self = Record { batches, epoch: epoch.into(), ..Record::default() };
+        let (batches, seen) = (std::mem::take(&mut self.batches), std::mem::take(&mut self.seen));
+        *self = Record { batches, seen, epoch: epoch.into(), ..Record::default() };
     }
 
     /// Adds what was seen. Idempotent for everything but failures.

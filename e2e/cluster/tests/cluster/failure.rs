@@ -3,7 +3,11 @@
 use anyhow::{Context, Result, ensure};
 use e2e_cluster::Space;
 use e2e_media::{recipe, sources::TABLE};
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    ResourceExt,
+    api::{ListParams, LogParams},
+};
 use transcode_api::{TranscodeJobStatus, status::Phase};
 
 fn condition<'a>(status: &'a TranscodeJobStatus, kind: &str) -> Option<(&'a str, &'a str)> {
@@ -26,6 +30,11 @@ async fn a_bad_source_fails_once_and_says_why() -> Result<()> {
     ensure!(probe.failed_attempts == 1, "{probe:?}");
     let message = status.message.context("no message")?;
     ensure!(message.contains("s3://"), "the message does not say where: {message}");
+    // What failed the job stays to be looked at.
+    let pods = space.pods().await?;
+    let pod = pods.first().context("the pod that failed is gone")?;
+    let log = space.api::<Pod>().logs(&pod.name_any(), &LogParams::default()).await?;
+    ensure!(log.contains("BadInput"), "{log}");
     space.end().await
 }
 
