@@ -39,7 +39,9 @@ fn by_code(uri: String, code: Option<&str>, message: Option<&str>, status: u16) 
             StoreError::misconfigured(uri, format!("the bucket is in another region; set `region` ({why})"))
         }
         // versitygw says the last one of an access key that it does not know, with status 404.
-        ("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "XAdminUserNotFound", _) => StoreError::denied(uri, why),
+        ("ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "XAdminUserNotFound", _) => {
+            StoreError::denied(uri, why)
+        }
         ("QuotaExceeded" | "XMinioStorageFull" | "EntityTooLarge", _) | (_, 507) => StoreError::no_space(uri, why),
         ("NoSuchUpload" | "RequestTimeout" | "SlowDown" | "ConditionalRequestConflict", _) => {
             StoreError::unavailable(uri, why)
