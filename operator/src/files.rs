@@ -101,7 +101,8 @@ impl<'a> Files<'a> {
     /// Writes the record over the version that was read, and tells the new one.
     pub async fn remember(&self, memory: &Memory, version: Option<&str>) -> Result<Option<String>, Error> {
         let name = self.names.record();
-        let data = BTreeMap::from([("memory.json".to_owned(), text(memory))]);
+        let memory = Memory { record: memory.record.condensed(), facts: memory.facts.clone() };
+        let data = BTreeMap::from([("memory.json".to_owned(), text(&memory))]);
         let mut map = self.object(name.clone(), data, None);
         let written = match version {
             None => self.api.create(&PostParams::default(), &map).await?,

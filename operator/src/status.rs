@@ -6,7 +6,7 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use transcode_api::{TranscodeJob, TranscodeJobStatus, status::Condition};
+use transcode_api::{TranscodeJob, TranscodeJobStatus, crd, status::Condition};
 
 use transcode_engine::status::seconds;
 
@@ -57,15 +57,45 @@ pub async fn write(
     now: Timestamp,
 ) -> Result<(), Error> {
     let api: Api<TranscodeJob> = Api::namespaced(client.clone(), &job.namespace().unwrap_or_default());
-    let patch = json!({
+    let mut patch = json!({
         "apiVersion": TranscodeJob::api_version(&()),
         "kind": TranscodeJob::kind(&()),
         // Never the status of another job of the same name.
         "metadata": {"name": job.name_any(), "uid": job.uid()},
         "status": timed(job, status, now),
     });
+    bound(&mut patch);
     api.patch_status(&job.name_any(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await?;
     Ok(())
+}
+
+/// Bytes of a status at most; what people need least goes first.
+const MAX_STATUS: usize = 60 * 1024;
+/// Characters that are left of a message when there is no room for whole ones.
+const SHORT: usize = 160;
+
+/// Cuts a status to what the API server and its readers take.
+fn bound(object: &mut Value) {
+    if let Some(schema) = crd::schema("TranscodeJob") {
+        crd::fit(object, schema);
+    }
+    let size = |object: &Value| object["status"].to_string().len();
+    if size(object) <= MAX_STATUS {
+        return;
+    }
+    for list in ["warnings", "stages"] {
+        for row in object["status"][list].as_array_mut().into_iter().flatten() {
+            if let Some(Value::String(text)) = row.get_mut("message") {
+                *text = text.chars().take(SHORT).collect();
+            }
+        }
+    }
+    while size(object) > MAX_STATUS {
+        let mut lists = ["warnings", "outputs"].into_iter();
+        if !lists.any(|list| object["status"][list].as_array_mut().and_then(Vec::pop).is_some()) {
+            break;
+        }
+    }
 }
 
 /// The status as it is written: with the generation, and the times of conditions.
@@ -98,6 +128,22 @@ mod tests {
     fn status(phase: Phase, percent: &str) -> TranscodeJobStatus {
         let progress = ProgressStatus { percent: percent.into(), renditions: "0/1".into(), eta: None };
         TranscodeJobStatus { phase: Some(phase), progress: Some(progress), ..TranscodeJobStatus::default() }
+    }
+
+    #[test]
+    fn the_longest_status_is_under_64_kib() {
+        let text = |length: usize| "w".repeat(length);
+        let warning = json!({"stage": text(99), "reason": text(200), "message": text(2000)});
+        let stage = json!({"name": text(99), "state": "Failed", "done": 1, "total": 1000, "message": text(2000)});
+        let output = json!({"kind": "mp4", "uri": text(1700)});
+        let mut object = json!({"status": {
+            "message": text(9000), "warnings": vec![warning; 64], "stages": vec![stage; 40], "outputs": vec![output; 20]
+        }});
+        bound(&mut object);
+        let status: TranscodeJobStatus = serde_json::from_value(object["status"].clone()).unwrap();
+        assert!(object["status"].to_string().len() <= MAX_STATUS);
+        assert_eq!((status.stages.len(), status.outputs.len()), (40, 20));
+        assert!(!status.warnings.is_empty());
     }
 
     #[test]

@@ -41,6 +41,33 @@ pub fn schema(kind: &str) -> Option<&'static JSONSchemaProps> {
     crd.spec.versions.first()?.schema.as_ref()?.open_api_v3_schema.as_ref()
 }
 
+/// Cuts texts and lists to what a schema holds: what comes from a source or a server may be of any length,
+/// and the API server refuses a whole object for one text that is too long.
+pub fn fit(value: &mut Value, schema: &JSONSchemaProps) {
+    match value {
+        Value::String(text) => {
+            let most = schema.max_length.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX);
+            if text.chars().count() > most {
+                *text = text.chars().take(most.saturating_sub(1)).chain(['…']).collect();
+            }
+        }
+        Value::Array(items) => {
+            items.truncate(schema.max_items.and_then(|most| usize::try_from(most).ok()).unwrap_or(usize::MAX));
+            if let Some(JSONSchemaPropsOrArray::Schema(schema)) = &schema.items {
+                items.iter_mut().for_each(|item| fit(item, schema));
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                if let Some(schema) = schema.properties.as_ref().and_then(|p| p.get(name)) {
+                    fit(field, schema);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 fn build() -> Vec<CustomResourceDefinition> {
     let mut job = definition::<TranscodeJob>();
     schema_mut(&mut job).into_iter().for_each(add_immutability);
@@ -239,6 +266,17 @@ mod tests {
             all(schema(kind).unwrap(), kind, &mut found);
         }
         found
+    }
+
+    #[test]
+    fn texts_and_lists_are_cut_to_what_a_schema_holds() {
+        let mut job = serde_json::json!({"status": {"message": "é".repeat(5000), "warnings": vec![
+            serde_json::json!({"stage": "probe", "reason": "r", "message": "w".repeat(2000)}); 100
+        ]}});
+        fit(&mut job, schema("TranscodeJob").unwrap());
+        assert_eq!(job["status"]["message"].as_str().unwrap().chars().count(), 1024);
+        assert_eq!(job["status"]["warnings"].as_array().unwrap().len(), 64);
+        assert_eq!(job["status"]["warnings"][63]["message"].as_str().unwrap().len(), 1023 + '…'.len_utf8());
     }
 
     #[test]

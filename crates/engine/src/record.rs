@@ -63,6 +63,7 @@ pub struct Record {
     /// Tasks that are done.
     pub done: BTreeMap<StageId, TaskSet>,
     /// Failed attempts by stage and task; a task that succeeded later keeps them.
+    #[serde(with = "grouped")]
     pub attempts: BTreeMap<StageId, BTreeMap<u32, Attempts>>,
     /// What stages told.
     pub facts: Facts,
@@ -160,11 +161,65 @@ pub enum RecordEntry {
     },
 }
 
+/// Failures of a stage whose words are kept.
+const WORDS_KEPT: usize = 10;
+
+/// Attempts of many tasks are mostly alike: written once for all that share them.
+mod grouped {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Attempts;
+    use crate::{plan::StageId, taskset::TaskSet};
+
+    type ByTask = BTreeMap<StageId, BTreeMap<u32, Attempts>>;
+    type Groups = BTreeMap<StageId, Vec<(TaskSet, Attempts)>>;
+
+    pub fn serialize<S: Serializer>(attempts: &ByTask, serializer: S) -> Result<S::Ok, S::Error> {
+        let group = |tasks: &BTreeMap<u32, Attempts>| {
+            let mut groups: Vec<(TaskSet, Attempts)> = vec![];
+            for (task, attempts) in tasks {
+                match groups.iter_mut().find(|(_, known)| known == attempts) {
+                    Some((tasks, _)) => _ = tasks.insert(*task),
+                    None => groups.push((TaskSet::one(*task), attempts.clone())),
+                }
+            }
+            groups
+        };
+        let groups: Groups = attempts.iter().map(|(stage, tasks)| (stage.clone(), group(tasks))).collect();
+        groups.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByTask, D::Error> {
+        let groups = Groups::deserialize(deserializer)?;
+        let each = |groups: Vec<(TaskSet, Attempts)>| {
+            let tasks = groups
+                .into_iter()
+                .map(|(tasks, attempts)| tasks.iter().map(|t| (t, attempts.clone())).collect::<Vec<_>>());
+            tasks.flatten().collect()
+        };
+        Ok(groups.into_iter().map(|(stage, groups)| (stage, each(groups))).collect())
+    }
+}
+
 impl Record {
     /// The job ended.
     pub fn end(&mut self, outcome: Outcome, at: Timestamp) {
         self.ended = Some(outcome);
         self.ended_at = Some(at);
+    }
+
+    /// The same with the words of the last few failures of each stage alone, for where there is little room:
+    /// a whole stage may fail with a thousand different messages.
+    pub fn condensed(&self) -> Self {
+        let mut record = self.clone();
+        for attempts in record.attempts.values_mut() {
+            let mut latest: Vec<&mut Attempts> = attempts.values_mut().collect();
+            latest.sort_by_key(|attempts| std::cmp::Reverse(attempts.at));
+            latest.into_iter().skip(WORDS_KEPT).for_each(|attempts| attempts.last.message.clear());
+        }
+        record
     }
 
     /// A job that failed begins anew: what is done is found again by looking, attempts count from the
@@ -236,5 +291,36 @@ impl Record {
         attempts.disrupted += u32::from(disrupted);
         attempts.last = failure;
         attempts.at = at;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::StageKind;
+
+    /// 16 renditions of 1,000 chunks, each of which failed twice with words of its own.
+    #[test]
+    fn the_record_of_the_worst_job_fits_a_config_map() {
+        let mut record = Record::default();
+        for rendition in 0..16 {
+            let stage = StageId::rendition(StageKind::Encode, &format!("rendition-of-20-c-{rendition:02}"));
+            for round in 0..2 {
+                let batch = BatchId { stage: stage.clone(), number: round };
+                let at = Timestamp::from_second(1_800_000_000 + i64::from(round) * 60).unwrap();
+                for task in 0..1000 {
+                    let message = format!("task {task} of round {round}: {}", "x".repeat(1400));
+                    let failure = TaskFailure { failure: Failure::Transient, message };
+                    record.note(RecordEntry::Failed { batch: batch.clone(), task, failure, at });
+                }
+            }
+            let scattered = (0..1000).filter(|task| task % 2 == 0).collect();
+            record.done.insert(stage, scattered);
+        }
+        let text = serde_json::to_string(&record.condensed()).unwrap();
+        assert!(text.len() < 512 * 1024, "{} bytes", text.len());
+        let read: Record = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, record.condensed());
+        assert_eq!(read.attempts.values().next().unwrap()[&999].failed, 2);
     }
 }
