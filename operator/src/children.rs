@@ -17,7 +17,7 @@ use crate::{
     error::Error,
     known::{Known, fresh},
     names::{self, FINALIZER, MANAGER, Names},
-    reconcile::Pass,
+    reconcile::{Pass, running},
     render::{self, Scene},
     view::{JobView, Over},
 };
@@ -86,11 +86,14 @@ impl Children<'_> {
         let stopped = if matches!(view.over, Some(Over::Failed(_))) { view.open().len() } else { 0 };
         let few = (1..=MAX_SHOWN).contains(&(view.failed.len() + stopped));
         let end = progress.stages.get(&id.stage).and_then(StageProgress::end);
-        few && match &progress.ended {
-            Some(Outcome::Failed { .. }) => matches!(end, Some(StageEnd::Failed(_))),
-            Some(Outcome::Complete { .. }) => false,
-            None => end.is_none(),
-        }
+        // One that is not over would start pods again.
+        let quiet = view.over.is_some() || view.open().is_empty();
+        few && quiet
+            && match &progress.ended {
+                Some(Outcome::Failed { .. }) => matches!(end, Some(StageEnd::Failed(_))),
+                Some(Outcome::Complete { .. }) => false,
+                None => end.is_none(),
+            }
     }
 
     /// Keeps plan and facts where pods find them.
@@ -140,16 +143,11 @@ impl Children<'_> {
     /// Gives slots that came free to batches that have more tasks than pods, and takes back what a
     /// lowered `maxParallel` no longer allows; never so much that a running pod would be killed.
     async fn widen(&self, known: &Known) -> Result<(), Error> {
-        let record = &known.memory.record;
-        let live = |view: &&JobView| {
-            view.over.is_none() && !known.deleted.contains(&view.id) && !record.seen.contains(&view.id)
-        };
-        let used = |view: &JobView| view.parallelism.min(view.open().len());
         let started: u32 = known.started.values().map(|(state, cap)| (*cap).min(state.tasks.len())).sum();
-        let total = self.pass.total_slots();
-        let mut busy: u32 = started + self.views.iter().filter(live).map(used).sum::<u32>();
-        for view in self.views.iter().filter(live) {
-            let (open, now) = (view.open().len(), used(view));
+        let total = self.pass.total_slots(known);
+        let mut busy: u32 = started + self.views.iter().map(|view| running(known, view)).sum::<u32>();
+        for view in self.views.iter().filter(|view| running(known, view) > 0) {
+            let (open, now) = (view.open().len(), running(known, view));
             let wanted = match busy > total {
                 true => now.saturating_sub(busy - total).max(view.active.min(now)).max(1),
                 false => (now + total - busy).min(open),

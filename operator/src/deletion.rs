@@ -11,8 +11,9 @@ use transcode_api::{OnDelete, WorkDataDeletion};
 use transcode_engine::{Batch, BatchId, StageId, StageKind, TaskSet, estimate};
 
 use crate::{
+    admit::forbidden,
     children::{delete, set_finalizer},
-    error::Error,
+    error::{Error, namespace_goes},
     known::Known,
     names::{FINALIZER, JOB_UID, Names},
     reconcile::Pass,
@@ -51,13 +52,20 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
     }
     let seen = match known {
         Some(known) => Some(known.seen),
-        None => pass.files().seen().await.ok().flatten(),
+        None => match pass.files().seen().await {
+            Ok(seen) => seen,
+            Err(error @ Error::Api(_)) => return Err(error),
+            Err(error) => return give_up(pass, &error.to_string()).await,
+        },
     };
     // Another job has the output: what lies there may be its own by now.
     let shared = pass.scope.shares_output(pass.job).is_some();
     let Some(seen) = seen.filter(|seen| !shared && has_work(&seen.file.spec)) else {
         return done(pass).await;
     };
+    if let Some((_, words)) = forbidden(&pass.scope.shared.args, &seen.file.spec) {
+        return give_up(pass, &words).await;
+    }
     match cleanup.first().map(|view: &&JobView| &view.over) {
         Some(Some(Over::Complete)) => {
             delete(&jobs, &names.cleanup(), None).await?;
@@ -79,7 +87,9 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
                 Ok(_) => {}
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {}
                 // The namespace goes too: nothing can be made in it any more.
-                Err(kube::Error::Api(status)) if status.is_forbidden() => return give_up(pass, &status.message).await,
+                Err(kube::Error::Api(status)) if namespace_goes(&status) => {
+                    return give_up(pass, &status.message).await;
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -26,6 +26,12 @@ pub enum Error {
     },
 }
 
+/// Whether something was refused because its namespace is being deleted.
+pub fn namespace_goes(status: &kube::core::Status) -> bool {
+    let mut causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.any(|cause| cause.reason == "NamespaceTerminating")
+}
+
 impl Error {
     /// For metrics and events.
     pub fn reason(&self) -> &'static str {

@@ -16,7 +16,7 @@ use transcode_contract::{FactsFile, JobFile, VERSION};
 use transcode_engine::{Facts, Plan, Record};
 
 use crate::{
-    error::Error,
+    error::{Error, namespace_goes},
     names::{self, MANAGER, Names},
 };
 
@@ -123,10 +123,7 @@ impl<'a> Files<'a> {
         let map = self.object(self.names.job_file() + "-dry-run", BTreeMap::new(), None);
         let dry_run = PostParams { dry_run: true, ..PostParams::default() };
         match self.api.create(&dry_run, &map).await {
-            Err(kube::Error::Api(status)) => {
-                let mut causes = status.details.iter().flat_map(|details| &details.causes);
-                Ok(causes.any(|cause| cause.reason == "NamespaceTerminating"))
-            }
+            Err(kube::Error::Api(status)) => Ok(namespace_goes(&status)),
             other => Ok(other.map(|_| false)?),
         }
     }

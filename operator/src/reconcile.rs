@@ -12,7 +12,7 @@ use kube::{
 };
 use transcode_api::{TranscodeJob, TranscodeJobStatus};
 use transcode_engine::{
-    Action, Grant, Intent, Observation, Outcome, Progress, RecordEntry, Waiting, assess, begin, decide, status,
+    Action, Grant, Intent, Observation, Outcome, Progress, RecordEntry, TaskSet, Waiting, assess, begin, decide, status,
 };
 
 use crate::{
@@ -109,7 +109,8 @@ impl Pass<'_> {
             }
         };
         // It may have been changed since, or the site gives less than it did.
-        if let Some((reason, message)) = forbidden(&self.scope.shared.args, &seen.file.spec) {
+        let forbidden = forbidden(&self.scope.shared.args, &seen.file.spec);
+        if let (Some((reason, message)), None) = (forbidden, &memory.record.ended) {
             return self.refuse(reason, &message).await;
         }
         let plan = match &memory.facts {
@@ -143,7 +144,7 @@ impl Pass<'_> {
         }
         let mut observation = self.observe(known, &views, &mut wake).await?;
         let before = known.memory.record.ended.is_some();
-        let mut slots = self.total_slots().saturating_sub(busy(known, &views));
+        let mut slots = self.total_slots(known).saturating_sub(busy(known, &views));
         if observation.waiting.as_ref().is_some_and(|waiting| waiting.reason == SHARES) {
             slots = 0;
             wake.insert(self.after(REFUSED_PAUSE));
@@ -214,6 +215,7 @@ impl Pass<'_> {
                 known.plan = begin(&known.seen.file.spec);
                 known.shown.clear();
                 known.memory.facts = None;
+                known.kept = None;
                 known.status = None;
                 known.unsaved = true;
             }
@@ -345,9 +347,10 @@ impl Pass<'_> {
     }
 
     /// Tasks of this job at a time.
-    pub fn total_slots(&self) -> u32 {
+    pub fn total_slots(&self, known: &Known) -> u32 {
+        // The job's own may change; a profile's is that of first sight.
         let asked = self.job.spec.scheduling.as_ref().and_then(|scheduling| scheduling.max_parallel);
-        asked.unwrap_or(self.scope.shared.args.max_parallel)
+        asked.or(known.seen.file.spec.max_parallel).unwrap_or(self.scope.shared.args.max_parallel)
     }
 
     async fn publish(
@@ -420,10 +423,21 @@ impl Pass<'_> {
 
 /// Pods that a job's batches take or may take at any moment.
 fn busy(known: &Known, views: &[JobView]) -> u32 {
-    let counts = |view: &&JobView| view.over.is_none() && !known.deleted.contains(&view.id);
-    let shown = views.iter().filter(counts).map(|view| view.parallelism.min(view.open().len()));
+    let shown = views.iter().map(|view| running(known, view));
     let started = known.started.values().map(|(state, cap)| (*cap).min(state.tasks.len()));
     shown.chain(started).sum()
+}
+
+/// Pods of a batch that run or may run. None for a task whose end is on the record, though its pod be on a
+/// node that does not answer.
+pub fn running(known: &Known, view: &JobView) -> u32 {
+    let record = &known.memory.record;
+    if view.over.is_some() || known.deleted.contains(&view.id) || record.seen.contains(&view.id) {
+        return 0;
+    }
+    let mut open = view.open();
+    open.subtract(record.counted.get(&view.id).unwrap_or(&TaskSet::default()));
+    view.parallelism.min(open.len())
 }
 
 /// Whether an entry would be lost with this process. What Jobs still tell is not.

@@ -363,4 +363,27 @@ mod tests {
             );
         }
     }
+
+    /// A watch of typed objects stops at one that the schema takes and the types don't: for everyone.
+    fn what_the_schema_takes_is_read<T: serde::de::DeserializeOwned>(path: &str) {
+        let (_, schema) = every_schema().into_iter().find(|(found, _)| found == path).unwrap();
+        let pattern = schema.pattern.unwrap().replace(['^', '$'], "");
+        let most = usize::try_from(schema.max_length.unwrap()).unwrap();
+        let mut runner = proptest::test_runner::TestRunner::new(proptest::test_runner::Config::with_cases(2000));
+        let texts = proptest::string::string_regex(&pattern).unwrap();
+        let read = |text: String| {
+            let result = serde_json::from_value::<T>(Value::String(text.clone()));
+            proptest::prop_assert!(text.len() > most || result.is_ok(), "{text}: {:?}", result.err());
+            Ok(())
+        };
+        runner.run(&texts, read).unwrap();
+    }
+
+    #[test]
+    fn every_text_that_a_pattern_takes_is_a_value() {
+        what_the_schema_takes_is_read::<crate::MediaTime>("TranscodeJob.spec.options.video.segmentDuration");
+        what_the_schema_takes_is_read::<crate::Position>("TranscodeJob.spec.options.thumbnail.at");
+        what_the_schema_takes_is_read::<crate::Bitrate>("TranscodeJob.spec.options.audio.encode.aac.bitrate");
+        what_the_schema_takes_is_read::<crate::Bitrate>("TranscodeJob.spec.options.audio.encode.opus.bitrate");
+    }
 }

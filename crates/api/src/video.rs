@@ -24,7 +24,7 @@ pub struct VideoOptions {
     pub encode: Option<VideoEncode>,
     /// Length of a media segment, 1s to 30s; rounded to whole frames. Default: 4s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("pattern" = r"^(([1-9]|[12][0-9])(\.[0-9]{1,9})?|30)s$|^([1-9][0-9]{3}|[12][0-9]{4}|30000)ms$|^00:00:((0[1-9]|[12][0-9])(\.[0-9]{1,9})?|30)$|^[0-9]{1,9}/[0-9]{1,9}s$", "title" = "a media time of 1s to 30s, such as `4s`, `2500ms` or `00:00:04`"))]
+    #[schemars(extend("pattern" = r"^(([1-9]|[12][0-9])(\.[0-9]{1,9})?|30)s$|^([1-9][0-9]{3}|[12][0-9]{4}|30000)ms$|^00:00:((0[1-9]|[12][0-9])(\.[0-9]{1,9})?|30)$|^[1-9][0-9]{0,8}/[1-9][0-9]{0,7}s$", "title" = "a media time of 1s to 30s, such as `4s`, `2500ms` or `00:00:04`"))]
     pub segment_duration: Option<MediaTime>,
     /// How tasks are cut. Default: Auto.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -195,7 +195,13 @@ impl Summary {
     pub fn is_sane(&self) -> bool {
         match self {
             Summary::Split(split) => split.chunks <= MAX_CHUNKS && split.segments <= MAX_SEGMENTS,
-            Summary::Probe(media) => media.info.audio.len() == media.audio.len(),
+            Summary::Probe(media) => {
+                // What is divided by.
+                let picture = media.info.video.as_ref().is_none_or(|video| {
+                    video.width > 0 && video.height > 0 && *video.sar.numer() > 0 && *video.sar.denom() > 0
+                });
+                picture && media.info.audio.len() == media.audio.len()
+            }
             Summary::Package(_) | Summary::Publish(_) => true,
         }
     }

@@ -6,8 +6,11 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use futures::TryStreamExt;
-use transcode_contract::PublishedRecord;
-use transcode_engine::layout::{MEDIA, RECORD, WORK, is_ours};
+use transcode_contract::{PublishedRecord, VERSION};
+use transcode_engine::{
+    Failure,
+    layout::{MEDIA, RECORD, WORK, is_ours},
+};
 
 use crate::{
     context::{Context, Erase},
@@ -19,13 +22,15 @@ const FORGOTTEN: Duration = Duration::from_secs(24 * 3600);
 
 /// Runs the task.
 pub async fn run(context: &Context) -> Result<(), TaskError> {
-    let record: Option<PublishedRecord> = context.get_json(RECORD).await?;
-    let record = match (record, context.task.erase) {
+    let record = match (published(context).await?, context.task.erase) {
         (None, None) => {
             let record = context.store.uri(RECORD);
             return Err(TaskError::transient(format!("{record} is not there; nothing is deleted")));
         }
-        (Some(record), Some(Erase::All)) => {
+        // What another job published here since is not this one's to take back.
+        (Some(record), Some(Erase::All))
+            if (&record.namespace, &record.name) == (&context.task.spec.namespace, &context.task.spec.name) =>
+        {
             unpublish(context, &record).await?;
             None
         }
@@ -41,6 +46,19 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     }
     sweep(context, "", FORGOTTEN).await;
     Ok(())
+}
+
+/// The record of what is published. One that can't be read is not the same as none: without it nothing is
+/// known to be safe to delete.
+async fn published(context: &Context) -> Result<Option<PublishedRecord>, TaskError> {
+    let Some(bytes) = context.get_bytes(RECORD).await? else { return Ok(None) };
+    match serde_json::from_slice::<PublishedRecord>(&bytes) {
+        Ok(record) if record.version <= VERSION => Ok(Some(record)),
+        _ => {
+            let words = "was not written by this version, so nothing below it is deleted";
+            Err(TaskError::new(Failure::Misconfigured, format!("{} {words}", context.store.uri(RECORD))))
+        }
+    }
 }
 
 /// Takes back what a job published: the record first, then what players begin with, media last.

@@ -8,7 +8,10 @@ use e2e_cluster::{
     wait::{until, until_with},
 };
 use e2e_media::{proof::prove_published, recipe, row::Row, sources::TABLE, web::Web};
-use kube::api::{DynamicObject, PostParams};
+use kube::{
+    ResourceExt,
+    api::{DynamicObject, PostParams},
+};
 use transcode_api::{ClusterTranscodeProfile, TranscodeJob, TranscodeProfile, status::Phase};
 
 fn row(name: &str) -> Result<&'static Row> {
@@ -29,6 +32,9 @@ async fn proved(name: &'static str) -> Result<Space> {
                 shared.create(&job).await?;
                 let status = shared.ends("e2e", Phase::Succeeded).await?;
                 ensure!(status.outputs.iter().any(|output| output.kind == "hls"), "no HLS in {:?}", status.outputs);
+                // Cleanup has come to its end, and with it the finalizer.
+                let cleaned = |job: Option<&TranscodeJob>| job.is_some_and(|job| job.finalizers().is_empty());
+                until(&shared.api(), "e2e", cleaned).await?;
                 shared.download("e2e", &root.join("out")).await?;
                 Ok(root.join("out"))
             })
@@ -40,11 +46,6 @@ async fn proved(name: &'static str) -> Result<Space> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_for_each_chunk_and_rendition() -> Result<()> {
     let space = proved("closed_gop").await?;
-    // Work data goes, and with it the last of the Jobs.
-    until(&space.api::<TranscodeJob>(), "e2e", |job| {
-        job.is_some_and(|job| job.metadata.finalizers.as_ref().is_none_or(Vec::is_empty))
-    })
-    .await?;
     let work = space.keys("e2e/_work/").await?;
     ensure!(work.is_empty(), "work data is left: {work:?}");
     space.end().await
