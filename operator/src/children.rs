@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use transcode_api::{OnDelete, TranscodeJob, WorkDataDeletion};
 use transcode_engine::{
-    Action, Batch, BatchId, Outcome, Progress, StageEnd, StageId, StageKind, StageProgress, Waiting, assess,
+    Action, Batch, BatchId, Outcome, Progress, StageEnd, StageId, StageKind, StageProgress, TaskSet, Waiting,
 };
 
 use crate::{
@@ -59,9 +59,9 @@ impl Children<'_> {
             known.unsaved = false;
         }
         self.finalizer(known, !started.is_empty()).await?;
-        let mut refused = None;
+        let (mut refused, gaps) = (None, progress.gaps());
         for batch in &started {
-            refused = self.start(known, batch).await?.or(refused);
+            refused = self.start(known, batch, &gaps).await?.or(refused);
         }
         self.widen(known).await?;
         for action in &todo {
@@ -107,8 +107,7 @@ impl Children<'_> {
         Ok(())
     }
 
-    async fn start(&self, known: &mut Known, batch: &Batch) -> Result<Option<Waiting>, Error> {
-        let gaps = assess(&known.plan, &self.observation(known)).gaps();
+    async fn start(&self, known: &mut Known, batch: &Batch, gaps: &TaskSet) -> Result<Option<Waiting>, Error> {
         let shared = &self.pass.scope.shared;
         let facts = (batch.id.stage.kind != StageKind::Probe).then_some(known.memory.facts.as_deref()).flatten();
         let scene = Scene {
@@ -117,7 +116,7 @@ impl Children<'_> {
             spec: &known.seen.file.spec,
             image: &known.seen.image,
             facts,
-            gaps: &gaps,
+            gaps,
         };
         let job = render::job(&scene, batch);
         let api = self.pass.scope.children(self.pass.job);
@@ -164,10 +163,6 @@ impl Children<'_> {
             }
         }
         Ok(())
-    }
-
-    fn observation(&self, known: &Known) -> transcode_engine::Observation {
-        transcode_engine::Observation { record: known.memory.record.clone(), ..Default::default() }
     }
 
     async fn delete(&self, known: &mut Known, id: &BatchId) -> Result<(), Error> {

@@ -6,6 +6,7 @@
 //! main.rs       start, leadership, shutdown    args.rs      flags and environment
 //! operator.rs   watches, what passes share     http.rs      metrics, health
 //! reconcile.rs  one pass, step by step         metrics.rs   counters
+//! load.rs       what is known of a job         tell.rs      status and Events
 //! admit.rs      first sight of a job           files.rs     its ConfigMaps
 //! observe.rs    Jobs to batches                view.rs      what a Job says    pods.rs  what pods say
 //! children.rs   batches to Jobs                render.rs    a Job              pod.rs   its pod
@@ -21,6 +22,7 @@ mod error;
 mod files;
 mod http;
 mod known;
+mod load;
 mod metrics;
 mod names;
 mod observe;
@@ -30,6 +32,7 @@ mod pods;
 mod reconcile;
 mod render;
 mod status;
+mod tell;
 mod view;
 
 use std::sync::Arc;

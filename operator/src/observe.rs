@@ -1,16 +1,19 @@
 //! Jobs to batches: what decisions are made of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, ResourceExt};
-use transcode_engine::{BatchState, Failure, StageKind, TaskSet, Waiting, observe::TaskFailure};
+use transcode_engine::{
+    BatchState, Failure, Intent, Observation, RecordEntry, StageKind, TaskSet, Waiting, observe::TaskFailure,
+};
 
 use crate::{
     error::Error,
     known::{Known, Look},
     pods::{self, Obstacle},
+    reconcile::{Pass, SHARES},
     view::{JobView, Over},
 };
 
@@ -33,6 +36,64 @@ pub struct Observer<'a> {
     pub start_seconds: u32,
     /// The time.
     pub now: Timestamp,
+}
+
+impl Pass<'_> {
+    /// All batches of a job as they are now, why nothing runs, and when to look again.
+    pub async fn observe(
+        &self,
+        known: &mut Known,
+        views: &[JobView],
+        wake: &mut BTreeSet<Timestamp>,
+    ) -> Result<Observation, Error> {
+        let shared = &self.scope.shared;
+        let namespace = self.job.namespace().unwrap_or_default();
+        let start_seconds = shared.args.start_seconds;
+        let observer = Observer { client: &shared.client, namespace: &namespace, start_seconds, now: self.now };
+        let mut observation = Observation { intent: self.intent(), ..Observation::default() };
+        let (mut runs, mut waiting) = (false, None);
+        for view in views {
+            known.started.remove(&view.id);
+            if known.deleted.contains(&view.id) || known.shown.contains(&view.id) {
+                continue;
+            }
+            // After a restart: batches that were started and never written down.
+            if known.memory.record.batches.get(&view.id.stage).is_none_or(|count| *count <= view.id.number) {
+                known.memory.record.note(RecordEntry::Started { batch: view.id.clone(), at: view.created });
+            }
+            let state = observer.batch(view, known).await?;
+            let seen = known.memory.record.seen.contains(&view.id);
+            if !seen && !state.ended {
+                wake.insert(observer.next_look(view, known));
+                runs |= view.ready > 0;
+                let obstacle = known.looks.get(&view.id).and_then(|look| look.obstacle.clone());
+                waiting = waiting.or(obstacle.map(|obstacle| obstacle.waiting));
+            }
+            observation.live.insert(view.id.clone(), state);
+        }
+        let shown: BTreeSet<_> = views.iter().map(|view| &view.id).collect();
+        known.deleted.retain(|id| shown.contains(id));
+        known.looks.retain(|id, _| shown.contains(id));
+        for (id, (state, _)) in &known.started {
+            observation.live.insert(id.clone(), state.clone());
+        }
+        observation.waiting = waiting.filter(|_| !runs);
+        if let Some(other) = self.scope.shares_output(self.job) {
+            observation.waiting = Some(Waiting {
+                reason: SHARES.into(),
+                message: format!("{other} writes to the same output and was there first"),
+            });
+        }
+        Ok(observation)
+    }
+
+    fn intent(&self) -> Intent {
+        match (self.job.spec.cancel, self.job.spec.suspend) {
+            (Some(true), _) => Intent::Cancel,
+            (_, Some(true)) => Intent::Suspend,
+            _ => Intent::Run,
+        }
+    }
 }
 
 impl Observer<'_> {
@@ -81,7 +142,7 @@ impl Observer<'_> {
         if !told && !news(&view.failed) && !news(&stopped) {
             return Ok(());
         }
-        let by_task = by_task(view, pods::of(self.client, self.namespace, &view.name, None).await?);
+        let by_task = by_task(view, pods::of(self.client, self.namespace, &view.name).await?);
         for task in view.failed.iter().chain(stopped.iter()) {
             let last = by_task.get(&task).into_iter().flatten().filter_map(|pod| pods::result(pod)?.err()).next_back();
             match (last, &view.over) {
@@ -128,7 +189,7 @@ impl Observer<'_> {
     }
 
     async fn closer(&self, view: &JobView) -> Result<Look, Error> {
-        let pods = pods::of(self.client, self.namespace, &view.name, None).await?;
+        let pods = pods::of(self.client, self.namespace, &view.name).await?;
         let obstacle = if view.ready == 0 { self.obstacle(view, &pods).await? } else { None };
         let mut failed = BTreeMap::new();
         let patience = SignedDuration::from_secs(i64::from(self.start_seconds));

@@ -18,13 +18,10 @@ const EVENTS: u32 = 50;
 /// A pod that is still there so long after its grace period is on a node that does not answer.
 const LOST: SignedDuration = SignedDuration::from_secs(60);
 
-/// Pods of a Job, `phase` only if it is given.
-pub async fn of(client: &Client, namespace: &str, job: &str, phase: Option<&str>) -> Result<Vec<Pod>, Error> {
+/// Pods of a Job.
+pub async fn of(client: &Client, namespace: &str, job: &str) -> Result<Vec<Pod>, Error> {
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let mut list = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}")).limit(PAGE);
-    if let Some(phase) = phase {
-        list = list.fields(&format!("status.phase={phase}"));
-    }
     let mut pods = vec![];
     for _ in 0..PAGES {
         let page = api.list(&list).await?;

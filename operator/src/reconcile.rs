@@ -5,26 +5,19 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use kube::{
     Api, ResourceExt,
-    runtime::{
-        controller::Action as Requeue,
-        events::{Event, EventType},
-    },
+    runtime::{controller::Action as Requeue, events::EventType},
 };
-use transcode_api::{TranscodeJob, TranscodeJobStatus};
-use transcode_engine::{
-    Action, Grant, Intent, Observation, Outcome, Progress, RecordEntry, TaskSet, Waiting, assess, begin, decide, status,
-};
+use transcode_api::TranscodeJob;
+use transcode_engine::{Action, Grant, Observation, Outcome, RecordEntry, TaskSet, assess, begin, decide, status};
 
 use crate::{
-    admit::{Admission, admit, forbidden},
-    children::Children,
+    children::{self, Children},
     deletion,
     error::Error,
     files::Files,
     known::{Known, fresh},
-    observe::Observer,
+    load::Loaded,
     operator::Scope,
-    status::{Publish, due, write},
     view::JobView,
 };
 
@@ -35,8 +28,8 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(15);
 /// The Job controller has made pods for a Job of this age.
 const NEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 /// Another job writes to the same output.
-const SHARES: &str = "SharesWorkWith";
-/// A job that waits for something that is watched is looked at again after this all the same.
+pub const SHARES: &str = "SharesWorkWith";
+/// A namespace that goes takes its time.
 const SLOW: Duration = Duration::from_secs(300);
 
 /// One pass. After an error everything is read anew.
@@ -69,68 +62,7 @@ pub struct Pass<'a> {
     pub now: Timestamp,
 }
 
-enum Loaded {
-    Known(Box<Known>),
-    Waits(Requeue),
-}
-
 impl Pass<'_> {
-    /// Reads what is known of a job, or sees it for the first time.
-    async fn load(&self) -> Result<Loaded, Error> {
-        let files = self.files();
-        let (memory, version) = files.memory().await?;
-        let seen = match files.seen().await? {
-            Some(seen) => seen,
-            None => {
-                if let Some(Outcome::Failed { reason, message }) = memory.record.ended.clone() {
-                    return self.refuse(&reason, &message).await;
-                }
-                match admit(&self.scope.shared.client, &self.scope.shared.args, &self.scope.shared.defaults, self.job)
-                    .await?
-                {
-                    Admission::Seen(seen) => {
-                        files.see(&seen).await?;
-                        *seen
-                    }
-                    Admission::Waits { reason, message } => {
-                        let status = status::without_plan(None, reason, &message);
-                        self.publish_once(&status).await?;
-                        return Ok(Loaded::Waits(Requeue::requeue(SLOW)));
-                    }
-                    Admission::Refused { reason, message } => {
-                        let mut memory = memory;
-                        let outcome = Outcome::Failed { reason: reason.into(), message: message.clone() };
-                        memory.record.end(outcome, self.now);
-                        files.remember(&memory, version.as_deref()).await?;
-                        self.event(EventType::Warning, reason, "Admit", &message).await;
-                        return self.refuse(reason, &message).await;
-                    }
-                }
-            }
-        };
-        // It may have been changed since, or the site gives less than it did.
-        let forbidden = forbidden(&self.scope.shared.args, &seen.file.spec);
-        if let (Some((reason, message)), None) = (forbidden, &memory.record.ended) {
-            return self.refuse(reason, &message).await;
-        }
-        let plan = match &memory.facts {
-            Some(name) => files.plan(name).await?,
-            None => None,
-        };
-        let plan = plan.unwrap_or_else(|| begin(&seen.file.spec));
-        let mut known = Known::new(seen, plan, memory, version);
-        if known.version.is_none() {
-            known.memory.record.epoch = self.job.spec.retry_token.clone().unwrap_or_default();
-        }
-        Ok(Loaded::Known(Box::new(known)))
-    }
-
-    async fn refuse(&self, reason: &str, message: &str) -> Result<Loaded, Error> {
-        let outcome = Outcome::Failed { reason: reason.into(), message: message.into() };
-        self.publish_once(&status::without_plan(Some(outcome), reason, message)).await?;
-        Ok(Loaded::Waits(Requeue::await_change()))
-    }
-
     /// Observe, decide, write down, execute, tell.
     async fn run(&self, known: &mut Known) -> Result<Requeue, Error> {
         let mut wake = BTreeSet::new();
@@ -150,9 +82,8 @@ impl Pass<'_> {
             wake.insert(self.after(REFUSED_PAUSE));
         }
         let todo = self.decide(known, &mut observation, slots, &mut wake).await;
-        let children = Children { pass: self, views: &views };
         let progress = assess(&known.plan, &observation);
-        let refused = children.execute(known, todo, &progress).await?;
+        let refused = Children { pass: self, views: &views }.execute(known, todo, &progress).await?;
         if let Some(waiting) = &refused {
             observation.waiting = Some(waiting.clone());
             wake.insert(self.after(REFUSED_PAUSE));
@@ -179,7 +110,7 @@ impl Pass<'_> {
             return Ok(None);
         }
         let api: Api<TranscodeJob> = self.scope.api(self.job);
-        crate::children::delete(&api, &self.job.name_any(), self.job.uid().as_deref()).await?;
+        children::delete(&api, &self.job.name_any(), self.job.uid().as_deref()).await?;
         Ok(Some(Requeue::await_change()))
     }
 
@@ -196,7 +127,7 @@ impl Pass<'_> {
         }
         tracing::info!(job = %self.scope.id(self.job), "the namespace is being deleted: Jobs go first");
         for view in views {
-            crate::children::delete(&self.scope.children(self.job), &view.name, Some(&view.uid)).await?;
+            children::delete(&self.scope.children(self.job), &view.name, Some(&view.uid)).await?;
         }
         Ok(Some(Requeue::requeue(SLOW)))
     }
@@ -220,61 +151,6 @@ impl Pass<'_> {
                 known.unsaved = true;
             }
             false => record.epoch = token,
-        }
-    }
-
-    async fn observe(
-        &self,
-        known: &mut Known,
-        views: &[JobView],
-        wake: &mut BTreeSet<Timestamp>,
-    ) -> Result<Observation, Error> {
-        let shared = &self.scope.shared;
-        let namespace = self.job.namespace().unwrap_or_default();
-        let start_seconds = shared.args.start_seconds;
-        let observer = Observer { client: &shared.client, namespace: &namespace, start_seconds, now: self.now };
-        let mut observation = Observation { intent: self.intent(), ..Observation::default() };
-        let (mut runs, mut waiting) = (false, None);
-        for view in views {
-            known.started.remove(&view.id);
-            if known.deleted.contains(&view.id) || known.shown.contains(&view.id) {
-                continue;
-            }
-            // After a restart: batches that were started and never written down.
-            if known.memory.record.batches.get(&view.id.stage).is_none_or(|count| *count <= view.id.number) {
-                known.memory.record.note(RecordEntry::Started { batch: view.id.clone(), at: view.created });
-            }
-            let state = observer.batch(view, known).await?;
-            let seen = known.memory.record.seen.contains(&view.id);
-            if !seen && !state.ended {
-                wake.insert(observer.next_look(view, known));
-                runs |= view.ready > 0;
-                let obstacle = known.looks.get(&view.id).and_then(|look| look.obstacle.clone());
-                waiting = waiting.or(obstacle.map(|obstacle| obstacle.waiting));
-            }
-            observation.live.insert(view.id.clone(), state);
-        }
-        let shown: BTreeSet<_> = views.iter().map(|view| &view.id).collect();
-        known.deleted.retain(|id| shown.contains(id));
-        known.looks.retain(|id, _| shown.contains(id));
-        for (id, (state, _)) in &known.started {
-            observation.live.insert(id.clone(), state.clone());
-        }
-        observation.waiting = waiting.filter(|_| !runs);
-        if let Some(other) = self.scope.shares_output(self.job) {
-            observation.waiting = Some(Waiting {
-                reason: SHARES.into(),
-                message: format!("{other} writes to the same output and was there first"),
-            });
-        }
-        Ok(observation)
-    }
-
-    fn intent(&self) -> Intent {
-        match (self.job.spec.cancel, self.job.spec.suspend) {
-            (Some(true), _) => Intent::Cancel,
-            (_, Some(true)) => Intent::Suspend,
-            _ => Intent::Run,
         }
     }
 
@@ -351,64 +227,6 @@ impl Pass<'_> {
         // The job's own may change; a profile's is that of first sight.
         let asked = self.job.spec.scheduling.as_ref().and_then(|scheduling| scheduling.max_parallel);
         asked.or(known.seen.file.spec.max_parallel).unwrap_or(self.scope.shared.args.max_parallel)
-    }
-
-    async fn publish(
-        &self,
-        known: &mut Known,
-        mut status: TranscodeJobStatus,
-        wake: &mut BTreeSet<Timestamp>,
-    ) -> Result<(), Error> {
-        status.observed_generation = self.job.metadata.generation;
-        match due(&status, known.status.as_ref(), self.now) {
-            Publish::Same => {}
-            Publish::Later(at) => _ = wake.insert(at),
-            Publish::Now => {
-                write(&self.scope.shared.client, self.job, &status, self.now).await?;
-                known.status = Some((status, self.now));
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes a status unless the watch shows it already.
-    async fn publish_once(&self, status: &TranscodeJobStatus) -> Result<(), Error> {
-        let same = |old: &TranscodeJobStatus| {
-            let words = |s: &TranscodeJobStatus| {
-                s.conditions.iter().map(|c| (c.kind.clone(), c.reason.clone())).collect::<Vec<_>>()
-            };
-            let generation = old.observed_generation == self.job.metadata.generation;
-            words(old) == words(status) && old.message == status.message && generation
-        };
-        match &self.job.status {
-            Some(old) if same(old) => Ok(()),
-            _ => write(&self.scope.shared.client, self.job, status, self.now).await,
-        }
-    }
-
-    async fn tell_end(&self, progress: &Progress, known: &Known) {
-        match &progress.ended {
-            Some(Outcome::Complete { reason }) => {
-                self.scope.shared.metrics.ended(reason, known.memory.record.facts.media());
-                self.event(EventType::Normal, reason, "Publish", "published and verified").await;
-            }
-            Some(Outcome::Failed { reason, message }) => {
-                self.scope.shared.metrics.ended(reason, None);
-                self.event(EventType::Warning, reason, "Run", message).await;
-            }
-            None => {}
-        }
-    }
-
-    /// Tells an Event; one that can't be told is not worth a failure.
-    pub async fn event(&self, kind: EventType, reason: &str, action: &str, note: &str) {
-        use kube::Resource;
-        let note: String = note.chars().take(1000).collect();
-        let event =
-            Event { type_: kind, reason: reason.into(), note: Some(note), action: action.into(), secondary: None };
-        if let Err(error) = self.scope.shared.recorder.publish(&event, &self.job.object_ref(&())).await {
-            tracing::warn!(%error, reason, "an Event can't be written");
-        }
     }
 
     /// The job's ConfigMaps.

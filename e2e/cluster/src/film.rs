@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use e2e_media::{
     recipe,
     row::{ROW, Row, Step},
@@ -46,4 +46,14 @@ pub async fn results(space: &Space) -> Result<Vec<(String, Option<SystemTime>)>>
         found.push((key, meta.and_then(|meta| meta.modified)));
     }
     Ok(found)
+}
+
+/// Fails when one of these results was made again since.
+pub async fn none_made_again(space: &Space, before: &[(String, Option<SystemTime>)]) -> Result<()> {
+    ensure!(!before.is_empty(), "nothing was done before");
+    let after = results(space).await?;
+    for done in before {
+        ensure!(after.contains(done), "{} was made again", done.0);
+    }
+    Ok(())
 }
