@@ -244,8 +244,10 @@ impl Planned<'_> {
     fn edges(&self) -> impl Iterator<Item = (String, String)> + '_ {
         self.plan.stages.values().flat_map(|stage| {
             stage.needs.iter().map(|n| match n {
-                Need::Done(id) | Need::Settled { stage: id, .. } => (id.to_string(), stage.id.to_string()),
-                Need::JobEnded => ("publish".to_string(), stage.id.to_string()),
+                Need::Done(id) | Need::Settled { stage: id, .. } | Need::Ended(id) => {
+                    (id.to_string(), stage.id.to_string())
+                }
+                Need::JobComplete => ("publish".to_string(), stage.id.to_string()),
             })
         })
     }
@@ -277,7 +279,8 @@ fn need(need: &Need) -> String {
     match need {
         Need::Done(id) => id.to_string(),
         Need::Settled { stage, within_seconds } => format!("{stage} (at most {within_seconds} s)"),
-        Need::JobEnded => "the end of the job".into(),
+        Need::Ended(id) => format!("{id}, however it ends"),
+        Need::JobComplete => "the end of the job".into(),
     }
 }
 

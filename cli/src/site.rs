@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use transcode_contract::Site;
-use transcode_engine::ResolvedSpec;
+use transcode_engine::{Facts, ResolvedSpec};
 use transcode_local::LocalEngine;
 
 use crate::args::SiteArgs;
@@ -23,8 +23,9 @@ pub fn engine(args: &SiteArgs, root: Option<&Path>, spec: &mut ResolvedSpec) -> 
         site: Site {
             credentials_dir: args.credentials_dir.as_ref().map(|d| d.display().to_string()),
             allow_networks: args.allow_networks.clone(),
-            stall_seconds: None,
+            ..Site::default()
         },
+        facts: Facts::default(),
     })
 }
 

@@ -18,13 +18,14 @@ use std::{
     io::Read,
     path::{Path, PathBuf},
     process::ExitCode as Status,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use clap::Parser;
 use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
-use transcode_contract::{ExitCode, FactsFile, JobFile, Report, VERSION};
+use transcode_contract::{ExitCode, FactsFile, JobFile, Report, Site, VERSION};
 use transcode_engine::{Failure, StageId, Summary, TaskSet};
 
 use crate::{
@@ -42,6 +43,12 @@ struct Args {
     /// What Probe and Split told; Probe has none.
     #[arg(long)]
     facts: Option<PathBuf>,
+    /// SHA-256 of the job file: another one is refused.
+    #[arg(long, value_name = "HEX")]
+    job_sha256: Option<String>,
+    /// SHA-256 of the facts: others are refused.
+    #[arg(long, value_name = "HEX")]
+    facts_sha256: Option<String>,
     /// Which stage, such as `encode-720p`.
     #[arg(long)]
     stage: StageId,
@@ -72,6 +79,8 @@ struct Args {
     /// Stop when standard input closes: the driver is gone.
     #[arg(long)]
     watch_stdin: bool,
+    #[command(flatten)]
+    site: Site,
 }
 
 #[tokio::main]
@@ -89,7 +98,9 @@ async fn main() -> Status {
     let (report, code) = match result {
         Ok(told) => (Report::done(told), ExitCode::Done),
         Err(error) => {
-            let error = if stop.is_cancelled() { TaskError::terminated() } else { error };
+            // What breaks while everything is being stopped is no fault of the task.
+            let broke = stop.is_cancelled() && error.failure == Failure::Transient;
+            let error = if broke { TaskError::terminated() } else { error };
             tracing::error!(reason = error.failure.reason(), "{}", error.message);
             let code = ExitCode::of(&error.failure);
             (Report::failed(error.failure, &error.message), code)
@@ -111,18 +122,25 @@ fn write_report(args: &Args, report: &Report) -> std::io::Result<()> {
 async fn run(args: &Args, stop: &CancellationToken) -> Result<Vec<Summary>, TaskError> {
     std::fs::create_dir_all(&args.scratch).map_err(|e| TaskError::scratch(&args.scratch, &e))?;
     let context = Context::new(task(args)?, args.scratch.clone())?;
+    let begun = Instant::now();
     // Whatever is dropped first: its children are killed with it.
     tokio::select! {
         result = tasks::run(&context) => result,
-        () = stop.cancelled() => Err(TaskError::terminated()),
+        // Whoever stops a task that is over its time does it for that.
+        () = stop.cancelled() => Err(match args.deadline_seconds {
+            Some(seconds) if begun.elapsed() >= Duration::from_secs(seconds) => overdue(seconds),
+            _ => TaskError::terminated(),
+        }),
         error = deadline(args.deadline_seconds) => Err(error),
     }
 }
 
 /// What the command line and its files ask for.
 fn task(args: &Args) -> Result<Task, TaskError> {
-    let job: JobFile = read(&args.job, |job: &JobFile| job.version)?;
-    let facts = args.facts.as_ref().map(|path| read(path, |facts: &FactsFile| facts.version)).transpose()?;
+    let job: JobFile = read(&args.job, args.job_sha256.as_deref(), |job: &JobFile| job.version)?;
+    let facts_sha256 = args.facts_sha256.as_deref();
+    let facts =
+        args.facts.as_ref().map(|path| read(path, facts_sha256, |facts: &FactsFile| facts.version)).transpose()?;
     let index = args.tasks.iter().nth(args.index as usize).ok_or_else(|| {
         TaskError::new(Failure::Misconfigured, format!("there is no task {} among {}", args.index, args.tasks))
     })?;
@@ -134,13 +152,16 @@ fn task(args: &Args) -> Result<Task, TaskError> {
         attempt: args.attempt,
         gaps: args.gaps.clone(),
         erase: args.erase,
-        site: job.site,
+        site: args.site.clone(),
     })
 }
 
-fn read<T: DeserializeOwned>(path: &Path, version: impl Fn(&T) -> u32) -> Result<T, TaskError> {
+fn read<T: DeserializeOwned>(path: &Path, sha256: Option<&str>, version: impl Fn(&T) -> u32) -> Result<T, TaskError> {
     let wrong = |what: String| TaskError::new(Failure::Misconfigured, format!("the file {} {what}", path.display()));
     let bytes = std::fs::read(path).map_err(|e| wrong(format!("can't be read: {e}")))?;
+    if sha256.is_some_and(|wanted| wanted != hex::encode(Sha256::digest(&bytes))) {
+        return Err(wrong("is not the one that the task was made for: somebody changed it".into()));
+    }
     let file: T = serde_json::from_slice(&bytes).map_err(|e| wrong(format!("is not understood: {e}")))?;
     match version(&file) {
         newer if newer > VERSION => {
@@ -154,6 +175,10 @@ fn read<T: DeserializeOwned>(path: &Path, version: impl Fn(&T) -> u32) -> Result
 async fn deadline(seconds: Option<u64>) -> TaskError {
     let Some(seconds) = seconds else { return std::future::pending().await };
     tokio::time::sleep(Duration::from_secs(seconds)).await;
+    overdue(seconds)
+}
+
+fn overdue(seconds: u64) -> TaskError {
     TaskError::new(Failure::Stuck, format!("the task was stopped after {seconds} s, far longer than was estimated"))
 }
 

@@ -78,6 +78,7 @@ fn same_source(context: &Context, found: &SourceIdentity) -> Result<(), TaskErro
 /// What the site lets user-given URLs lead to.
 fn policy(task: &Task) -> Result<GuardPolicy, TaskError> {
     let mut policy = GuardPolicy::default();
+    policy.environment_proxy = task.site.environment_proxy;
     for network in &task.site.allow_networks {
         let net = network.parse().map_err(|_| {
             TaskError::new(Failure::Misconfigured, format!("`{network}` is no network such as 10.0.0.0/8"))

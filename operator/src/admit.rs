@@ -3,7 +3,7 @@
 
 use kube::{Api, Client, ResourceExt};
 use transcode_api::{ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, TranscodeJob, TranscodeProfile};
-use transcode_contract::{JobFile, Site, VERSION};
+use transcode_contract::{JobFile, VERSION};
 use transcode_engine::{ResolvedSpec, resolve};
 
 use crate::{args::Args, error::Error, files::Seen, pod};
@@ -52,16 +52,11 @@ pub async fn admit(
     };
     // The hint for the fan-out; no part of any key.
     spec.max_parallel = spec.max_parallel.or(Some(args.max_parallel));
+    spec.whole_below_seconds = (args.whole_below_seconds > 0).then_some(args.whole_below_seconds);
     if let Some((reason, message)) = forbidden(args, &spec) {
         return Ok(Admission::Refused { reason, message });
     }
-    let site = Site {
-        credentials_dir: Some(pod::CREDENTIALS.into()),
-        allow_networks: args.allow_networks.iter().map(ToString::to_string).collect(),
-        stall_seconds: Some(args.stall_seconds),
-    };
-    let file = JobFile { version: VERSION, spec, site };
-    Ok(Admission::Seen(Box::new(Seen { file, image: args.runner_image.clone() })))
+    Ok(Admission::Seen(Box::new(Seen::new(JobFile { version: VERSION, spec }, &args.runner_image))))
 }
 
 /// Whether a job asks for what the site does not give; asked again of every spec that is read back.

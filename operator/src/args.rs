@@ -57,6 +57,10 @@ pub struct Args {
     /// Variable for runners, such as TRANSCODE_LOG=debug; may be given several times.
     #[arg(long = "runner-env", value_name = "NAME=VALUE", value_parser = variable)]
     pub runner_env: Vec<(String, String)>,
+    /// Runners follow HTTPS_PROXY, HTTP_PROXY and NO_PROXY of --runner-env. The proxy then resolves names, and has to
+    /// refuse what must not be reached.
+    #[arg(long, env = "TRANSCODE_RUNNER_PROXY")]
+    pub runner_proxy: bool,
     /// YAML file in the form of a profile's spec: what holds where neither profile nor job says otherwise.
     #[arg(long, value_name = "FILE", env = "TRANSCODE_DEFAULTS")]
     pub defaults: Option<PathBuf>,
@@ -66,6 +70,9 @@ pub struct Args {
     /// Tasks at a time of a job that doesn't say.
     #[arg(long, env = "TRANSCODE_MAX_PARALLEL", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_parallel: u32,
+    /// A job estimated at fewer CPU seconds runs in one pod after its probe, unless it says how tasks are cut; 0: none.
+    #[arg(long, env = "TRANSCODE_WHOLE_BELOW_SECONDS", default_value_t = 60)]
+    pub whole_below_seconds: u32,
     /// Seconds after which pods leave a node that is not ready.
     #[arg(long, env = "TRANSCODE_LOST_NODE_SECONDS", default_value_t = 60)]
     pub lost_node_seconds: u32,

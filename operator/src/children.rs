@@ -15,9 +15,9 @@ use transcode_engine::{
 
 use crate::{
     error::Error,
-    known::{Known, fresh},
+    known::{Known, Started},
     names::{self, FINALIZER, MANAGER, Names},
-    reconcile::{Pass, running},
+    reconcile::{INVALID, Pass, running},
     render::{self, Scene},
     view::{JobView, Over},
 };
@@ -98,10 +98,11 @@ impl Children<'_> {
 
     /// Keeps plan and facts where pods find them.
     async fn know(&self, known: &mut Known) -> Result<(), Error> {
-        let now = (known.memory.record.facts.of_source(), known.plan.is_extended());
-        if known.kept.as_ref() != Some(&now) {
-            known.memory.facts = Some(self.pass.files().know(&known.plan, &now.0).await?);
-            known.kept = Some(now);
+        let (facts, whole) = (known.memory.record.facts.of_source(), known.plan.is_extended());
+        if known.kept.as_ref().is_none_or(|(kept, of_whole, _)| (kept, *of_whole) != (&facts, whole)) {
+            let kept = self.pass.files().know(&known.plan, &facts).await?;
+            known.memory.facts = Some(kept.name.clone());
+            known.kept = Some((facts, whole, kept));
             known.unsaved = true;
         }
         Ok(())
@@ -109,15 +110,8 @@ impl Children<'_> {
 
     async fn start(&self, known: &mut Known, batch: &Batch, gaps: &TaskSet) -> Result<Option<Waiting>, Error> {
         let shared = &self.pass.scope.shared;
-        let facts = (batch.id.stage.kind != StageKind::Probe).then_some(known.memory.facts.as_deref()).flatten();
-        let scene = Scene {
-            args: &shared.args,
-            job: self.pass.job,
-            spec: &known.seen.file.spec,
-            image: &known.seen.image,
-            facts,
-            gaps,
-        };
+        let facts = known.kept.as_ref().filter(|_| batch.id.stage.kind != StageKind::Probe).map(|(.., kept)| kept);
+        let scene = Scene { args: &shared.args, job: self.pass.job, seen: &known.seen, facts, gaps };
         let job = render::job(&scene, batch);
         let api = self.pass.scope.children(self.pass.job);
         match api.create(&PostParams::default(), &job).await {
@@ -129,20 +123,25 @@ impl Children<'_> {
                     return Err(Error::Foreign { name });
                 }
             }
+            // What a profile or a job asks for is no Job: a label of a node selector, say.
+            Err(kube::Error::Api(status)) if status.is_invalid() => {
+                return Ok(Some(Waiting { reason: INVALID.into(), message: status.message.clone() }));
+            }
             // A quota, an admission webhook: not for ever, perhaps.
-            Err(kube::Error::Api(status)) if status.is_forbidden() || status.is_invalid() => {
+            Err(kube::Error::Api(status)) if status.is_forbidden() => {
                 return Ok(Some(Waiting { reason: "JobRefused".into(), message: status.message.clone() }));
             }
             Err(error) => return Err(error.into()),
         }
-        known.started.insert(batch.id.clone(), (fresh(batch.tasks.clone()), batch.cap));
+        let started = Started { tasks: batch.tasks.clone(), cap: batch.cap, at: self.pass.now };
+        known.started.insert(batch.id.clone(), started);
         Ok(None)
     }
 
     /// Gives slots that came free to batches that have more tasks than pods, and takes back what a
     /// lowered `maxParallel` no longer allows; never so much that a running pod would be killed.
     async fn widen(&self, known: &Known) -> Result<(), Error> {
-        let started: u32 = known.started.values().map(|(state, cap)| (*cap).min(state.tasks.len())).sum();
+        let started: u32 = known.started.values().map(Started::pods).sum();
         let total = self.pass.total_slots(known);
         let mut busy: u32 = started + self.views.iter().map(|view| running(known, view)).sum::<u32>();
         for view in self.views.iter().filter(|view| running(known, view) > 0) {
@@ -156,9 +155,10 @@ impl Children<'_> {
             }
             busy = busy + wanted - now;
             let api = self.pass.scope.children(self.pass.job);
-            let patch = json!({"spec": {"parallelism": render::parallelism(wanted, view.tasks.len())}});
+            // The UID: nobody else's Job of the same name.
+            let patch = json!({"metadata": {"uid": view.uid}, "spec": {"parallelism": render::parallelism(wanted, view.tasks.len())}});
             match api.patch(&view.name, &PatchParams::default(), &Patch::Merge(patch)).await {
-                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
                 other => _ = other?,
             }
         }
@@ -202,8 +202,11 @@ pub async fn set_finalizer(pass: &Pass<'_>, wanted: bool) -> Result<(), Error> {
         "metadata": {"uid": pass.job.uid(), "finalizers": finalizers},
     });
     match api.patch(&pass.job.name_any(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await {
-        // Deleted in this very moment: the next pass sees it.
-        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_invalid() => Ok(()),
+        // Deleted in this very moment: the next pass sees it, and nothing must start before.
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_invalid() => match wanted {
+            true => Err(Error::Gone { name: pass.job.name_any() }),
+            false => Ok(()),
+        },
         other => Ok(other.map(|_| ())?),
     }
 }

@@ -42,7 +42,8 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
     let since = pass.job.metadata.deletion_timestamp.as_ref().map_or(pass.now, |time| time.0);
     let passed = pass.now.duration_since(since);
 
-    let views = pass.scope.batches(pass.job);
+    // From the API server itself: what was started a moment ago the watch may not show yet.
+    let views = pass.children().await?;
     let (cleanup, others): (Vec<_>, Vec<_>) = views.iter().partition(|view| view.name == names.cleanup());
     for view in &others {
         delete(&jobs, &view.name, Some(&view.uid)).await?;
@@ -52,14 +53,14 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
     }
     let seen = match known {
         Some(known) => Some(known.seen),
-        None => match pass.files().seen().await {
+        None => match pass.files().seen(&pass.scope.shared.args.runner_image).await {
             Ok(seen) => seen,
             Err(error @ Error::Api(_)) => return Err(error),
             Err(error) => return give_up(pass, &error.to_string()).await,
         },
     };
     // Another job has the output: what lies there may be its own by now.
-    let shared = pass.scope.shares_output(pass.job).is_some();
+    let shared = pass.scope.is_shared(pass.job);
     let Some(seen) = seen.filter(|seen| !shared && has_work(&seen.file.spec)) else {
         return done(pass).await;
     };
@@ -78,8 +79,7 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
             let scene = Scene {
                 args: &pass.scope.shared.args,
                 job: pass.job,
-                spec: &seen.file.spec,
-                image: &seen.image,
+                seen: &seen,
                 facts: None,
                 gaps: &TaskSet::default(),
             };
@@ -112,7 +112,7 @@ fn job(scene: &Scene<'_>, names: &Names) -> Job {
     if let Some(spec) = &mut job.spec {
         spec.ttl_seconds_after_finished = Some(CLEANUP_TTL_SECONDS);
         spec.backoff_limit_per_index = Some(3);
-        let what = match scene.spec.output.on_delete {
+        let what = match scene.seen.file.spec.output.on_delete {
             Some(OnDelete::Delete) => "all",
             _ => "work",
         };

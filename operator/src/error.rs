@@ -18,6 +18,12 @@ pub enum Error {
         /// Name of the object.
         name: String,
     },
+    /// A defect of the operator.
+    #[error("a defect of the operator: {words}; please report it with the operator's log")]
+    Defect {
+        /// What the panic said.
+        words: String,
+    },
     /// What the operator wrote once can't be read any more.
     #[error("the ConfigMap {name} can't be read: it was changed, or written by a newer operator; delete the job")]
     Unreadable {
@@ -41,6 +47,7 @@ impl Error {
             Error::Foreign { .. } => "NameTaken",
             Error::Gone { .. } => "ChildGone",
             Error::Unreadable { .. } => "Unreadable",
+            Error::Defect { .. } => "Defect",
         }
     }
 }

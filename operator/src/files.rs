@@ -27,6 +27,31 @@ pub struct Seen {
     pub file: JobFile,
     /// The runner's image, so that a job has one from start to end.
     pub image: String,
+    /// Of the file as runners read it: they refuse another one.
+    pub sha256: String,
+    /// Of both. It lies in the status, which users can't write, and so tells a forged ConfigMap.
+    pub digest: String,
+}
+
+impl Seen {
+    /// As it is kept.
+    pub fn new(file: JobFile, image: &str) -> Self {
+        let written = text(&file);
+        Seen::written(file, &written, image)
+    }
+
+    fn written(file: JobFile, written: &str, image: &str) -> Self {
+        Seen { file, image: image.into(), sha256: sha256(written), digest: sha256(&format!("{image}\n{written}")) }
+    }
+}
+
+/// Plan and facts as they are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The ConfigMap.
+    pub name: String,
+    /// Of the facts as runners read them: they refuse others.
+    pub sha256: String,
 }
 
 /// What makes a job go on after the operator restarts.
@@ -53,14 +78,21 @@ impl<'a> Files<'a> {
         Files { api, job, names: Names::of(job) }
     }
 
-    /// The job as it was first seen, if it was.
-    pub async fn seen(&self) -> Result<Option<Seen>, Error> {
+    /// The job as it was first seen, if it was. It has to be what the status says that it was; while the
+    /// status does not say, nobody vouches for the image, and `image` is taken.
+    pub async fn seen(&self, image: &str) -> Result<Option<Seen>, Error> {
         let Some(map) = self.get(&self.names.job_file()).await? else { return Ok(None) };
-        let file = read(&map, "job.json").filter(|file: &JobFile| file.version <= VERSION);
-        let image = map.data.as_ref().and_then(|data| data.get("image").cloned());
-        match (file, image) {
-            (Some(file), Some(image)) => Ok(Some(Seen { file, image })),
-            _ => Err(Error::Unreadable { name: map.name_any() }),
+        let unreadable = || Error::Unreadable { name: map.name_any() };
+        let value = |key: &str| map.data.as_ref()?.get(key);
+        let file = read(&map, "job.json").filter(|file: &JobFile| file.version <= VERSION).ok_or_else(unreadable)?;
+        let (written, kept) = value("job.json").zip(value("image")).ok_or_else(unreadable)?;
+        let told = self.job.status.as_ref().and_then(|status| status.resolved.as_ref());
+        match told {
+            None => Ok(Some(Seen::written(file, written, image))),
+            Some(digest) => Some(Seen::written(file, written, kept))
+                .filter(|seen| seen.digest == *digest)
+                .map(Some)
+                .ok_or_else(unreadable),
         }
     }
 
@@ -75,20 +107,19 @@ impl<'a> Files<'a> {
     }
 
     /// Keeps plan and facts, for good; the name is of their content.
-    pub async fn know(&self, plan: &Plan, facts: &Facts) -> Result<String, Error> {
-        let data = BTreeMap::from([
-            ("plan.json".to_owned(), text(plan)),
-            ("facts.json".to_owned(), text(&FactsFile { version: VERSION, facts: facts.clone() })),
-        ]);
-        let digest = hex::encode(Sha256::digest(data.values().cloned().collect::<String>()));
-        let name = self.names.facts_file(&digest[..10]);
+    pub async fn know(&self, plan: &Plan, facts: &Facts) -> Result<Kept, Error> {
+        let facts = text(&FactsFile { version: VERSION, facts: facts.clone() });
+        let digest = sha256(&facts);
+        let data = BTreeMap::from([("plan.json".to_owned(), text(plan)), ("facts.json".to_owned(), facts)]);
+        let name = self.names.facts_file(&sha256(&data.values().cloned().collect::<String>())[..10]);
         self.create(name.clone(), data).await?;
-        Ok(name)
+        Ok(Kept { name, sha256: digest })
     }
 
-    /// The plan that was kept under a name.
+    /// The plan that was kept under a name. One that nobody here would have made is none.
     pub async fn plan(&self, name: &str) -> Result<Option<Plan>, Error> {
-        Ok(self.get(name).await?.and_then(|map| read(&map, "plan.json")))
+        let plan = self.get(name).await?.and_then(|map| read(&map, "plan.json"));
+        Ok(plan.filter(Plan::is_sane))
     }
 
     /// The record with the version of its object. One that can't be read is as good as lost: it
@@ -137,8 +168,9 @@ impl<'a> Files<'a> {
         let map = self.object(name.clone(), data, Some(true));
         match self.api.create(&PostParams::default(), &map).await {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
-                // An earlier pass made it; its name says what is in it.
-                self.get(&name).await?.map(|_| ()).ok_or(Error::Gone { name })
+                // An earlier pass made it, the very same.
+                let there = self.get(&name).await?.ok_or_else(|| Error::Gone { name: name.clone() })?;
+                (there.data == map.data).then_some(()).ok_or(Error::Unreadable { name })
             }
             other => Ok(other.map(|_| ())?),
         }
@@ -155,6 +187,10 @@ impl<'a> Files<'a> {
 
 fn read<T: DeserializeOwned>(map: &ConfigMap, key: &str) -> Option<T> {
     serde_json::from_str(map.data.as_ref()?.get(key)?).ok()
+}
+
+fn sha256(text: &str) -> String {
+    hex::encode(Sha256::digest(text))
 }
 
 fn text(value: &impl Serialize) -> String {

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use transcode_api::TranscodeJobStatus;
-use transcode_engine::{BatchId, BatchState, Facts, Plan, TaskSet, observe::TaskFailure};
+use transcode_engine::{
+    BatchId, BatchState, Facts, Plan, Progress, StageId, StageProgress, TaskSet, observe::TaskFailure,
+};
 
 use crate::{
-    files::{Memory, Seen},
+    files::{Kept, Memory, Seen},
     pods::Obstacle,
+    view::JobView,
 };
 
 /// One job.
@@ -26,16 +29,20 @@ pub struct Known {
     /// Whether the record has something that would be lost with this process.
     pub unsaved: bool,
     /// The facts that pods find in a ConfigMap, and whether the plan beside them is whole.
-    pub kept: Option<(Facts, bool)>,
-    /// Batches that were started and that the watch does not show yet, with their tasks at a time.
-    pub started: BTreeMap<BatchId, (BatchState, u32)>,
+    pub kept: Option<(Facts, bool, Kept)>,
+    /// Batches that were started and that the watch does not show yet.
+    pub started: BTreeMap<BatchId, Started>,
     /// Batches that were deleted and that the watch may still show.
     pub deleted: BTreeSet<BatchId>,
     /// Batches that are on the record and whose Jobs stay to be looked at.
     pub shown: BTreeSet<BatchId>,
+    /// Batches of which a pod ran.
+    pub ran: BTreeSet<BatchId>,
+    /// Failures that no Event told yet.
+    pub failures: Vec<(StageId, u32, TaskFailure)>,
     /// What a closer look at batches found.
     pub looks: BTreeMap<BatchId, Look>,
-    /// The status as it was written last, and when.
+    /// The status as it was written last, or as the watch showed it at first, and when.
     pub status: Option<(TranscodeJobStatus, Timestamp)>,
 }
 
@@ -46,6 +53,8 @@ pub struct Look {
     pub at: Timestamp,
     /// Why it does not start.
     pub obstacle: Option<Obstacle>,
+    /// Since when something that waiting can't mend keeps it from starting.
+    pub stuck_since: Option<Timestamp>,
     /// Tasks that nobody will tell the end of.
     pub failed: BTreeMap<u32, TaskFailure>,
 }
@@ -63,9 +72,41 @@ impl Known {
             started: BTreeMap::new(),
             deleted: BTreeSet::new(),
             shown: BTreeSet::new(),
+            ran: BTreeSet::new(),
+            failures: vec![],
             looks: BTreeMap::new(),
             status: None,
         }
+    }
+
+    /// Nothing is left to do or to watch: what is kept of it in memory may go.
+    pub fn is_over(&self, progress: &Progress) -> bool {
+        let quiet = self.started.is_empty() && self.deleted.is_empty() && !self.unsaved;
+        let ended = |stage: &StageProgress| stage.end().is_some() && stage.running.is_empty();
+        progress.ended.is_some() && quiet && progress.stages.values().all(ended)
+    }
+}
+
+/// A batch that the watch does not show yet.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// Its tasks.
+    pub tasks: TaskSet,
+    /// Tasks of it at a time.
+    pub cap: u32,
+    /// When it was asked for last whether it is there.
+    pub at: Timestamp,
+}
+
+impl Started {
+    /// A batch that is there.
+    pub fn of(view: &JobView, now: Timestamp) -> Self {
+        Started { tasks: view.tasks.clone(), cap: view.parallelism, at: now }
+    }
+
+    /// Pods that it takes or may take at any moment.
+    pub fn pods(&self) -> u32 {
+        self.cap.min(self.tasks.len())
     }
 }
 

@@ -1,17 +1,28 @@
 //! What is known of a job at the beginning of a pass: read, or seen for the first time.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use kube::runtime::{controller::Action as Requeue, events::EventType};
+use jiff::Timestamp;
+use kube::{
+    ResourceExt,
+    api::ListParams,
+    runtime::{controller::Action as Requeue, events::EventType},
+};
 use transcode_engine::{Outcome, begin, status};
 
 use crate::{
     admit::{Admission, admit, forbidden},
     error::Error,
-    known::Known,
+    files::Memory,
+    known::{Known, Started},
+    names::{self, JOB_UID},
     reconcile::Pass,
+    status::untimed,
+    view::JobView,
 };
 
+/// Reason and message of a job that was cancelled before it began.
+const CANCELLED: (&str, &str) = ("Cancelled", "the job was cancelled");
 /// A job that waits for a profile, which is watched, is looked at again after this all the same.
 const SLOW: Duration = Duration::from_secs(300);
 
@@ -24,15 +35,27 @@ pub enum Loaded {
 }
 
 impl Pass<'_> {
+    /// The job's Jobs as the API server has them.
+    pub async fn children(&self) -> Result<Vec<JobView>, Error> {
+        let list = ListParams::default().labels(&format!("{JOB_UID}={}", self.job.uid().unwrap_or_default()));
+        let jobs = self.scope.children(self.job).list(&list).await?.items;
+        let own = jobs.iter().filter(|child| names::is_child(self.job, &child.metadata));
+        Ok(own.filter(|child| child.metadata.deletion_timestamp.is_none()).filter_map(JobView::of).collect())
+    }
+
     /// Reads what is known of a job, or sees it for the first time.
     pub async fn load(&self) -> Result<Loaded, Error> {
         let files = self.files();
-        let (memory, version) = files.memory().await?;
-        let seen = match files.seen().await? {
+        let (mut memory, version) = files.memory().await?;
+        let seen = match files.seen(&self.scope.shared.args.runner_image).await? {
             Some(seen) => seen,
             None => {
                 if let Some(Outcome::Failed { reason, message }) = memory.record.ended.clone() {
-                    return self.refuse(&reason, &message).await;
+                    let token = self.job.spec.retry_token.clone().unwrap_or_default();
+                    if token == memory.record.epoch || self.job.spec.cancel == Some(true) {
+                        return self.refused(&reason, &message, memory.record.ended_at).await;
+                    }
+                    memory.record.begin_again(&token);
                 }
                 match admit(&self.scope.shared.client, &self.scope.shared.args, &self.scope.shared.defaults, self.job)
                     .await?
@@ -42,17 +65,15 @@ impl Pass<'_> {
                         *seen
                     }
                     Admission::Waits { reason, message } => {
+                        if self.job.spec.cancel == Some(true) {
+                            return self.refuse(memory, version, CANCELLED.0, CANCELLED.1).await;
+                        }
                         let status = status::without_plan(None, reason, &message);
                         self.publish_once(&status).await?;
                         return Ok(Loaded::Waits(Requeue::requeue(SLOW)));
                     }
                     Admission::Refused { reason, message } => {
-                        let mut memory = memory;
-                        let outcome = Outcome::Failed { reason: reason.into(), message: message.clone() };
-                        memory.record.end(outcome, self.now);
-                        files.remember(&memory, version.as_deref()).await?;
-                        self.event(EventType::Warning, reason, "Admit", &message).await;
-                        return self.refuse(reason, &message).await;
+                        return self.refuse(memory, version, reason, &message).await;
                     }
                 }
             }
@@ -60,23 +81,50 @@ impl Pass<'_> {
         // It may have been changed since, or the site gives less than it did.
         let forbidden = forbidden(&self.scope.shared.args, &seen.file.spec);
         if let (Some((reason, message)), None) = (forbidden, &memory.record.ended) {
-            return self.refuse(reason, &message).await;
+            return self.refuse(memory, version, reason, &message).await;
         }
         let plan = match &memory.facts {
             Some(name) => files.plan(name).await?,
             None => None,
         };
         let plan = plan.unwrap_or_else(|| begin(&seen.file.spec));
+        // A job that is over: what the watch shows needs no second writing.
+        let told = self.job.status.clone().filter(|_| memory.record.ended.is_some());
+        self.scope.shared.writes_to(&self.job.uid().unwrap_or_default(), &seen.file.spec);
         let mut known = Known::new(seen, plan, memory, version);
+        known.status = told.map(|status| (untimed(status), self.now));
+        // The watch may lag behind what an earlier pass, or an earlier operator, started.
+        let there = self.children().await?;
+        let unseen = there.into_iter().filter(|view| !known.memory.record.seen.contains(&view.id));
+        known.started = unseen.map(|view| (view.id.clone(), Started::of(&view, self.now))).collect();
         if known.version.is_none() {
             known.memory.record.epoch = self.job.spec.retry_token.clone().unwrap_or_default();
         }
         Ok(Loaded::Known(Box::new(known)))
     }
 
-    async fn refuse(&self, reason: &str, message: &str) -> Result<Loaded, Error> {
-        let outcome = Outcome::Failed { reason: reason.into(), message: message.into() };
-        self.publish_once(&status::without_plan(Some(outcome), reason, message)).await?;
-        Ok(Loaded::Waits(Requeue::await_change()))
+    /// Ends a job that can't run, before it began.
+    async fn refuse(
+        &self,
+        mut memory: Memory,
+        version: Option<String>,
+        reason: &str,
+        message: &str,
+    ) -> Result<Loaded, Error> {
+        memory.record.end(Outcome::Failed { reason: reason.into(), message: message.into() }, self.now);
+        memory.record.epoch = self.job.spec.retry_token.clone().unwrap_or_default();
+        self.files().remember(&memory, version.as_deref()).await?;
+        self.event(EventType::Warning, reason, "Admit", message).await;
+        self.refused(reason, message, Some(self.now)).await
+    }
+
+    /// Tells of a job that was refused, and waits for a retry, or for its time to go.
+    async fn refused(&self, reason: &str, message: &str, at: Option<Timestamp>) -> Result<Loaded, Error> {
+        let mut wake = BTreeSet::new();
+        if !self.outlived(at, &mut wake).await? {
+            let outcome = Outcome::Failed { reason: reason.into(), message: message.into() };
+            self.publish_once(&status::without_plan(Some(outcome), reason, message)).await?;
+        }
+        Ok(Loaded::Waits(self.requeue(&wake)))
     }
 }

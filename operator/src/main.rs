@@ -3,7 +3,8 @@
 //! ```text
 //! watch ─> observe ─> decide (transcode-engine) ─> execute ─> tell ─> wait
 //!
-//! main.rs       start, leadership, shutdown    args.rs      flags and environment
+//! main.rs       start, shutdown               args.rs      flags and environment
+//! lease.rs      leadership
 //! operator.rs   watches, what passes share     http.rs      metrics, health
 //! reconcile.rs  one pass, step by step         metrics.rs   counters
 //! load.rs       what is known of a job         tell.rs      status and Events
@@ -22,6 +23,7 @@ mod error;
 mod files;
 mod http;
 mod known;
+mod lease;
 mod load;
 mod metrics;
 mod names;
@@ -35,7 +37,7 @@ mod status;
 mod tell;
 mod view;
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -45,7 +47,7 @@ use kube::{
     client::ClientBuilder,
     runtime::events::{Recorder, Reporter},
 };
-use kube_lease_manager::LeaseManagerBuilder;
+use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use transcode_api::ProfileSpec;
@@ -64,49 +66,28 @@ async fn main() -> anyhow::Result<()> {
     let metrics = Metrics::default();
     let client = client(&metrics).await?;
     let server = tokio::spawn(http::serve(args.http_address, metrics.clone(), stop.clone()));
-    let result = lead(client, args, metrics, stop.clone()).await;
+    let result = start(client, args, metrics, stop.clone()).await;
     stop.cancel();
     server.await??;
     result
 }
 
-/// Runs while this replica is the leader. One that loses its Lease ends: another has begun.
-async fn lead(client: Client, args: Args, metrics: Metrics, stop: CancellationToken) -> anyhow::Result<()> {
+/// Runs as the leader, or at once without leader election.
+async fn start(client: Client, args: Args, metrics: Metrics, stop: CancellationToken) -> anyhow::Result<()> {
     if !args.leader_election {
         return operate(client, args, metrics, stop).await;
     }
-    let identity = args.name.clone().unwrap_or_else(|| format!("transcode-operator-{:08x}", fastrand::u32(..)));
-    let lease = LeaseManagerBuilder::new(client.clone(), &args.lease_name)
-        .with_namespace(&args.namespace)
-        .with_identity(identity)
-        .with_duration(args.lease_seconds)
-        .with_grace((args.lease_seconds / 3).max(1))
-        .build()
-        .await
-        .with_context(|| format!("the Lease {} in {} can't be used", args.lease_name, args.namespace))?;
-    let (mut leads, task) = lease.watch().await;
     // A replica that waits is ready too: it has nothing else to do.
     metrics.waits_for(0);
-    tokio::select! {
-        () = stop.cancelled() => return Ok(()),
-        state = leads.wait_for(|leads| *leads) => drop(state.context("the Lease is not watched any more")?),
-    }
-    tracing::info!("leads");
-    let result = tokio::select! {
-        result = operate(client, args, metrics, stop.clone()) => result,
-        _ = leads.wait_for(|leads| !*leads) => bail!("the Lease was lost; ending, because another replica has begun"),
-    };
-    // Whoever waits need not wait for the Lease to run out.
-    drop(leads);
-    let _ = task.await;
-    result
+    let work = operate(client.clone(), args.clone(), metrics, stop.clone());
+    lease::lead(client, &args, stop, work).await
 }
 
 async fn operate(client: Client, args: Args, metrics: Metrics, stop: CancellationToken) -> anyhow::Result<()> {
     let defaults = defaults(&args)?;
     let reporter = Reporter { controller: names::MANAGER.into(), instance: args.name.clone() };
     let recorder = Recorder::new(client.clone(), reporter);
-    let namespaces = args.watch_namespaces.clone();
+    let namespaces: BTreeSet<String> = args.watch_namespaces.iter().cloned().collect();
     let shared = Arc::new(Shared::new(client, args, defaults, metrics, recorder));
     shared.metrics.waits_for(namespaces.len().max(1));
     match namespaces.is_empty() {
@@ -120,11 +101,35 @@ async fn operate(client: Client, args: Args, metrics: Metrics, stop: Cancellatio
     Ok(())
 }
 
-/// The operator's defaults: the first layer below every profile.
+/// The operator's defaults: the first layer below every profile. A misspelt option is an error.
 fn defaults(args: &Args) -> anyhow::Result<ProfileSpec> {
     let Some(path) = &args.defaults else { return Ok(ProfileSpec::default()) };
     let text = std::fs::read_to_string(path).with_context(|| format!("--defaults {} can't be read", path.display()))?;
-    serde_saphyr::from_str(&text).with_context(|| format!("--defaults {} is no profile's spec", path.display()))
+    let wrong = || format!("--defaults {} is no profile's spec", path.display());
+    let given: Value = serde_saphyr::from_str(&text).with_context(wrong)?;
+    let spec: ProfileSpec = serde_json::from_value(given.clone()).with_context(wrong)?;
+    match unknown(&given, &serde_json::to_value(&spec)?) {
+        Some(field) => bail!("{}: there is no field `{field}`", wrong()),
+        None => Ok(spec),
+    }
+}
+
+/// A field that was given and is not among what was taken.
+fn unknown(given: &Value, taken: &Value) -> Option<String> {
+    let below = |(name, given): (&dyn std::fmt::Display, &Value), taken: Option<&Value>| match taken {
+        None if given.is_null() => None,
+        None => Some(name.to_string()),
+        Some(taken) => unknown(given, taken).map(|rest| format!("{name}.{rest}")),
+    };
+    match (given, taken) {
+        (Value::Object(given), Value::Object(taken)) => {
+            given.iter().find_map(|(name, value)| below((name, value), taken.get(name)))
+        }
+        (Value::Array(given), Value::Array(taken)) => {
+            given.iter().zip(taken).enumerate().find_map(|(n, (value, taken))| below((&n, value), Some(taken)))
+        }
+        _ => None,
+    }
 }
 
 /// A client that counts its requests.
@@ -157,4 +162,26 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
         token.cancel();
     });
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> anyhow::Result<ProfileSpec> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(&file, text)?;
+        let path = file.path().display().to_string();
+        defaults(&Args::try_parse_from(["operator", "--runner-image=r", "--defaults", &path])?)
+    }
+
+    #[test]
+    fn a_misspelt_default_is_an_error() {
+        let right = "options: {video: {encode: {h264: {rate: {crf: 21}, preset: slow}}}, thumbnail: {at: 10%}}";
+        assert!(read(right).unwrap().options.is_some());
+        let wrong = read(&right.replace("preset", "presett")).unwrap_err().to_string();
+        assert!(wrong.ends_with("no field `options.video.encode.h264.presett`"), "{wrong}");
+        assert!(read("stores: [{name: a, s3: {}, secret: x}]").unwrap_err().to_string().contains("`stores.0.secret`"));
+        assert!(read("options: 7").is_err());
+    }
 }

@@ -1,8 +1,9 @@
 //! Prometheus metrics.
 
 use std::{
+    collections::HashMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Instant,
@@ -14,11 +15,12 @@ use prometheus_client::{
     metrics::{
         counter::Counter,
         family::Family,
+        gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
     },
     registry::Registry,
 };
-use transcode_engine::{MediaSummary, Plan, Record, RecordEntry};
+use transcode_engine::{BatchId, MediaSummary, Plan, Record, RecordEntry};
 use transcode_media::time::Timescale;
 
 use crate::error::Error;
@@ -62,6 +64,10 @@ pub struct Metrics {
     jobs: Family<Pass, Counter>,
     media_seconds: Counter<f64, AtomicU64>,
     requests: Family<Request, Counter>,
+    queue_seconds: Family<Stage, Histogram>,
+    jobs_in_flight: Gauge,
+    tasks_in_flight: Gauge,
+    flying: Arc<Mutex<HashMap<String, u32>>>,
     missing: Arc<AtomicUsize>,
 }
 
@@ -71,9 +77,7 @@ impl Default for Metrics {
         let passes = Family::default();
         let pass_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 14));
         let tasks = Family::default();
-        // From a second to four days.
-        let stage_seconds =
-            Family::<Stage, Histogram>::new_with_constructor(|| Histogram::new(exponential_buckets(1.0, 2.0, 19)));
+        let stage_seconds = seconds_by_stage();
         let jobs = Family::default();
         let media_seconds = Counter::default();
         let requests = Family::default();
@@ -84,8 +88,31 @@ impl Default for Metrics {
         registry.register("jobs", "Jobs that ended, by reason", jobs.clone());
         registry.register("media_seconds", "Media that was published, seconds", media_seconds.clone());
         registry.register("api_requests", "Requests to the API server", requests.clone());
-        let (registry, missing) = (Arc::new(registry), Arc::new(AtomicUsize::new(1)));
-        Metrics { registry, passes, pass_seconds, tasks, stage_seconds, jobs, media_seconds, requests, missing }
+        let queue_seconds = seconds_by_stage();
+        let (jobs_in_flight, tasks_in_flight) = (Gauge::default(), Gauge::default());
+        registry.register(
+            "queue_seconds",
+            "Time from a batch's start to its first pod that runs",
+            queue_seconds.clone(),
+        );
+        registry.register("jobs_in_flight", "Jobs that have not ended", jobs_in_flight.clone());
+        registry.register("tasks_in_flight", "Tasks that run or may run at any moment", tasks_in_flight.clone());
+        let (registry, missing, flying) = (Arc::new(registry), Arc::new(AtomicUsize::new(1)), Arc::default());
+        Metrics {
+            registry,
+            passes,
+            pass_seconds,
+            tasks,
+            stage_seconds,
+            jobs,
+            media_seconds,
+            requests,
+            queue_seconds,
+            jobs_in_flight,
+            tasks_in_flight,
+            flying,
+            missing,
+        }
     }
 }
 
@@ -150,10 +177,38 @@ impl Metrics {
         }
     }
 
+    /// A batch's first pod runs.
+    pub fn runs(&self, batch: &BatchId, created: Timestamp, now: Timestamp) {
+        let label = Stage { stage: batch.stage.kind.name().into() };
+        self.queue_seconds.get_or_create(&label).observe(seconds(created, now));
+    }
+
+    /// A job that has not ended has so many tasks under way.
+    pub fn flies(&self, uid: &str, tasks: u32) {
+        self.fly(|flying| _ = flying.insert(uid.into(), tasks));
+    }
+
+    /// A job ended or is gone.
+    pub fn gone(&self, uid: &str) {
+        self.fly(|flying| _ = flying.remove(uid));
+    }
+
+    fn fly(&self, change: impl FnOnce(&mut HashMap<String, u32>)) {
+        let mut flying = self.flying.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut flying);
+        self.jobs_in_flight.set(i64::try_from(flying.len()).unwrap_or(i64::MAX));
+        self.tasks_in_flight.set(flying.values().map(|tasks| i64::from(*tasks)).sum());
+    }
+
     /// Counts a request.
     pub fn requested(&self, request: &Request) {
         self.requests.get_or_create(request).inc();
     }
+}
+
+/// From a second to four days.
+fn seconds_by_stage() -> Family<Stage, Histogram> {
+    Family::new_with_constructor(|| Histogram::new(exponential_buckets(1.0, 2.0, 19)))
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> f64 {

@@ -107,6 +107,13 @@ pub fn owned(job: &TranscodeJob, name: String, labels: BTreeMap<String, String>)
     }
 }
 
+/// Whether a Job is this very job's: labels alone anyone can write. What cleans up after it has no owner.
+pub fn is_child(job: &TranscodeJob, meta: &ObjectMeta) -> bool {
+    let label = meta.labels.as_ref().and_then(|labels| labels.get(JOB_UID));
+    let own = label.is_some() && label == job.meta().uid.as_ref() && meta.namespace == job.namespace();
+    own && (is_owned(job, meta) || meta.name == Some(Names::of(job).cleanup()))
+}
+
 /// Whether an object is a child of this very job; one of the same name may belong to another.
 pub fn is_owned(job: &TranscodeJob, meta: &ObjectMeta) -> bool {
     let own = |owner: &OwnerReference| owner.controller == Some(true) && Some(&owner.uid) == job.meta().uid.as_ref();

@@ -5,13 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, ResourceExt};
-use transcode_engine::{
-    BatchState, Failure, Intent, Observation, RecordEntry, StageKind, TaskSet, Waiting, observe::TaskFailure,
-};
+use transcode_engine::{BatchState, Failure, Intent, Observation, RecordEntry, TaskSet, Waiting, observe::TaskFailure};
 
 use crate::{
     error::Error,
-    known::{Known, Look},
+    known::{Known, Look, fresh},
+    names::Names,
     pods::{self, Obstacle},
     reconcile::{Pass, SHARES},
     view::{JobView, Over},
@@ -23,6 +22,8 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(30);
 const ODD: SignedDuration = SignedDuration::from_secs(20);
 /// Time between two looks at any batch: ignored failures are seen by looking only.
 const USUAL: SignedDuration = SignedDuration::from_secs(120);
+/// A watch that does not show a new Job for so long may never have seen it.
+const SHOWN: SignedDuration = SignedDuration::from_secs(30);
 /// Ends of one task that the Job controller ignores, at most.
 const MAX_IGNORED: usize = 20;
 
@@ -74,17 +75,38 @@ impl Pass<'_> {
         let shown: BTreeSet<_> = views.iter().map(|view| &view.id).collect();
         known.deleted.retain(|id| shown.contains(id));
         known.looks.retain(|id, _| shown.contains(id));
-        for (id, (state, _)) in &known.started {
-            observation.live.insert(id.clone(), state.clone());
+        self.ask_for_started(known, wake).await?;
+        for (id, started) in &known.started {
+            observation.live.insert(id.clone(), fresh(started.tasks.clone()));
         }
         observation.waiting = waiting.filter(|_| !runs);
-        if let Some(other) = self.scope.shares_output(self.job) {
-            observation.waiting = Some(Waiting {
-                reason: SHARES.into(),
-                message: format!("{other} writes to the same output and was there first"),
-            });
+        if let Some(other) = self.scope.goes_first(self.job) {
+            let who = match other.namespace() == self.job.namespace() {
+                true => other.name_any(),
+                false => "a job of another namespace".into(),
+            };
+            let message = format!("{who} writes to the same output and was there first");
+            observation.waiting = Some(Waiting { reason: SHARES.into(), message });
         }
         Ok(observation)
+    }
+
+    /// A batch that was made and deleted between two passes is never shown; its tasks must not wait for it.
+    async fn ask_for_started(&self, known: &mut Known, wake: &mut BTreeSet<Timestamp>) -> Result<(), Error> {
+        for (id, mut started) in std::mem::take(&mut known.started) {
+            let due = started.at.checked_add(SHOWN).unwrap_or(Timestamp::MAX);
+            if self.now >= due {
+                let name = Names::of(self.job).batch(&id);
+                if self.scope.children(self.job).get_metadata_opt(&name).await?.is_none() {
+                    tracing::info!(job = %self.scope.id(self.job), %id, "is gone and was never shown");
+                    continue;
+                }
+                started.at = self.now;
+            }
+            wake.insert(started.at.checked_add(SHOWN).unwrap_or(Timestamp::MAX));
+            known.started.insert(id, started);
+        }
+        Ok(())
     }
 
     fn intent(&self) -> Intent {
@@ -133,8 +155,7 @@ impl Observer<'_> {
     /// What tasks told and why they failed, where that is news.
     async fn read_ends(&self, view: &JobView, counted: &TaskSet, state: &mut BatchState) -> Result<(), Error> {
         let news = |tasks: &TaskSet| tasks.iter().any(|task| !counted.contains(task));
-        let tells = [StageKind::Probe, StageKind::Split, StageKind::Package, StageKind::Publish];
-        let told = tells.contains(&view.id.stage.kind) && news(&view.succeeded);
+        let told = !view.id.stage.kind.tells().is_empty() && news(&view.succeeded);
         let stopped = match &view.over {
             Some(Over::Failed(_)) => view.open(),
             _ => TaskSet::default(),
@@ -175,10 +196,14 @@ impl Observer<'_> {
         let due = self.now >= self.next_look(view, known);
         let idle = view.ready == 0 && self.now.duration_since(view.created) >= PATIENCE;
         if due && (idle || is_odd(view) || known.looks.contains_key(&view.id)) {
-            let look = self.closer(view).await?;
+            let before = known.looks.get(&view.id).and_then(|look| look.stuck_since);
+            let look = self.closer(view, before).await?;
             known.looks.insert(view.id.clone(), look);
         } else if due {
-            known.looks.insert(view.id.clone(), Look { at: self.now, obstacle: None, failed: BTreeMap::new() });
+            known.looks.insert(
+                view.id.clone(),
+                Look { at: self.now, obstacle: None, stuck_since: None, failed: BTreeMap::new() },
+            );
         }
         if let Some(look) = known.looks.get(&view.id) {
             let open = view.open();
@@ -188,13 +213,15 @@ impl Observer<'_> {
         Ok(())
     }
 
-    async fn closer(&self, view: &JobView) -> Result<Look, Error> {
+    async fn closer(&self, view: &JobView, stuck_since: Option<Timestamp>) -> Result<Look, Error> {
         let pods = pods::of(self.client, self.namespace, &view.name).await?;
         let obstacle = if view.ready == 0 { self.obstacle(view, &pods).await? } else { None };
         let mut failed = BTreeMap::new();
         let patience = SignedDuration::from_secs(i64::from(self.start_seconds));
-        if let Some(Obstacle { waiting, lasting: true }) = &obstacle
-            && self.now.duration_since(view.created) > patience
+        let lasts = obstacle.as_ref().is_some_and(|obstacle| obstacle.lasting);
+        let stuck_since = lasts.then(|| stuck_since.unwrap_or(self.now));
+        if let (Some(Obstacle { waiting, .. }), Some(since)) = (&obstacle, stuck_since)
+            && self.now.duration_since(since) > patience
         {
             let Waiting { reason, message } = waiting;
             let message = format!("its pod could not start for {} s: {reason}: {message}", self.start_seconds);
@@ -216,7 +243,7 @@ impl Observer<'_> {
                 failed.insert(task, TaskFailure { failure: Failure::Transient, message });
             }
         }
-        Ok(Look { at: self.now, obstacle, failed })
+        Ok(Look { at: self.now, obstacle, stuck_since, failed })
     }
 
     /// Why no pod of a batch runs, in the words of whoever holds it back.
@@ -224,13 +251,13 @@ impl Observer<'_> {
         let pending = |pod: &&Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Pending");
         let Some(first) = pods.iter().find(pending) else {
             return match pods.is_empty() {
-                true => pods::warning(self.client, self.namespace, &view.uid).await,
+                true => pods::warning(self.client, self.namespace, &view.uid, self.now).await,
                 false => Ok(None),
             };
         };
         match pods::obstacle(first) {
             Some(obstacle) => Ok(Some(obstacle)),
-            None => pods::warning(self.client, self.namespace, &first.uid().unwrap_or_default()).await,
+            None => pods::warning(self.client, self.namespace, &first.uid().unwrap_or_default(), self.now).await,
         }
     }
 }

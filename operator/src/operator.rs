@@ -1,8 +1,10 @@
 //! What all passes share, and the watches of one namespace or of all.
 
 use std::{
+    any::Any,
     collections::HashMap,
     fmt::Debug,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -14,10 +16,11 @@ use futures::{
 use k8s_openapi::api::{batch::v1::Job, core::v1::PodTemplateSpec};
 use kube::{
     Api, Client, Resource, ResourceExt,
+    core::DeserializeGuard,
     runtime::{
         Controller, Predicate, WatchStreamExt,
         controller::{Action, Config},
-        events::Recorder,
+        events::{EventType, Recorder},
         predicates, reflector,
         reflector::{ObjectRef, Store},
         watcher,
@@ -25,15 +28,18 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
-use transcode_api::{ClusterTranscodeProfile, ProfileKind, ProfileSpec, TranscodeJob, TranscodeProfile, status::Phase};
+use transcode_api::{
+    ClusterTranscodeProfile, Output, ProfileKind, ProfileSpec, StoreSpec, TranscodeJob, TranscodeProfile, status::Phase,
+};
+use transcode_engine::{ResolvedSpec, StageId, StageKind};
 
 use crate::{
     args::Args,
     error::Error,
     known::Known,
     metrics::Metrics,
-    names::{JOB_UID, SELECTOR},
-    reconcile::reconcile,
+    names::{self, SELECTOR},
+    reconcile::{Pass, SHARES, reconcile},
     view::JobView,
 };
 
@@ -43,6 +49,8 @@ const SHUTDOWN: Duration = Duration::from_secs(15);
 const DEBOUNCE: Duration = Duration::from_millis(20);
 /// The wait after the first failure of a pass; each is twice the one before.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
+/// Failures of passes over a job, one after the other, before an Event tells of them.
+const TOLD_AFTER: u32 = 2;
 /// No wait after a failure is longer.
 const LAST_BACKOFF: Duration = Duration::from_secs(300);
 
@@ -60,13 +68,14 @@ pub struct Shared {
     pub recorder: Recorder,
     known: Mutex<HashMap<String, Known>>,
     failures: Mutex<HashMap<String, u32>>,
+    places: Mutex<HashMap<String, Place>>,
 }
 
 impl Shared {
     /// With nothing known yet.
     pub fn new(client: Client, args: Args, defaults: ProfileSpec, metrics: Metrics, recorder: Recorder) -> Self {
-        let (known, failures) = (Mutex::default(), Mutex::default());
-        Shared { client, args, defaults, metrics, recorder, known, failures }
+        let (known, failures, places) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Shared { client, args, defaults, metrics, recorder, known, failures, places }
     }
 
     /// What is known of a job; whoever takes it brings it back, or it is read anew.
@@ -80,6 +89,18 @@ impl Shared {
         lock(&self.known).insert(uid, known);
     }
 
+    /// Where a job writes to, once its profiles are laid under it.
+    pub fn writes_to(&self, uid: &str, spec: &ResolvedSpec) {
+        if let Some(place) = Place::new(&spec.output, &spec.stores) {
+            lock(&self.places).insert(uid.into(), place);
+        }
+    }
+
+    /// Passes over a job that failed since the last one that went well.
+    fn failed_passes(&self, uid: &str) -> u32 {
+        lock(&self.failures).get(uid).copied().unwrap_or(0)
+    }
+
     /// Seconds to wait after a failed pass: doubling, with jitter, for each job by itself.
     fn backoff(&self, uid: &str) -> Duration {
         let mut failures = lock(&self.failures);
@@ -89,16 +110,58 @@ impl Shared {
         wait.mul_f64(0.5 + fastrand::f64())
     }
 
-    /// Drops what is known of jobs that are gone.
-    fn forget(&self, uid: &str) {
+    /// Drops what is known of a job that is over or gone.
+    pub fn forget(&self, uid: &str) {
         lock(&self.known).remove(uid);
         lock(&self.failures).remove(uid);
+        lock(&self.places).remove(uid);
+        self.metrics.gone(uid);
     }
 }
 
 /// A panic elsewhere leaves plain data behind: at worst it is read anew.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a job writes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    endpoint: Option<String>,
+    bucket: String,
+    prefix: String,
+}
+
+impl Place {
+    fn new(output: &Output, stores: &[StoreSpec]) -> Option<Self> {
+        let s3 = output.s3.as_ref()?;
+        let store = stores.iter().find(|store| store.name == s3.store);
+        let endpoint = store.and_then(|store| store.s3.endpoint.as_deref());
+        Some(Place {
+            endpoint: endpoint.map(|endpoint| endpoint.trim_end_matches('/').to_lowercase()),
+            bucket: s3.bucket.clone(),
+            prefix: s3.prefix.trim_matches('/').into(),
+        })
+    }
+}
+
+/// Ended, cleaned up, and not being deleted: nothing of it writes or deletes any more.
+fn is_over(job: &TranscodeJob) -> bool {
+    let Some(status) = &job.status else { return false };
+    let cleanup = StageId::job(StageKind::Cleanup).to_string();
+    let cleans =
+        status.stages.iter().any(|stage| stage.name == cleanup && matches!(&*stage.state, "Running" | "Retrying"));
+    let ended = matches!(status.phase, Some(Phase::Succeeded | Phase::Failed));
+    ended && !cleans && job.metadata.deletion_timestamp.is_none()
+}
+
+/// Who may write to a place that several jobs share: those that have begun before those that have not, then
+/// the oldest.
+fn rank(job: &TranscodeJob) -> impl Ord + use<> {
+    let status = job.status.as_ref();
+    let shares = status.is_some_and(|status| status.conditions.iter().any(|condition| condition.reason == SHARES));
+    let begun = !shares && !matches!(status.and_then(|s| s.phase), None | Some(Phase::Pending | Phase::Suspended));
+    (!begun, job.creation_timestamp().map(|time| time.0), job.uid())
 }
 
 /// One watched namespace, or all of them.
@@ -115,32 +178,34 @@ pub struct Scope {
 impl Scope {
     /// Batches of a job that the watch shows.
     pub fn batches(&self, job: &TranscodeJob) -> Vec<JobView> {
-        let uid = job.uid().unwrap_or_default();
-        let own = |child: &Arc<Job>| child.labels().get(JOB_UID) == Some(&uid);
         let there = |child: &Arc<Job>| child.metadata.deletion_timestamp.is_none();
+        let own = |child: &Arc<Job>| names::is_child(job, &child.metadata);
         let children = self.jobs.state().into_iter().filter(own).filter(there);
         children.filter_map(|child| JobView::of(&child)).collect()
     }
 
-    /// An older job that is under way and writes to the same place.
-    pub fn shares_output(&self, job: &TranscodeJob) -> Option<String> {
-        let place = |job: &TranscodeJob| {
-            let s3 = job.spec.outputs.first()?.s3.clone()?;
-            let store = job.spec.stores.iter().find(|store| store.name == s3.store);
-            Some((store.and_then(|store| store.s3.endpoint.clone()), s3.bucket, s3.prefix))
-        };
-        let over = |job: &TranscodeJob| {
-            let phase = job.status.as_ref().and_then(|status| status.phase);
-            matches!(phase, Some(Phase::Succeeded | Phase::Failed)) && job.metadata.deletion_timestamp.is_none()
-        };
-        let age = |job: &TranscodeJob| (job.creation_timestamp().map(|time| time.0), job.uid());
-        let (own, here) = (age(job), place(job)?);
-        let mut others = self.transcode_jobs.state().into_iter();
-        let other = others.find(|other| {
-            let suspended = other.spec.suspend == Some(true);
-            age(other) < own && !suspended && !over(other) && place(other).as_ref() == Some(&here)
-        })?;
-        Some(self.id(&other))
+    /// Another job that is under way, writes to the same place and goes first: whoever runs goes on, then the
+    /// older one begins.
+    pub fn goes_first(&self, job: &TranscodeJob) -> Option<Arc<TranscodeJob>> {
+        let (own, here) = (rank(job), self.place(job)?);
+        self.others(job, &here).find(|other| other.spec.suspend != Some(true) && rank(other) < own)
+    }
+
+    /// Whether another job that has not ended writes to the same place.
+    pub fn is_shared(&self, job: &TranscodeJob) -> bool {
+        self.place(job).is_some_and(|here| self.others(job, &here).next().is_some())
+    }
+
+    fn others(&self, job: &TranscodeJob, here: &Place) -> impl Iterator<Item = Arc<TranscodeJob>> {
+        let (uid, jobs) = (job.uid(), self.transcode_jobs.state());
+        let here = here.clone();
+        jobs.into_iter()
+            .filter(move |other| other.uid() != uid && !is_over(other) && self.place(other).as_ref() == Some(&here))
+    }
+
+    fn place(&self, job: &TranscodeJob) -> Option<Place> {
+        let known = lock(&self.shared.places).get(&job.uid()?).cloned();
+        known.or_else(|| Place::new(job.spec.outputs.first()?, &job.spec.stores))
     }
 
     /// `namespace/name`
@@ -168,8 +233,7 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: Cancellatio
     let (transcode_jobs, own_writer) = reflector::store();
     let (jobs, job_writer) = reflector::store();
     let known = shared.clone();
-    let own = watcher(api::<TranscodeJob>(&client, namespace), watcher::Config::default())
-        .default_backoff()
+    let own = readable(api::<DeserializeGuard<TranscodeJob>>(&client, namespace), &shared)
         .modify(|job| job.managed_fields_mut().clear())
         .reflect(own_writer)
         .inspect_ok(move |event| {
@@ -185,7 +249,7 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: Cancellatio
         .modify(trim)
         .reflect(job_writer)
         .touched_objects();
-    let ready = ready(&shared, jobs.clone(), namespace.unwrap_or("all namespaces"));
+    let ready = ready(&shared, transcode_jobs.clone(), jobs.clone(), namespace.unwrap_or("all namespaces"));
     let scope = Arc::new(Scope {
         shared: shared.clone(),
         transcode_jobs: transcode_jobs.clone(),
@@ -196,12 +260,12 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: Cancellatio
         .with_config(Config::default().concurrency(shared.args.concurrency).debounce(DEBOUNCE))
         .watches_stream(children, |child: Job| parent(&child))
         .watches_stream(
-            profiles::<TranscodeProfile>(&client, namespace),
+            readable(api::<DeserializeGuard<TranscodeProfile>>(&client, namespace), &shared).touched_objects(),
             waiting_for(transcode_jobs.clone(), ProfileKind::TranscodeProfile),
         );
     if shared.args.cluster_profiles {
-        let profiles = watcher(Api::<ClusterTranscodeProfile>::all(client.clone()), watcher::Config::default());
-        let profiles = profiles.default_backoff().touched_objects();
+        let profiles = Api::<DeserializeGuard<ClusterTranscodeProfile>>::all(client.clone());
+        let profiles = readable(profiles, &shared).touched_objects();
         controller = controller
             .watches_stream(profiles, waiting_for(transcode_jobs.clone(), ProfileKind::ClusterTranscodeProfile));
     }
@@ -210,7 +274,7 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: Cancellatio
         .run(
             |job, scope: Arc<Scope>| async move {
                 scope.ready.clone().await;
-                scope.shared.metrics.timed(reconcile(job, scope.clone())).await
+                scope.shared.metrics.timed(pass(job, scope.clone())).await
             },
             failed,
             scope,
@@ -228,15 +292,35 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: Cancellatio
     }
 }
 
-fn ready(shared: &Arc<Shared>, jobs: Store<Job>, watched: &str) -> Ready {
+fn ready(shared: &Arc<Shared>, transcode_jobs: Store<TranscodeJob>, jobs: Store<Job>, watched: &str) -> Ready {
     let (shared, watched) = (shared.clone(), watched.to_owned());
     let ready = async move {
         // An error says that the watch ended; then so does everything else.
-        let _ = jobs.wait_until_ready().await;
+        let _ = tokio::join!(transcode_jobs.wait_until_ready(), jobs.wait_until_ready());
         tracing::info!(%watched, "watches are ready");
         shared.metrics.ready();
     };
     ready.boxed().shared()
+}
+
+/// A pass, whatever becomes of it: a defect that one job meets must not end everybody's. What fails again and
+/// again is told where people look.
+async fn pass(job: Arc<TranscodeJob>, scope: Arc<Scope>) -> Result<Action, Error> {
+    let caught = AssertUnwindSafe(reconcile(job.clone(), scope.clone())).catch_unwind().await;
+    let result = caught.unwrap_or_else(|panic| Err(Error::Defect { words: words(panic.as_ref()) }));
+    if let Err(error) = &result
+        && scope.shared.failed_passes(&job.uid().unwrap_or_default()) >= TOLD_AFTER
+    {
+        let pass = Pass { job: &job, scope: &scope, now: jiff::Timestamp::now() };
+        pass.event(EventType::Warning, error.reason(), "Reconcile", &error.to_string()).await;
+    }
+    result
+}
+
+/// What a panic said.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no words").into()
 }
 
 /// A failed pass is logged and tried again.
@@ -257,20 +341,40 @@ where
     }
 }
 
-fn profiles<K>(
-    client: &Client,
-    namespace: Option<&str>,
-) -> impl Stream<Item = Result<K, watcher::Error>> + Send + 'static
+/// A watch that goes on without the objects that its type does not take: one that got past the schema must
+/// not stop everybody's.
+fn readable<K>(
+    api: Api<DeserializeGuard<K>>,
+    shared: &Arc<Shared>,
+) -> impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send + 'static
 where
-    K: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + Debug
-        + DeserializeOwned
-        + Send
-        + Sync
-        + 'static,
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
-    watcher(api::<K>(client, namespace), watcher::Config::default()).default_backoff().touched_objects()
+    use watcher::Event;
+    let shared = shared.clone();
+    let events = watcher(api, watcher::Config::default()).default_backoff();
+    events.try_filter_map(move |event| {
+        let shared = shared.clone();
+        async move {
+            let (guard, event): (_, fn(K) -> Event<K>) = match event {
+                Event::Init => return Ok(Some(Event::Init)),
+                Event::InitDone => return Ok(Some(Event::InitDone)),
+                Event::InitApply(guard) => (guard, Event::InitApply),
+                Event::Apply(guard) => (guard, Event::Apply),
+                Event::Delete(guard) => (guard, Event::Delete),
+            };
+            let reference = guard.object_ref(&());
+            match guard.0 {
+                Ok(object) => Ok(Some(event(object))),
+                Err(unreadable) => {
+                    let note =
+                        format!("this operator can't read it: {}; are the CRDs of its version?", unreadable.error);
+                    shared.event(&reference, EventType::Warning, "Unreadable", "Read", &note).await;
+                    Ok(None)
+                }
+            }
+        }
+    })
 }
 
 /// What is never read of a Job is not kept in memory.

@@ -12,9 +12,10 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity,
 };
 use transcode_api::{PodResources, PodSettings, TaintEffect, TolerationOperator};
+use transcode_contract::Site;
 use transcode_engine::{Batch, ResolvedSpec, StageKind};
 
-use crate::{names::Names, render::Scene};
+use crate::{args::Args, names::Names, render::Scene};
 
 /// Name of the one container.
 pub const CONTAINER: &str = "runner";
@@ -40,8 +41,8 @@ const SECRET_KEYS: [(&str, bool); 3] = [("accessKeyId", false), ("secretAccessKe
 /// The pod of every task of a batch.
 pub fn spec(scene: &Scene<'_>, batch: &Batch) -> PodSpec {
     let stage = &batch.id.stage;
-    let encodes = stage.kind == StageKind::Encode;
-    let scheduling = &scene.spec.scheduling;
+    let encodes = encodes(stage.kind);
+    let scheduling = &scene.seen.file.spec.scheduling;
     let settings = if encodes { &scheduling.encode } else { &scheduling.light };
     let settings = settings.clone().unwrap_or_default();
     let account = scheduling.service_account_name.clone().or_else(|| scene.args.runner_service_account.clone());
@@ -73,6 +74,10 @@ pub fn spec(scene: &Scene<'_>, batch: &Batch) -> PodSpec {
     }
 }
 
+fn encodes(kind: StageKind) -> bool {
+    matches!(kind, StageKind::Encode | StageKind::Whole)
+}
+
 fn container(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Container {
     let mut command = vec![
         format!("--job={FILES}/job.json"),
@@ -81,15 +86,18 @@ fn container(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Contai
         format!("--attempt={}", batch.id.number),
         format!("--scratch={SCRATCH}/task"),
         format!("--deadline-seconds={}", batch.demand.deadline_seconds),
+        format!("--job-sha256={}", scene.seen.sha256),
     ];
-    if scene.facts.is_some() {
+    if let Some(facts) = scene.facts {
         command.push(format!("--facts={FILES}/facts.json"));
+        command.push(format!("--facts-sha256={}", facts.sha256));
     }
     if !scene.gaps.is_empty() {
         command.push(format!("--gaps={}", scene.gaps));
     }
+    command.extend(site(scene.args).arguments());
     let mut mounts = vec![mount("files", FILES, true), mount("scratch", SCRATCH, false)];
-    if !secrets(scene.spec).is_empty() {
+    if !secrets(&scene.seen.file.spec).is_empty() {
         mounts.push(mount("credentials", CREDENTIALS, true));
     }
     if scene.args.ca_config_map.is_some() {
@@ -97,11 +105,11 @@ fn container(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Contai
     }
     Container {
         name: CONTAINER.into(),
-        image: Some(scene.image.into()),
+        image: Some(scene.seen.image.clone()),
         image_pull_policy: Some(scene.args.runner_pull_policy.name().into()),
         args: Some(command),
         env: Some(env(scene)),
-        resources: Some(resources(batch, settings)),
+        resources: Some(resources(scene.args, batch, settings)),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             read_only_root_filesystem: Some(true),
@@ -110,6 +118,16 @@ fn container(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Contai
         }),
         volume_mounts: Some(mounts),
         ..Container::default()
+    }
+}
+
+/// What this operator allows today, whatever a job was first seen with.
+fn site(args: &Args) -> Site {
+    Site {
+        credentials_dir: Some(CREDENTIALS.into()),
+        allow_networks: args.allow_networks.iter().map(ToString::to_string).collect(),
+        stall_seconds: Some(args.stall_seconds),
+        environment_proxy: args.runner_proxy,
     }
 }
 
@@ -131,17 +149,23 @@ fn env(scene: &Scene<'_>) -> Vec<EnvVar> {
 }
 
 /// Memory is request and limit alike: a task that takes more is killed alone, and tried with more.
-fn resources(batch: &Batch, settings: &PodSettings) -> ResourceRequirements {
+fn resources(args: &Args, batch: &Batch, settings: &PodSettings) -> ResourceRequirements {
     let asked = settings.resources.clone().unwrap_or_default();
-    let cpu = asked.cpu.unwrap_or_else(|| if batch.id.stage.kind == StageKind::Encode { "1" } else { "250m" }.into());
+    let cpu = asked.cpu.unwrap_or_else(|| if encodes(batch.id.stage.kind) { "1" } else { "250m" }.into());
     let memory = asked.memory.unwrap_or_else(|| format!("{}Mi", batch.demand.memory_mib));
-    let scratch = scratch_size(batch, &settings.resources);
-    let quantities = |list: &[(&str, &str)]| {
-        list.iter().map(|(name, value)| ((*name).to_owned(), Quantity((*value).to_owned()))).collect::<BTreeMap<_, _>>()
+    // A volume of its own takes nothing of the node's disk.
+    let scratch = args.scratch_storage_class.is_none().then(|| scratch_size(batch, &settings.resources));
+    let quantities = |list: &[(&str, Option<&String>)]| {
+        let given = list.iter().filter_map(|(name, value)| Some(((*name).to_owned(), Quantity((*value)?.clone()))));
+        given.collect::<BTreeMap<_, _>>()
     };
     ResourceRequirements {
-        requests: Some(quantities(&[("cpu", &cpu), ("memory", &memory), ("ephemeral-storage", &scratch)])),
-        limits: Some(quantities(&[("memory", &memory)])),
+        requests: Some(quantities(&[
+            ("cpu", Some(&cpu)),
+            ("memory", Some(&memory)),
+            ("ephemeral-storage", scratch.as_ref()),
+        ])),
+        limits: Some(quantities(&[("memory", Some(&memory))])),
         claims: None,
     }
 }
@@ -186,9 +210,9 @@ fn tolerations(settings: &PodSettings, lost_node_seconds: u32) -> Vec<Toleration
 fn volumes(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Vec<Volume> {
     let names = Names::of(scene.job);
     let mut files = vec![config_map(names.job_file(), "job.json")];
-    files.extend(scene.facts.map(|name| config_map(name.to_owned(), "facts.json")));
+    files.extend(scene.facts.map(|facts| config_map(facts.name.clone(), "facts.json")));
     let mut volumes = vec![projected("files", files), scratch(scene, batch, settings)];
-    let secrets = secrets(scene.spec);
+    let secrets = secrets(&scene.seen.file.spec);
     if !secrets.is_empty() {
         volumes.push(projected("credentials", secrets.into_iter().flat_map(secret).collect()));
     }

@@ -15,6 +15,11 @@ const PAGE: u32 = 500;
 const PAGES: usize = 4;
 /// Events that are looked through for the words of the kubelet or of an admission.
 const EVENTS: u32 = 50;
+/// An event of that age tells of something that is over: the kubelet and controllers repeat what lasts.
+const OLD: SignedDuration = SignedDuration::from_secs(600);
+/// Reasons of events that need only time.
+const PASSING: [&str; 5] =
+    ["FailedScheduling", "FailedCreatePodSandBox", "FailedAttachVolume", "NetworkNotReady", "NodeNotReady"];
 /// A pod that is still there so long after its grace period is on a node that does not answer.
 const LOST: SignedDuration = SignedDuration::from_secs(60);
 
@@ -116,15 +121,16 @@ pub fn obstacle(pod: &Pod) -> Option<Obstacle> {
 }
 
 /// The last warning about an object: a volume that can't be mounted, a pod that was not admitted.
-pub async fn warning(client: &Client, namespace: &str, uid: &str) -> Result<Option<Obstacle>, Error> {
+pub async fn warning(client: &Client, namespace: &str, uid: &str, now: Timestamp) -> Result<Option<Obstacle>, Error> {
     let api: Api<Event> = Api::namespaced(client.clone(), namespace);
     let list = ListParams::default().fields(&format!("involvedObject.uid={uid},type=Warning")).limit(EVENTS);
     let events = api.list(&list).await?.items;
-    let last = events.into_iter().max_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
+    let at = |event: &Event| event.last_timestamp.as_ref().map_or(now, |time| time.0);
+    let last = events.into_iter().filter(|event| now.duration_since(at(event)) < OLD).max_by_key(at);
     Ok(last.map(|event| {
         let (reason, words) = (event.reason.unwrap_or_default(), event.message.unwrap_or_default());
-        // What is used up comes free again; what is forbidden or missing stays so.
-        let passes = words.contains("exceeded quota") || reason == "FailedScheduling";
+        // What is used up comes free again, and a node mends itself; what is forbidden or missing stays so.
+        let passes = words.contains("exceeded quota") || PASSING.contains(&reason.as_str());
         Obstacle::new(if words.contains("exceeded quota") { "QuotaExceeded" } else { &reason }, &words, !passes)
     }))
 }

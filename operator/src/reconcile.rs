@@ -3,10 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kube::{
-    Api, ResourceExt,
-    runtime::{controller::Action as Requeue, events::EventType},
-};
+use kube::{Api, ResourceExt, runtime::controller::Action as Requeue};
 use transcode_api::TranscodeJob;
 use transcode_engine::{Action, Grant, Observation, Outcome, RecordEntry, TaskSet, assess, begin, decide, status};
 
@@ -15,7 +12,7 @@ use crate::{
     deletion,
     error::Error,
     files::Files,
-    known::{Known, fresh},
+    known::{Known, Started, fresh},
     load::Loaded,
     operator::Scope,
     view::JobView,
@@ -27,6 +24,8 @@ const MAX_DECISIONS: usize = 50;
 const REFUSED_PAUSE: Duration = Duration::from_secs(15);
 /// The Job controller has made pods for a Job of this age.
 const NEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+/// The API server takes a Job neither now nor later.
+pub const INVALID: &str = "InvalidJob";
 /// Another job writes to the same output.
 pub const SHARES: &str = "SharesWorkWith";
 /// A namespace that goes takes its time.
@@ -47,8 +46,11 @@ pub async fn reconcile(job: Arc<TranscodeJob>, scope: Arc<Scope>) -> Result<Requ
             Loaded::Waits(requeue) => return Ok(requeue),
         },
     };
-    let requeue = pass.run(&mut known).await?;
-    scope.shared.keep(uid, known);
+    let (requeue, over) = pass.run(&mut known).await?;
+    match over {
+        true => scope.shared.forget(&uid),
+        false => scope.shared.keep(uid, known),
+    }
     Ok(requeue)
 }
 
@@ -63,16 +65,16 @@ pub struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    /// Observe, decide, write down, execute, tell.
-    async fn run(&self, known: &mut Known) -> Result<Requeue, Error> {
+    /// Observe, decide, write down, execute, tell. Says when to look again, and whether all is over.
+    async fn run(&self, known: &mut Known) -> Result<(Requeue, bool), Error> {
         let mut wake = BTreeSet::new();
-        if let Some(requeue) = self.outlived(known, &mut wake).await? {
-            return Ok(requeue);
+        if self.outlived(known.memory.record.ended_at, &mut wake).await? {
+            return Ok((Requeue::await_change(), true));
         }
         self.begin_again(known);
         let views = self.scope.batches(self.job);
         if let Some(requeue) = self.namespace_goes(&views).await? {
-            return Ok(requeue);
+            return Ok((requeue, false));
         }
         let mut observation = self.observe(known, &views, &mut wake).await?;
         let before = known.memory.record.ended.is_some();
@@ -84,34 +86,45 @@ impl Pass<'_> {
         let todo = self.decide(known, &mut observation, slots, &mut wake).await;
         let progress = assess(&known.plan, &observation);
         let refused = Children { pass: self, views: &views }.execute(known, todo, &progress).await?;
-        if let Some(waiting) = &refused {
+        if let Some(waiting) = refused.as_ref().filter(|waiting| waiting.reason == INVALID) {
+            let outcome = Outcome::Failed { reason: waiting.reason.clone(), message: waiting.message.clone() };
+            self.note(known, &mut observation, &Action::End(outcome)).await;
+            wake.insert(self.now);
+        } else if let Some(waiting) = &refused {
             observation.waiting = Some(waiting.clone());
             wake.insert(self.after(REFUSED_PAUSE));
         }
+        self.tell_failures(std::mem::take(&mut known.failures)).await;
         if !before && progress.ended.is_some() {
             self.tell_end(&progress, known).await;
         }
         let status = status(&known.seen.file.spec, &known.plan, &observation, &progress, self.now);
         self.publish(known, status, &mut wake).await?;
-        Ok(match wake.first() {
-            Some(at) => Requeue::requeue(at.duration_since(Timestamp::now()).try_into().unwrap_or_default()),
-            None => Requeue::await_change(),
-        })
+        self.count(known, &views);
+        Ok((self.requeue(&wake), known.is_over(&progress)))
     }
 
     /// A job whose time after its end is over goes.
-    async fn outlived(&self, known: &Known, wake: &mut BTreeSet<Timestamp>) -> Result<Option<Requeue>, Error> {
-        let (Some(ended), Some(ttl)) = (known.memory.record.ended_at, self.job.spec.ttl_seconds_after_finished) else {
-            return Ok(None);
+    pub async fn outlived(&self, ended: Option<Timestamp>, wake: &mut BTreeSet<Timestamp>) -> Result<bool, Error> {
+        let (Some(ended), Some(ttl)) = (ended, self.job.spec.ttl_seconds_after_finished) else {
+            return Ok(false);
         };
         let end = ended.checked_add(jiff::SignedDuration::from_secs(i64::from(ttl))).unwrap_or(Timestamp::MAX);
         if self.now < end {
             wake.insert(end);
-            return Ok(None);
+            return Ok(false);
         }
         let api: Api<TranscodeJob> = self.scope.api(self.job);
         children::delete(&api, &self.job.name_any(), self.job.uid().as_deref()).await?;
-        Ok(Some(Requeue::await_change()))
+        Ok(true)
+    }
+
+    /// At the first of some times, or when something changes.
+    pub fn requeue(&self, wake: &BTreeSet<Timestamp>) -> Requeue {
+        match wake.first() {
+            Some(at) => Requeue::requeue(at.duration_since(Timestamp::now()).try_into().unwrap_or_default()),
+            None => Requeue::await_change(),
+        }
     }
 
     /// In a namespace that is being deleted the Job controller can't replace pods, keeps those that it
@@ -199,8 +212,7 @@ impl Pass<'_> {
                 self.scope.shared.metrics.noted(entry, record, &known.plan);
                 record.note(entry.clone());
                 if let RecordEntry::Failed { batch, task, failure, .. } = entry {
-                    let message = format!("task {task} of {}: {}", batch.stage, failure.message);
-                    self.event(EventType::Warning, failure.failure.reason(), "Run", &message).await;
+                    known.failures.push((batch.stage.clone(), *task, failure.clone()));
                 }
             }
             Action::Extend(stages) => known.plan.append(stages.clone()),
@@ -219,6 +231,22 @@ impl Pass<'_> {
             Action::Forget(id) => {
                 observation.live.remove(id);
             }
+        }
+    }
+
+    /// What metrics show of the job.
+    fn count(&self, known: &mut Known, views: &[JobView]) {
+        let metrics = &self.scope.shared.metrics;
+        for view in views.iter().filter(|view| view.has_run()) {
+            if known.ran.insert(view.id.clone()) {
+                metrics.runs(&view.id, view.created, self.now);
+            }
+        }
+        known.ran.retain(|id| views.iter().any(|view| view.id == *id));
+        let uid = self.job.uid().unwrap_or_default();
+        match known.memory.record.ended {
+            None => metrics.flies(&uid, busy(known, views)),
+            Some(_) => metrics.gone(&uid),
         }
     }
 
@@ -242,8 +270,7 @@ impl Pass<'_> {
 /// Pods that a job's batches take or may take at any moment.
 fn busy(known: &Known, views: &[JobView]) -> u32 {
     let shown = views.iter().map(|view| running(known, view));
-    let started = known.started.values().map(|(state, cap)| (*cap).min(state.tasks.len()));
-    shown.chain(started).sum()
+    shown.chain(known.started.values().map(Started::pods)).sum()
 }
 
 /// Pods of a batch that run or may run. None for a task whose end is on the record, though its pod be on a

@@ -13,10 +13,11 @@ use k8s_openapi::{
 use kube::ResourceExt;
 use transcode_api::TranscodeJob;
 use transcode_contract::ExitCode;
-use transcode_engine::{Batch, Failure, ResolvedSpec, TaskSet};
+use transcode_engine::{Batch, Failure, TaskSet};
 
 use crate::{
     args::Args,
+    files::{Kept, Seen},
     names::{self, BATCH, Names, PARENT, TASKS},
     pod,
 };
@@ -29,11 +30,9 @@ pub struct Scene<'a> {
     /// The owner.
     pub job: &'a TranscodeJob,
     /// The job as it was first seen.
-    pub spec: &'a ResolvedSpec,
-    /// The runner's image, as it was then.
-    pub image: &'a str,
-    /// The ConfigMap with the facts; none before Probe.
-    pub facts: Option<&'a str>,
+    pub seen: &'a Seen,
+    /// The facts; none before Probe.
+    pub facts: Option<&'a Kept>,
     /// Chunks that are gaps in every rendition.
     pub gaps: &'a TaskSet,
 }
@@ -108,6 +107,7 @@ fn failure_policy() -> PodFailurePolicy {
 mod tests {
     use clap::Parser;
     use serde_json::json;
+    use transcode_contract::JobFile;
     use transcode_engine::{BatchId, Demand, StageId, StageKind, resolve};
 
     use super::*;
@@ -133,10 +133,10 @@ mod tests {
     fn rendered(flags: &[&str], job: &TranscodeJob, stage: StageId, tasks: &str, gaps: &str) -> Job {
         let flags = ["transcode-operator", "--runner-image=registry.example/runner:1"].iter().chain(flags);
         let args = Args::try_parse_from(flags).unwrap();
-        let spec = resolve(job, &[]).unwrap();
-        let facts = (stage.kind != StageKind::Probe).then_some("movie-42-0a1b2c3d-facts-0123456789");
-        let (image, gaps) = (args.runner_image.clone(), gaps.parse().unwrap());
-        let scene = Scene { args: &args, job, spec: &spec, image: &image, facts, gaps: &gaps };
+        let seen = Seen::new(JobFile { version: 1, spec: resolve(job, &[]).unwrap() }, &args.runner_image);
+        let kept = Kept { name: "movie-42-0a1b2c3d-facts-0123456789".into(), sha256: "f".repeat(64) };
+        let (facts, gaps) = ((stage.kind != StageKind::Probe).then_some(&kept), gaps.parse().unwrap());
+        let scene = Scene { args: &args, job, seen: &seen, facts, gaps: &gaps };
         let demand = Demand { memory_mib: 512, scratch_mib: 256, deadline_seconds: 1800 };
         let number = u32::from(tasks.contains(',')) * 3;
         super::job(&scene, &Batch { id: BatchId { stage, number }, tasks: tasks.parse().unwrap(), cap: 2, demand })

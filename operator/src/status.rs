@@ -49,6 +49,12 @@ fn without_progress(status: &TranscodeJobStatus) -> TranscodeJobStatus {
     status
 }
 
+/// A status as it was read, without the times that writing adds.
+pub fn untimed(mut status: TranscodeJobStatus) -> TranscodeJobStatus {
+    status.conditions.iter_mut().for_each(|condition| condition.last_transition_time = None);
+    status
+}
+
 /// Writes a status. Conditions get the time of their last change.
 pub async fn write(
     client: &Client,

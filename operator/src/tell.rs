@@ -1,21 +1,26 @@
 //! What users are told: the status, and Events.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Resource,
     runtime::events::{Event, EventType},
 };
 use transcode_api::TranscodeJobStatus;
-use transcode_engine::{Outcome, Progress};
+use transcode_engine::{Outcome, Progress, StageId, TaskSet, observe::TaskFailure};
 
 use crate::{
     error::Error,
     known::Known,
+    operator::Shared,
     reconcile::Pass,
     status::{Publish, due, write},
 };
+
+/// Bytes of an Event's note at most: the API server takes 1,024.
+const MAX_NOTE: usize = 1000;
 
 impl Pass<'_> {
     /// Writes a status when it says something new.
@@ -26,6 +31,7 @@ impl Pass<'_> {
         wake: &mut BTreeSet<Timestamp>,
     ) -> Result<(), Error> {
         status.observed_generation = self.job.metadata.generation;
+        status.resolved = Some(known.seen.digest.clone());
         match due(&status, known.status.as_ref(), self.now) {
             Publish::Same => {}
             Publish::Later(at) => _ = wake.insert(at),
@@ -67,12 +73,35 @@ impl Pass<'_> {
         }
     }
 
-    /// Tells an Event; one that can't be told is not worth a failure.
+    /// An Event for each stage and reason, however many tasks failed.
+    pub async fn tell_failures(&self, failures: Vec<(StageId, u32, TaskFailure)>) {
+        let mut groups: BTreeMap<(StageId, &str), (TaskSet, &str)> = BTreeMap::new();
+        for (stage, task, failure) in &failures {
+            let group = groups.entry((stage.clone(), failure.failure.reason()));
+            group.or_insert_with(|| (TaskSet::default(), &failure.message)).0.insert(*task);
+        }
+        for ((stage, reason), (tasks, message)) in groups {
+            let note = match tasks.len() {
+                1 => format!("task {tasks} of {stage}: {message}"),
+                _ => format!("tasks {tasks} of {stage}, the first: {message}"),
+            };
+            self.event(EventType::Warning, reason, "Run", &note).await;
+        }
+    }
+
+    /// Tells an Event about the job.
     pub async fn event(&self, kind: EventType, reason: &str, action: &str, note: &str) {
-        let note: String = note.chars().take(1000).collect();
+        self.scope.shared.event(&self.job.object_ref(&()), kind, reason, action, note).await;
+    }
+}
+
+impl Shared {
+    /// Tells an Event; one that can't be told is not worth a failure.
+    pub async fn event(&self, about: &ObjectReference, kind: EventType, reason: &str, action: &str, note: &str) {
+        let note = note.get(..note.floor_char_boundary(MAX_NOTE)).unwrap_or_default().into();
         let event =
             Event { type_: kind, reason: reason.into(), note: Some(note), action: action.into(), secondary: None };
-        if let Err(error) = self.scope.shared.recorder.publish(&event, &self.job.object_ref(&())).await {
+        if let Err(error) = self.recorder.publish(&event, about).await {
             tracing::warn!(%error, reason, "an Event can't be written");
         }
     }

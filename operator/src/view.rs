@@ -85,6 +85,11 @@ impl JobView {
         })
     }
 
+    /// Whether a pod of it runs or ran.
+    pub fn has_run(&self) -> bool {
+        self.ready > 0 || !self.succeeded.is_empty() || !self.failed.is_empty()
+    }
+
     /// Tasks of which the Job tells no end.
     pub fn open(&self) -> TaskSet {
         let mut open = self.tasks.clone();

@@ -33,6 +33,7 @@ use crate::{
     printcolumn = r#"{"name":"Duration","type":"string","jsonPath":".status.media.duration"}"#,
     printcolumn = r#"{"name":"ETA","type":"string","jsonPath":".status.progress.eta"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name":"Source","type":"string","jsonPath":".status.source","priority":1}"#,
     printcolumn = r#"{"name":"Message","type":"string","jsonPath":".status.message","priority":1}"#
 )]
 #[serde(rename_all = "camelCase")]

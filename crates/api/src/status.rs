@@ -30,6 +30,15 @@ pub struct TranscodeJobStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub finished_at: Option<String>,
+    /// The source, without credentials.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048))]
+    pub source: Option<String>,
+    /// SHA-256 of the job as it was first seen, profiles and image included. What the operator keeps in
+    /// ConfigMaps has to agree with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub resolved: Option<String>,
     /// How the tasks are cut, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]

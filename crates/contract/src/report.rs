@@ -7,8 +7,10 @@ use crate::ExitCode;
 
 /// Size of a report at most: a pod's termination message holds 4,096 bytes in all.
 pub const MAX_REPORT: usize = 3_584;
+/// Bytes of a failure in a report; its message may need an escape for each byte.
+const MAX_FAILURE: usize = 1_500;
 /// Bytes of a message in a report.
-const MAX_MESSAGE: usize = 1_500;
+const MAX_MESSAGE: usize = 1_000;
 
 /// The report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,9 +46,11 @@ impl Report {
         Report { version: crate::VERSION, told: Told::Done(told) }
     }
 
-    /// A failure; the message is cut to what a report holds.
-    pub fn failed(failure: Failure, message: &str) -> Self {
+    /// A failure; the message and the list of missing results are cut to what a report holds.
+    pub fn failed(mut failure: Failure, message: &str) -> Self {
         let message = message.get(..message.floor_char_boundary(MAX_MESSAGE)).unwrap_or_default().into();
+        let fits = |failure: &Failure| serde_json::to_vec(failure).is_ok_and(|bytes| bytes.len() <= MAX_FAILURE);
+        while !fits(&failure) && failure.shorten() {}
         Report { version: crate::VERSION, told: Told::Failed(TaskFailure { failure, message }) }
     }
 
@@ -103,6 +107,7 @@ pub enum RunnerEvent {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use transcode_engine::TaskSet;
 
     use super::*;
 
@@ -145,6 +150,18 @@ mod tests {
         }}));
         let Summary::Probe(media) = summary else { panic!("another summary") };
         assert_eq!((media.info.audio.len(), media.audio.len()), (9, 9));
+    }
+
+    #[test]
+    fn very_many_missing_results_fit() {
+        let scattered = || (0..1000).step_by(2).collect::<TaskSet>();
+        let stage = |n| (format!("encode-rendition-of-{n}").parse().unwrap(), scattered());
+        let report = Report::failed(Failure::Missing { lost: (0..16).map(stage).collect() }, &"\"".repeat(9000));
+        let text = serde_json::to_vec(&report).unwrap();
+        assert!(text.len() <= MAX_REPORT, "{} bytes", text.len());
+        let Some(Told::Failed(told)) = Report::read(&text).map(|report| report.told) else { panic!("no failure") };
+        let Failure::Missing { lost } = told.failure else { panic!("another failure") };
+        assert!(lost.values().all(|tasks| tasks.contains(0) && tasks.contains(998)));
     }
 
     #[test]

@@ -12,8 +12,6 @@ pub struct JobFile {
     pub version: u32,
     /// The job.
     pub spec: ResolvedSpec,
-    /// What the site allows and where it keeps things.
-    pub site: Site,
 }
 
 /// What Probe and Split told: everything else follows from it. Probe itself has none.
@@ -26,14 +24,58 @@ pub struct FactsFile {
     pub facts: Facts,
 }
 
-/// What the site allows and where it keeps things; the same for every job.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+/// What the site allows and where it keeps things: arguments of the runner, never part of a file that
+/// users might write.
+#[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct Site {
     /// Folder with a folder for each Secret that a store refers to.
+    #[arg(long, value_name = "DIR")]
     pub credentials_dir: Option<String>,
-    /// Networks (CIDR) that user-given URLs may lead to although they are private.
+    /// Private network that user-given URLs may lead to.
+    #[arg(long = "allow-network", value_name = "CIDR")]
     pub allow_networks: Vec<String>,
-    /// A task without progress for so long is stuck.
+    /// Seconds without progress after which a task is stuck.
+    #[arg(long)]
     pub stall_seconds: Option<u32>,
+    /// Follow HTTPS_PROXY and its kin: the proxy resolves names, and has to refuse what must not be reached.
+    #[arg(long)]
+    pub environment_proxy: bool,
+}
+
+impl Site {
+    /// The arguments that say this.
+    pub fn arguments(&self) -> Vec<String> {
+        let credentials = self.credentials_dir.iter().map(|dir| format!("--credentials-dir={dir}"));
+        let networks = self.allow_networks.iter().map(|network| format!("--allow-network={network}"));
+        let stall = self.stall_seconds.iter().map(|seconds| format!("--stall-seconds={seconds}"));
+        let proxy = self.environment_proxy.then(|| "--environment-proxy".to_owned());
+        credentials.chain(networks).chain(stall).chain(proxy).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        site: Site,
+    }
+
+    #[test]
+    fn arguments_read_back() {
+        let site = Site {
+            credentials_dir: Some("/a b".into()),
+            allow_networks: vec!["10.0.0.0/8".into(), "fd00::/8".into()],
+            stall_seconds: Some(7),
+            environment_proxy: true,
+        };
+        for site in [site, Site::default()] {
+            let line = ["runner".to_owned()].into_iter().chain(site.arguments());
+            assert_eq!(Line::parse_from(line).site, site);
+        }
+    }
 }

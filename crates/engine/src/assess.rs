@@ -201,9 +201,9 @@ fn state(
         }
         _ => {}
     }
-    let ended = before.ended.is_some();
-    let after_end = stage.needs.contains(&Need::JobEnded);
-    match (ended, after_end, waits_for.is_empty()) {
+    let complete = matches!(before.ended, Some(Outcome::Complete { .. }));
+    let after_end = complete && stage.needs.contains(&Need::JobComplete);
+    match (before.ended.is_some(), after_end, waits_for.is_empty()) {
         (true, false, _) => StageState::Ended(StageEnd::Skipped),
         (_, _, true) => StageState::Open,
         _ => StageState::Waiting,
@@ -218,7 +218,8 @@ fn unmet(stage: &Stage, before: &Progress) -> Vec<StageId> {
         Need::Settled { stage, .. } => {
             before.stages.get(stage).is_none_or(|s| s.end().is_none()).then(|| stage.clone())
         }
-        Need::JobEnded => before.ended.is_none().then(|| stage.id.clone()),
+        Need::Ended(id) => before.stages.get(id).is_none_or(|s| s.end().is_none()).then(|| id.clone()),
+        Need::JobComplete => before.ended.is_none().then(|| stage.id.clone()),
     };
     stage.needs.iter().filter_map(unmet).collect()
 }

@@ -111,7 +111,7 @@ pub fn decide(
     let mut grant = grant;
     for stage in plan.stages.values() {
         if let Some(standing) = progress.stages.get(&stage.id) {
-            start(&mut decision, spec, stage, standing, observation, &mut grant, now);
+            start(&mut decision, stage, standing, observation, &mut grant, now);
         }
     }
     decision
@@ -126,7 +126,7 @@ fn note(decision: &mut Decision, plan: &Plan, observation: &Observation, now: Ti
         let mut news = batch.succeeded.clone();
         news.subtract(&counted);
         if !news.is_empty() {
-            note_told(decision, id, batch);
+            note_told(decision, plan, id, batch);
             let why = format!("{} of {} tasks of {id} succeeded", batch.succeeded.len(), batch.tasks.len());
             decision.act(Action::Note(RecordEntry::Done { batch: id.clone(), tasks: news }), why);
         }
@@ -137,20 +137,25 @@ fn note(decision: &mut Decision, plan: &Plan, observation: &Observation, now: Ti
     }
 }
 
-/// What a batch told of its own stage, and what Probe told of Split, which it then did as well.
-fn note_told(decision: &mut Decision, id: &BatchId, batch: &BatchState) {
-    for summary in &batch.told {
-        let (kind, own) = (summary.kind(), summary.kind() == id.stage.kind);
-        if !own && (id.stage.kind, kind) != (StageKind::Probe, StageKind::Split) {
-            continue;
-        }
-        let stage = StageId::job(kind);
+/// What a batch told of its own stage, and of others whose work it did as well.
+fn note_told(decision: &mut Decision, plan: &Plan, id: &BatchId, batch: &BatchState) {
+    let told = batch.told.iter().filter(|summary| id.stage.kind.tells().contains(&summary.kind()));
+    let mut others = BTreeMap::new();
+    for summary in told {
+        let stage = StageId::job(summary.kind());
         let why = format!("{id} told what it found");
         decision.act(Action::Note(RecordEntry::Told { stage: stage.clone(), summary: summary.clone() }), why);
-        if !own {
-            let why = format!("{id} did {stage} too");
-            decision.act(Action::Note(RecordEntry::Found { stage, tasks: TaskSet::one(0) }), why);
+        if stage != id.stage {
+            others.insert(stage, 1);
         }
+    }
+    if id.stage.kind == StageKind::Whole {
+        let before = |stage: &&Stage| stage.id.kind > StageKind::Whole && !stage.needs.contains(&Need::JobComplete);
+        others.extend(plan.stages.values().filter(before).map(|stage| (stage.id.clone(), stage.tasks)));
+    }
+    for (stage, tasks) in others {
+        let why = format!("{id} did {stage} too");
+        decision.act(Action::Note(RecordEntry::Found { stage, tasks: TaskSet::first(tasks) }), why);
     }
 }
 
@@ -284,7 +289,6 @@ fn found(stage: &Stage, ladder: &[&str], found: &BTreeMap<String, TaskSet>) -> O
 /// Starts what may run of a stage.
 fn start(
     decision: &mut Decision,
-    spec: &ResolvedSpec,
     stage: &Stage,
     standing: &StageProgress,
     observation: &Observation,
@@ -298,9 +302,6 @@ fn start(
     }
     let live = observation.live.keys().filter(|id| id.stage == stage.id && !observation.record.seen.contains(id));
     if live.count() >= MAX_OPEN {
-        return;
-    }
-    if stage.id.kind == StageKind::Cleanup && !wants_cleanup(spec, observation) {
         return;
     }
     let mut tasks = TaskSet::default();
@@ -344,11 +345,6 @@ fn demand(stage: &Stage, tasks: &TaskSet, observation: &Observation) -> Demand {
         scratch_mib: stage.demand.scratch_mib << lacked(&Failure::NoSpace),
         deadline_seconds: stage.demand.deadline_seconds << lacked(&Failure::Stuck),
     }
-}
-
-fn wants_cleanup(spec: &ResolvedSpec, observation: &Observation) -> bool {
-    let complete = matches!(&observation.record.ended, Some(Outcome::Complete { .. }));
-    complete && spec.delete_work == transcode_api::WorkDataDeletion::Success
 }
 
 /// Gives enhancements up when nothing but them is missing and their time is up.

@@ -53,7 +53,7 @@ pub fn demand(kind: StageKind, media: Option<&MediaSummary>) -> Demand {
         StageKind::Probe | StageKind::Split | StageKind::Thumbnail => BASE_MIB + decoding,
         // Reads whole segments, decodes joins.
         StageKind::Verify => 2 * BASE_MIB + decoding,
-        StageKind::Audio | StageKind::Encode | StageKind::Merge => 2 * BASE_MIB,
+        StageKind::Whole | StageKind::Audio | StageKind::Encode | StageKind::Merge => 2 * BASE_MIB,
         StageKind::Package | StageKind::Publish | StageKind::Cleanup => 2 * BASE_MIB,
     };
     // Every audio track at 512 kbit/s; a picture; the few seconds around a join.
@@ -76,6 +76,23 @@ pub fn chunk_demand(media: &MediaSummary, split: &SplitSummary, renditions: &[Re
         memory_mib: BASE_MIB + decoding_mib(media) + encoding,
         scratch_mib: 64 + SCRATCH_MARGIN * mib(renditions, frames),
         deadline_seconds: seconds.min(u64::from(u32::MAX)) as u32,
+    }
+}
+
+/// Tasks at a time inside of one that does a whole job: one more than a core's worth, so that reading and
+/// writing cost no time.
+pub const WHOLE_WORKERS: u32 = 2;
+
+/// What a task takes that does a whole job, by what its parts take.
+pub fn whole_demand(parts: impl Iterator<Item = Demand>, cpu_seconds: u64) -> Demand {
+    let (memory, scratch) = parts.fold((0, 0), |(memory, scratch): (u64, u64), part| {
+        (memory.max(part.memory_mib), scratch.max(part.scratch_mib))
+    });
+    let workers = u64::from(WHOLE_WORKERS);
+    Demand {
+        memory_mib: BASE_MIB + workers * memory,
+        scratch_mib: 64 + workers * scratch,
+        deadline_seconds: (2 * DEADLINE_FLOOR_SECONDS + DEADLINE_MARGIN * cpu_seconds).min(u64::from(u32::MAX)) as u32,
     }
 }
 

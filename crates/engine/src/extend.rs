@@ -1,15 +1,15 @@
 //! How the plan grows: `begin` knows only the spec, `extend` adds the rest once the source is known.
 
-use transcode_api::{FanOut, Format, Integrity};
+use transcode_api::{FanOut, Format, Integrity, WorkDataDeletion};
 use transcode_media::{
     ladder::{Ladder, Rendition, ladder},
     time::{MediaTime, human},
 };
 
 use crate::{
-    estimate::{chunk_demand, demand},
+    estimate::{chunk_demand, demand, estimate, whole_demand},
     facts::{Facts, MediaSummary, SplitSummary},
-    plan::{Domain, Need, PLAN_VERSION, Plan, Stage, StageId, StageKind},
+    plan::{Domain, Need, PLAN_VERSION, Plan, RetryPolicy, Stage, StageId, StageKind},
     spec::ResolvedSpec,
 };
 
@@ -35,12 +35,14 @@ pub fn begin(spec: &ResolvedSpec) -> Plan {
     plan.append(vec![
         critical(spec, None, probe.clone(), vec![], MediaTime::ZERO),
         critical(spec, None, StageId::job(StageKind::Split), vec![Need::Done(probe)], MediaTime::ZERO),
-        Stage {
+    ]);
+    if spec.delete_work == WorkDataDeletion::Success {
+        plan.append(vec![Stage {
             domain: Domain::Enhancement,
             retry: spec.enhancement,
-            ..critical(spec, None, StageId::job(StageKind::Cleanup), vec![Need::JobEnded], MediaTime::ZERO)
-        },
-    ]);
+            ..critical(spec, None, StageId::job(StageKind::Cleanup), vec![Need::JobComplete], MediaTime::ZERO)
+        }]);
+    }
     plan
 }
 
@@ -81,7 +83,21 @@ pub fn extend(spec: &ResolvedSpec, plan: &Plan, facts: &Facts) -> Result<Vec<Sta
         needs.push(Need::Settled { stage: id(StageKind::Thumbnail), within_seconds: ENHANCEMENT_PATIENCE_SECONDS });
     }
     stages.push(critical(spec, Some(media), id(StageKind::Publish), needs, small));
+    if let Some(cpu_seconds) = whole(spec, media, split) {
+        let whole = made.whole(&stages, cpu_seconds);
+        // What begins once the source is known begins when that failed.
+        let first = |stage: &&mut Stage| stage.needs.iter().all(|need| whole.needs.contains(need));
+        stages.iter_mut().filter(first).for_each(|stage| stage.needs.push(Need::Ended(whole.id.clone())));
+        stages.push(whole);
+    }
     Ok(stages)
+}
+
+/// CPU seconds of a job that is small enough to be done in one task: starting many would take longer. None
+/// for a larger one, and when the spec says how tasks are cut.
+pub fn whole(spec: &ResolvedSpec, media: &MediaSummary, split: &SplitSummary) -> Option<u64> {
+    let below = spec.whole_below_seconds.filter(|_| spec.fan_out == FanOut::Auto)?;
+    Some(estimate(spec, media, split, 1).cpu_seconds).filter(|seconds| *seconds < u64::from(below))
 }
 
 /// Which way the tasks are cut, and why.
@@ -215,6 +231,17 @@ impl<'a> Made<'a> {
             stages.push(critical(self.spec, Some(self.media), StageId::job(StageKind::Audio), needs, self.share(20)));
         }
         stages
+    }
+
+    /// All of them in one task, tried once.
+    fn whole(&self, stages: &[Stage], cpu_seconds: u64) -> Stage {
+        let needs = vec![Need::Done(StageId::job(StageKind::Probe)), Need::Done(StageId::job(StageKind::Split))];
+        Stage {
+            domain: Domain::Enhancement,
+            retry: RetryPolicy { max_attempts: 1, ..self.spec.enhancement },
+            demand: whole_demand(stages.iter().map(|stage| stage.demand), cpu_seconds),
+            ..critical(self.spec, Some(self.media), StageId::job(StageKind::Whole), needs, MediaTime::ZERO)
+        }
     }
 
     fn thumbnail(&self) -> Option<Stage> {

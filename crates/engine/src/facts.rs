@@ -224,7 +224,8 @@ impl Summary {
             }
             Summary::Publish(publish) => {
                 let mp4 = publish.outputs.iter().rposition(|(kind, _)| kind == "mp4");
-                mp4.map(|at| publish.outputs.remove(at)).is_some()
+                let at = mp4.or(publish.outputs.len().checked_sub(1));
+                at.map(|at| publish.outputs.remove(at)).is_some()
             }
             Summary::Package(_) => false,
         }

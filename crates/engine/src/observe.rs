@@ -69,6 +69,21 @@ impl Failure {
         }
     }
 
+    /// Says less and means no less: missing tasks become a range with all that lie between them, which find
+    /// their results and end; then stages are left out, to be missed later. False when nothing can be left out.
+    pub fn shorten(&mut self) -> bool {
+        let Failure::Missing { lost } = self else { return false };
+        if let Some(tasks) = lost.values_mut().max_by_key(|tasks| tasks.to_string().len()) {
+            let first = tasks.iter().next().unwrap_or(0);
+            let all: TaskSet = (first..=tasks.iter().last().unwrap_or(first)).collect();
+            if *tasks != all {
+                *tasks = all;
+                return true;
+            }
+        }
+        lost.len() > 1 && lost.pop_last().is_some()
+    }
+
     /// Whether trying again can't help.
     pub fn is_final(&self) -> bool {
         matches!(self, Failure::BadInput | Failure::BadChunk | Failure::Misconfigured | Failure::Unverified)

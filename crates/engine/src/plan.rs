@@ -5,8 +5,12 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use transcode_media::time::MediaTime;
 
+use crate::taskset::MAX_TASKS;
+
 /// Version of the plan's form. A newer engine finishes an older plan as it stands.
 pub const PLAN_VERSION: u32 = 1;
+/// Stages at most: two for each rendition, and a few.
+const MAX_STAGES: usize = 64;
 
 /// Every kind of stage; the only place where stages have names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,6 +19,8 @@ pub enum StageKind {
     Probe,
     /// Makes the chunk table and finds what is there already.
     Split,
+    /// Does all of a small job in one task; when that fails, the stages after it do it.
+    Whole,
     /// Encodes every audio track in one pass.
     Audio,
     /// Encodes chunks, of one rendition or of all.
@@ -35,9 +41,10 @@ pub enum StageKind {
 
 impl StageKind {
     /// All kinds, in the order of the graph.
-    pub const ALL: [StageKind; 10] = [
+    pub const ALL: [StageKind; 11] = [
         StageKind::Probe,
         StageKind::Split,
+        StageKind::Whole,
         StageKind::Audio,
         StageKind::Encode,
         StageKind::Thumbnail,
@@ -48,11 +55,24 @@ impl StageKind {
         StageKind::Cleanup,
     ];
 
+    /// Stages whose summaries a task of this one tells. Probe does Split's work too, Whole that of all.
+    pub fn tells(self) -> &'static [StageKind] {
+        match self {
+            StageKind::Probe => &[StageKind::Probe, StageKind::Split],
+            StageKind::Split => &[StageKind::Split],
+            StageKind::Package => &[StageKind::Package],
+            StageKind::Publish => &[StageKind::Publish],
+            StageKind::Whole => &[StageKind::Package, StageKind::Publish],
+            _ => &[],
+        }
+    }
+
     /// Lower-case name.
     pub fn name(self) -> &'static str {
         match self {
             StageKind::Probe => "probe",
             StageKind::Split => "split",
+            StageKind::Whole => "whole",
             StageKind::Audio => "audio",
             StageKind::Encode => "encode",
             StageKind::Thumbnail => "thumbnail",
@@ -141,8 +161,10 @@ pub enum Need {
         /// Patience.
         within_seconds: u32,
     },
-    /// The job ended.
-    JobEnded,
+    /// The stage ended in any way.
+    Ended(StageId),
+    /// The job is complete.
+    JobComplete,
 }
 
 /// What a failure means.
@@ -245,6 +267,12 @@ impl Plan {
             }
         }
         found
+    }
+
+    /// Whether this version can have made it; what lies in a ConfigMap may have been written by anyone.
+    pub fn is_sane(&self) -> bool {
+        let sizes = self.stages.iter().all(|(id, stage)| *id == stage.id && stage.tasks <= MAX_TASKS);
+        self.version <= PLAN_VERSION && self.stages.len() <= MAX_STAGES && sizes
     }
 
     /// Whether the plan is complete: it has been extended after Split.

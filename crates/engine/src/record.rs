@@ -168,10 +168,16 @@ const WORDS_KEPT: usize = 10;
 mod grouped {
     use std::collections::BTreeMap;
 
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
     use super::Attempts;
-    use crate::{plan::StageId, taskset::TaskSet};
+    use crate::{
+        plan::StageId,
+        taskset::{MAX_TASKS, TaskSet},
+    };
+
+    /// Tasks with failures at most that a record may name: a hostile one would fill the memory.
+    const MAX_ATTEMPTED: u32 = 20 * MAX_TASKS;
 
     type ByTask = BTreeMap<StageId, BTreeMap<u32, Attempts>>;
     type Groups = BTreeMap<StageId, Vec<(TaskSet, Attempts)>>;
@@ -193,6 +199,10 @@ mod grouped {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByTask, D::Error> {
         let groups = Groups::deserialize(deserializer)?;
+        let tasks: u64 = groups.values().flatten().map(|(tasks, _)| u64::from(tasks.len())).sum();
+        if tasks > u64::from(MAX_ATTEMPTED) {
+            return Err(de::Error::custom(format_args!("attempts of {tasks} tasks, {MAX_ATTEMPTED} at most")));
+        }
         let each = |groups: Vec<(TaskSet, Attempts)>| {
             let tasks = groups
                 .into_iter()

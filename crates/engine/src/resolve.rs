@@ -93,6 +93,7 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
         scheduling,
         critical: policy(retry.critical.as_ref(), RetryPolicy::CRITICAL),
         enhancement: policy(retry.enhancement.as_ref(), RetryPolicy::ENHANCEMENT),
+        whole_below_seconds: None,
         delete_work: merged.work_data.and_then(|w| w.delete_on).unwrap_or_default(),
     };
     if spec.renditions.as_ref().is_some_and(Vec::is_empty) && spec.audio.is_none() {

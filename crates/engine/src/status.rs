@@ -1,9 +1,12 @@
 //! Plan and progress to the status subresource: what a person and `kubectl wait` read.
 
 use jiff::{SignedDuration, Timestamp};
-use transcode_api::status::{
-    Condition, MediaStatus, OutputStatus, Phase, ProgressStatus, RenditionStatus, StageStatus, TranscodeJobStatus,
-    Usage,
+use transcode_api::{
+    Input,
+    status::{
+        Condition, MediaStatus, OutputStatus, Phase, ProgressStatus, RenditionStatus, StageStatus, TranscodeJobStatus,
+        Usage,
+    },
 };
 use transcode_media::{
     probe::{AudioStream, VideoStream},
@@ -12,7 +15,7 @@ use transcode_media::{
 
 use crate::{
     assess::{Progress, StageProgress, StageState},
-    extend::{fan_out, renditions},
+    extend::{fan_out, renditions, whole},
     facts::{Facts, MediaSummary},
     observe::{Intent, Observation, Waiting},
     plan::{Plan, StageEnd, StageKind},
@@ -39,6 +42,8 @@ pub fn status(
         message: Some(message),
         started_at: observation.record.times.values().map(|t| t.started).min().map(seconds),
         finished_at: observation.record.ended_at.map(seconds),
+        source: Some(source(spec)),
+        resolved: None,
         fan_out: fan_out_words(spec, facts),
         media: facts.media().map(media),
         progress: Some(overall(spec, plan, observation, progress, now)),
@@ -128,6 +133,19 @@ fn conditions(phase: Phase, ended: &Option<Outcome>, waiting: Option<&Waiting>, 
             common.into_iter().chain(queued).collect()
         }
     }
+}
+
+/// `s3://raw/movie.mov`; of a URL no user, password or signature.
+fn source(spec: &ResolvedSpec) -> String {
+    let Input { s3, http, file, .. } = &spec.input;
+    let s3 = s3.as_ref().map(|s3| format!("s3://{}/{}", s3.bucket, s3.key));
+    let http = || {
+        let (scheme, rest) = http.as_ref()?.url.split_once("://")?;
+        let place = rest.split(['?', '#']).next()?;
+        let (host, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+        Some(format!("{scheme}://{}{path}", host.rsplit('@').next()?))
+    };
+    s3.or_else(http).or_else(|| Some(file.as_ref()?.path.clone())).unwrap_or_default()
 }
 
 fn media(media: &MediaSummary) -> MediaStatus {
@@ -268,6 +286,9 @@ fn rendition_rows(spec: &ResolvedSpec, facts: &Facts) -> Vec<RenditionStatus> {
 pub fn fan_out_words(spec: &ResolvedSpec, facts: &Facts) -> Option<String> {
     let (media, split) = (facts.media()?, facts.split()?);
     let count = renditions(spec, media).renditions.len();
+    if let (Some(seconds), Some(below)) = (whole(spec, media, split), spec.whole_below_seconds) {
+        return Some(format!("Whole: about {seconds} s of work are fewer than {below} s, so one task does it all"));
+    }
     let (picked, why) = fan_out(spec, split, count);
     (count > 0).then(|| format!("{picked:?}: {why}"))
 }

@@ -1,15 +1,16 @@
 //! A set of task indexes, written as ranges: `0-3,7`.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{fmt, str::FromStr};
 
+use range_set_blaze::RangeSetBlaze;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A set of task indexes.
+/// A set of task indexes; takes the memory of its ranges.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TaskSet(BTreeSet<u32>);
+pub struct TaskSet(RangeSetBlaze<u32>);
 
 /// Tasks of one stage at most: what a hostile text may name.
-const LIMIT: u32 = 100_000;
+pub const MAX_TASKS: u32 = 10_000;
 
 impl TaskSet {
     /// `0..count`
@@ -19,7 +20,7 @@ impl TaskSet {
 
     /// Just one.
     pub fn one(index: u32) -> Self {
-        TaskSet([index].into())
+        TaskSet(RangeSetBlaze::from_iter([index]))
     }
 
     /// Adds an index; false if it was there.
@@ -29,12 +30,12 @@ impl TaskSet {
 
     /// Whether the index is in the set.
     pub fn contains(&self, index: u32) -> bool {
-        self.0.contains(&index)
+        self.0.contains(index)
     }
 
     /// Number of indexes.
     pub fn len(&self) -> u32 {
-        self.0.len() as u32
+        u32::try_from(self.0.len()).unwrap_or(u32::MAX)
     }
 
     /// Whether it is empty.
@@ -44,17 +45,17 @@ impl TaskSet {
 
     /// Indexes in order.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.0.iter().copied()
+        self.0.iter()
     }
 
     /// Adds all of another set.
     pub fn union(&mut self, other: &TaskSet) {
-        self.0.extend(&other.0);
+        self.0 |= &other.0;
     }
 
     /// Takes all of another set away.
     pub fn subtract(&mut self, other: &TaskSet) {
-        self.0.retain(|i| !other.0.contains(i));
+        self.0 = &self.0 - &other.0;
     }
 }
 
@@ -66,13 +67,9 @@ impl FromIterator<u32> for TaskSet {
 
 impl fmt::Display for TaskSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rest = self.0.iter().copied().peekable();
         let mut separator = "";
-        while let Some(first) = rest.next() {
-            let mut last = first;
-            while rest.next_if_eq(&(last + 1)).is_some() {
-                last += 1;
-            }
+        for range in self.0.ranges() {
+            let (first, last) = range.into_inner();
             match last - first {
                 0 => write!(f, "{separator}{first}")?,
                 _ => write!(f, "{separator}{first}-{last}")?,
@@ -85,7 +82,7 @@ impl fmt::Display for TaskSet {
 
 /// A text that names no task set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a set of tasks such as `0-3,7` with indexes below {LIMIT}")]
+#[error("`{0}` is not a set of tasks such as `0-3,7` with indexes below {MAX_TASKS}")]
 pub struct NoTaskSet(String);
 
 impl FromStr for TaskSet {
@@ -93,11 +90,11 @@ impl FromStr for TaskSet {
 
     fn from_str(text: &str) -> Result<Self, NoTaskSet> {
         let wrong = || NoTaskSet(text.chars().take(80).collect());
-        let index = |t: &str| t.parse::<u32>().ok().filter(|i| *i < LIMIT).ok_or_else(wrong);
+        let index = |t: &str| t.parse::<u32>().ok().filter(|i| *i < MAX_TASKS).ok_or_else(wrong);
         let mut set = TaskSet::default();
         for part in text.split(',').filter(|p| !p.is_empty()) {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
-            set.0.extend(index(first)?..=index(last)?);
+            set.0.ranges_insert(index(first)?..=index(last)?);
         }
         Ok(set)
     }

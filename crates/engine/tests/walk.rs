@@ -142,6 +142,40 @@ fn permissive_mode_goes_on_with_a_gap() {
 }
 
 #[test]
+fn a_small_job_is_done_in_one_task() {
+    let mut job = Memory::small(json!({"thumbnail": {}}), 3);
+    assert_eq!(job.run_to_end(&mut |_, _, _| None), published());
+    let ran: Vec<_> = job.runs.keys().map(|(stage, _)| stage.to_string()).collect();
+    assert_eq!(ran, ["probe", "split", "whole", "cleanup"]);
+    let progress = assess(&job.plan, &job.observation);
+    let status = status(&job.spec, &job.plan, &job.observation, &progress, job.now);
+    assert!(status.stages.iter().all(|row| row.state == "Done" && row.done == row.total), "{:?}", status.stages);
+    assert!(status.fan_out.unwrap().starts_with("Whole: ") && status.warnings.is_empty());
+    assert_eq!((status.outputs.len(), status.progress.unwrap().renditions.as_str()), (1, "2/2"));
+}
+
+#[test]
+fn a_small_job_that_fails_in_one_task_is_done_in_many() {
+    for failure in [Failure::Transient, Failure::OutOfMemory, Failure::BadInput] {
+        let mut job = Memory::small(json!({"thumbnail": {}}), 3);
+        let end = job.run_to_end(&mut |stage, _, _| (stage.kind == StageKind::Whole).then(|| failure.clone()));
+        assert_eq!(end, published());
+        let encoded = job.runs.iter().filter(|((stage, _), _)| stage.kind == StageKind::Encode);
+        assert_eq!(encoded.count(), 3);
+        let progress = assess(&job.plan, &job.observation);
+        let warnings = status(&job.spec, &job.plan, &job.observation, &progress, job.now).warnings;
+        assert_eq!(warnings.iter().map(|w| (&*w.stage, w.attempts)).collect::<Vec<_>>(), [("whole", 1)]);
+    }
+}
+
+#[test]
+fn who_says_how_tasks_are_cut_gets_many() {
+    let mut job = Memory::small(json!({"video": {"fanOut": "ChunkRendition"}}), 3);
+    assert_eq!(job.run_to_end(&mut |_, _, _| None), published());
+    assert!(!job.runs.keys().any(|(stage, _)| stage.kind == StageKind::Whole));
+}
+
+#[test]
 fn missing_results_are_made_again() {
     let mut job = Memory::new(json!({}), 3);
     let mut told = false;
@@ -217,10 +251,12 @@ proptest! {
     fn random_faults_always_come_to_an_end(
         chunks in 1_u32..6,
         fan_out in prop::sample::select(vec!["Auto", "Chunk", "ChunkRendition"]),
+        small in any::<bool>(),
         faults in prop::collection::vec((0_u8..100, 0_usize..4), 0..400),
         crashes in prop::collection::btree_set(0_usize..60, 0..3),
     ) {
-        let mut job = Memory::new(json!({"video": {"fanOut": fan_out}, "thumbnail": {}}), chunks);
+        let options = json!({"video": {"fanOut": fan_out}, "thumbnail": {}});
+        let mut job = if small { Memory::small(options, chunks) } else { Memory::new(options, chunks) };
         let mut dice = faults.into_iter();
         let (mut lives, mut reported) = (BTreeMap::new(), 0);
         for pass in 0..3000 {

@@ -18,7 +18,7 @@ use tokio::{
     sync::mpsc,
 };
 use tokio_util::sync::CancellationToken;
-use transcode_contract::{Report, RunnerEvent};
+use transcode_contract::{Report, RunnerEvent, Site};
 use transcode_engine::{BatchId, Failure, Summary, TaskSet, observe::TaskFailure};
 
 /// How long a runner may take to stop its children and remove partial files.
@@ -43,6 +43,8 @@ pub struct Task {
     pub scratch: PathBuf,
     /// Where its log goes.
     pub log: PathBuf,
+    /// What the site allows.
+    pub site: Site,
 }
 
 /// How a task ended.
@@ -100,6 +102,7 @@ fn spawn(runner: &Path, task: &Task) -> std::io::Result<Child> {
         .arg(&task.scratch)
         .arg("--report")
         .arg(report_path(task))
+        .args(task.site.arguments())
         // The runner stops when this pipe closes: it does not outlive a driver that was killed.
         .arg("--watch-stdin")
         .stdin(Stdio::piped())

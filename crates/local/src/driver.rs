@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use transcode_api::TranscodeJobStatus;
 use transcode_contract::{RunnerEvent, Site};
-use transcode_engine::{Action, BatchId, Outcome, Progress, ResolvedSpec, bundle::Bundle, observe::TaskFailure};
+use transcode_engine::{Action, BatchId, Facts, Outcome, Progress, ResolvedSpec, bundle::Bundle, observe::TaskFailure};
 
 use crate::run::Run;
 
@@ -23,6 +23,8 @@ pub struct LocalEngine {
     pub work_dir: PathBuf,
     /// What the site allows.
     pub site: Site,
+    /// What is known of the source already: Probe and Split don't run again.
+    pub facts: Facts,
 }
 
 /// How far to go.

@@ -15,7 +15,7 @@ pub struct Queue {
 /// finishes a rendition goes before further chunks, so that work data does not pile up.
 fn rank(kind: StageKind) -> u8 {
     match kind {
-        StageKind::Probe | StageKind::Split | StageKind::Publish => 0,
+        StageKind::Probe | StageKind::Split | StageKind::Whole | StageKind::Publish => 0,
         StageKind::Audio => 1,
         StageKind::Merge | StageKind::Package | StageKind::Verify => 2,
         StageKind::Thumbnail => 3,

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use transcode_api::TranscodeJobStatus;
 use transcode_contract::{FactsFile, JobFile, RunnerEvent, VERSION};
 use transcode_engine::{
-    Action, Batch, BatchId, BatchState, Decision, Failure, Grant, Observation, Outcome, Plan, Progress, ResolvedSpec,
-    Summary, TaskSet, assess, begin, bundle::Bundle, decide, observe::TaskFailure, status,
+    Action, Batch, BatchId, BatchState, Decision, Failure, Grant, Observation, Outcome, Plan, Progress, RecordEntry,
+    ResolvedSpec, Summary, TaskSet, assess, begin, bundle::Bundle, decide, observe::TaskFailure, status,
 };
 
 use crate::{
@@ -50,11 +50,16 @@ impl<'a> Run<'a> {
         stop: CancellationToken,
     ) -> Self {
         let (progress_sender, progress) = mpsc::channel(256);
+        let mut observation = Observation::default();
+        for (stage, summary) in &engine.facts.0 {
+            observation.record.note(RecordEntry::Told { stage: stage.clone(), summary: summary.clone() });
+            observation.record.note(RecordEntry::Found { stage: stage.clone(), tasks: TaskSet::one(0) });
+        }
         Run {
             engine,
             spec,
             plan: begin(spec),
-            observation: Observation::default(),
+            observation,
             queue: Queue::default(),
             running: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -144,7 +149,7 @@ impl<'a> Run<'a> {
     }
 
     async fn start(&mut self, batch: Batch) -> Result<(), Error> {
-        let job = JobFile { version: VERSION, spec: self.spec.clone(), site: self.engine.site.clone() };
+        let job = JobFile { version: VERSION, spec: self.spec.clone() };
         write_atomic(&self.file("job"), &serde_json::to_vec(&job).unwrap_or_default()).await?;
         let facts = FactsFile { version: VERSION, facts: self.observation.record.facts.of_source() };
         write_atomic(&self.file("facts"), &serde_json::to_vec(&facts).unwrap_or_default()).await?;
@@ -196,6 +201,7 @@ impl<'a> Run<'a> {
                 batch: batch.clone(),
                 index,
                 attempt,
+                site: self.engine.site.clone(),
             };
             let stop = CancellationToken::new();
             let (runner, sender, token) = (self.engine.runner.clone(), self.progress_sender.clone(), stop.clone());

@@ -23,6 +23,10 @@ pub struct GuardPolicy {
     pub allow: Vec<IpNet>,
     /// Ports that HTTP sources may use; empty allows any. In networks that are allowed every port is.
     pub ports: Vec<u16>,
+    /// Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are followed. The proxy then resolves names, and has
+    /// to refuse what must not be reached; literal addresses, ports, the proxy's own name and what `NO_PROXY`
+    /// exempts are checked here all the same.
+    pub environment_proxy: bool,
     /// Nothing but `allow` is allowed, public addresses neither.
     pub(crate) confined: bool,
 }
@@ -30,7 +34,7 @@ pub struct GuardPolicy {
 impl Default for GuardPolicy {
     /// Public addresses, and the ports 80, 443, 8080 and 8443.
     fn default() -> Self {
-        Self { allow: Vec::new(), ports: vec![80, 443, 8080, 8443], confined: false }
+        Self { allow: Vec::new(), ports: vec![80, 443, 8080, 8443], environment_proxy: false, confined: false }
     }
 }
 

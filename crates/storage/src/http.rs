@@ -33,13 +33,10 @@ pub struct HttpLimits {
     pub retry_delay: Duration,
     /// Redirects of one request.
     pub max_redirects: u32,
-    /// Whether `HTTP_PROXY` and the like are followed. The proxy then resolves names, and has to
-    /// refuse what must not be reached; the guard still checks literal addresses and ports.
-    pub environment_proxy: bool,
 }
 
 impl Default for HttpLimits {
-    /// 5 TiB, 10 s, 30 s, 8 tries from 250 ms on, 5 redirects, no proxy.
+    /// 5 TiB, 10 s, 30 s, 8 tries from 250 ms on, 5 redirects.
     fn default() -> Self {
         Self {
             max_size: 5 << 40,
@@ -48,7 +45,6 @@ impl Default for HttpLimits {
             attempts: 8,
             retry_delay: Duration::from_millis(250),
             max_redirects: 5,
-            environment_proxy: false,
         }
     }
 }
@@ -102,9 +98,10 @@ fn client(url: &Url, policy: &GuardPolicy, limits: &HttpLimits) -> Result<Client
         .user_agent(concat!("transcode-operator/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .referer(false)
-        .connect_timeout(limits.connect_timeout);
-    if !limits.environment_proxy {
-        builder = builder.no_proxy().dns_resolver(Arc::new(GuardedDns(policy.clone())));
+        .connect_timeout(limits.connect_timeout)
+        .dns_resolver(Arc::new(GuardedDns(policy.clone())));
+    if !policy.environment_proxy {
+        builder = builder.no_proxy();
     }
     builder.build().map_err(|why| StoreError::misconfigured(redact(url), chain(&why)))
 }

@@ -12,6 +12,7 @@ pub mod split;
 pub mod thumbnail;
 pub mod tracks;
 pub mod verify;
+pub mod whole;
 
 use transcode_engine::{StageId, StageKind, Summary};
 
@@ -19,7 +20,7 @@ use crate::{context::Context, error::TaskError, fault};
 
 /// Runs the task; some tell a summary. Probe does Split's work too: a process less to start.
 pub async fn run(context: &Context) -> Result<Vec<Summary>, TaskError> {
-    let mut told: Vec<Summary> = one(context).await?.into_iter().collect();
+    let mut told = one(context).await?;
     if let [media @ Summary::Probe(_)] = told.as_slice() {
         let mut next = context.clone();
         next.task.facts.0.insert(context.task.stage.clone(), media.clone());
@@ -29,7 +30,7 @@ pub async fn run(context: &Context) -> Result<Vec<Summary>, TaskError> {
     Ok(told)
 }
 
-async fn one(context: &Context) -> Result<Option<Summary>, TaskError> {
+async fn one(context: &Context) -> Result<Vec<Summary>, TaskError> {
     if let Some(fault) = fault::asked(context) {
         fault::happen(fault).await?;
     }
@@ -40,17 +41,18 @@ async fn one(context: &Context) -> Result<Option<Summary>, TaskError> {
     result
 }
 
-async fn by_kind(context: &Context) -> Result<Option<Summary>, TaskError> {
+async fn by_kind(context: &Context) -> Result<Vec<Summary>, TaskError> {
     match context.task.stage.kind {
-        StageKind::Probe => probe::run(context).await.map(Some),
-        StageKind::Split => split::run(context).await.map(Some),
-        StageKind::Encode => encode::run(context).await.map(|()| None),
-        StageKind::Audio => audio::run(context).await.map(|()| None),
-        StageKind::Thumbnail => thumbnail::run(context).await.map(|()| None),
-        StageKind::Merge => merge::run(context).await.map(|()| None),
-        StageKind::Package => package::run(context).await.map(Some),
-        StageKind::Verify => verify::run(context).await.map(|()| None),
-        StageKind::Publish => publish::run(context).await.map(Some),
-        StageKind::Cleanup => cleanup::run(context).await.map(|()| None),
+        StageKind::Probe => Ok(vec![probe::run(context).await?]),
+        StageKind::Split => Ok(vec![split::run(context).await?]),
+        StageKind::Whole => whole::run(context).await,
+        StageKind::Encode => encode::run(context).await.map(|()| vec![]),
+        StageKind::Audio => audio::run(context).await.map(|()| vec![]),
+        StageKind::Thumbnail => thumbnail::run(context).await.map(|()| vec![]),
+        StageKind::Merge => merge::run(context).await.map(|()| vec![]),
+        StageKind::Package => Ok(vec![package::run(context).await?]),
+        StageKind::Verify => verify::run(context).await.map(|()| vec![]),
+        StageKind::Publish => Ok(vec![publish::run(context).await?]),
+        StageKind::Cleanup => cleanup::run(context).await.map(|()| vec![]),
     }
 }

@@ -12,10 +12,15 @@ use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
-    Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
+    Builder, Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient,
+    StalledStreamProtectionConfig,
 };
 use aws_sdk_s3::{Client, Config};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::{
+    Connector,
+    proxy::ProxyConfig,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
 use transcode_api::{Addressing, S3Store as S3Spec};
 use url::{Host, Url};
 
@@ -50,14 +55,27 @@ pub(super) fn client(uri: &str, spec: &S3Spec, credentials: Option<&Path>, guard
         None => spec.endpoint.is_some(),
     };
     config = config.force_path_style(path_style);
+    // The provider's own endpoints are no user's: inside its network their addresses are private ones.
+    let resolver = spec.endpoint.as_ref().map(|_| GuardedDns(guard.clone()));
     if let Some(endpoint) = &spec.endpoint {
         let url = endpoint_url(uri, endpoint, path_style, guard)?;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .build_with_resolver(GuardedDns(guard.clone()));
-        config = config.endpoint_url(url.as_str().trim_end_matches('/')).http_client(http);
+        config = config.endpoint_url(url.as_str().trim_end_matches('/'));
     }
-    Ok(Client::from_conf(config.build()))
+    Ok(Client::from_conf(config.http_client(http(guard.environment_proxy, resolver)).build()))
+}
+
+/// Connections, with the guard where names become addresses.
+fn http(environment_proxy: bool, resolver: Option<GuardedDns>) -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_with_connector_fn(move |settings, _| {
+        let proxy = if environment_proxy { ProxyConfig::from_env() } else { ProxyConfig::disabled() };
+        let mut connector = Connector::builder().proxy_config(proxy);
+        connector.set_connector_settings(settings.cloned());
+        let connector = connector.tls_provider(Provider::Rustls(CryptoMode::AwsLc));
+        match &resolver {
+            Some(resolver) => connector.build_with_resolver(resolver.clone()),
+            None => connector.build(),
+        }
+    })
 }
 
 fn endpoint_url(uri: &str, endpoint: &str, path_style: bool, guard: &GuardPolicy) -> Result<Url> {
