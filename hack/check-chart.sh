@@ -135,7 +135,7 @@ for values in "$chart"/ci/*-values.yaml; do
 	if grep -qE '^kind: ClusterRole' "$folder/$name.yaml"; then fail "$name: a ClusterRole in spite of watchNamespaces"; fi
 done
 while IFS= read -r flag; do
-	grep -qE -- "^ +- \"?--$flag=" "$folder/everything.yaml" || fail "no value gives the operator --$flag"
+	grep -qE -- "^ +- \"?--$flag(=|\"?$)" "$folder/everything.yaml" || fail "no value gives the operator --$flag"
 done < <(flags)
 
 refused replcas --set operator.replcas=2

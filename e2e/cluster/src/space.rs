@@ -16,7 +16,7 @@ use kube::{
     api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
-use transcode_api::{TranscodeJob, TranscodeJobStatus, status::Phase};
+use transcode_api::{FanOut, TranscodeJob, TranscodeJobStatus, status::Phase};
 use transcode_storage::{S3Store, Store};
 
 use crate::{Site, wait::until};
@@ -106,7 +106,7 @@ impl Space {
         self.job_of(name, &input, formats, rest)
     }
 
-    /// A job from any input.
+    /// A job from any input. One that does not say how its tasks are cut gets many.
     pub fn job_of(&self, name: &str, input: &str, formats: &str, rest: &str) -> Result<TranscodeJob> {
         let (endpoint, bucket, space) = (&self.site.endpoint, &self.site.bucket, &self.name);
         let yaml = format!(
@@ -116,7 +116,11 @@ impl Space {
              outputs: [{{name: main, s3: {{store: s3, bucket: {bucket}, prefix: {space}/{name}}}, formats: {formats}}}]\n\
              {rest}\n"
         );
-        serde_saphyr::from_str(&yaml).with_context(|| yaml)
+        let mut job: TranscodeJob = serde_saphyr::from_str(&yaml).with_context(|| yaml)?;
+        // The clips are small; many pods are what most tests are about.
+        let options = job.spec.options.get_or_insert_default();
+        options.video.get_or_insert_default().fan_out.get_or_insert(FanOut::ChunkRendition);
+        Ok(job)
     }
 
     /// Creates a job.

@@ -85,6 +85,22 @@ async fn a_failed_thumbnail_is_a_warning() -> Result<()> {
     space.end().await
 }
 
+/// The one pod gives up, and pods for each stage find what it did; they fail the thumbnail softly, as ever.
+#[tokio::test]
+async fn what_fails_in_one_pod_is_done_in_many() -> Result<()> {
+    let space = Space::new("whole-fails").await?;
+    let source = recipe::source(TABLE.iter().find(|row| row.name == "closed_gop").context("no row")?)?;
+    space.upload(&source, "source").await?;
+    let rest = "  options: {thumbnail: {at: 2s}, renditions: [{name: low, box: {width: 160, height: 160}}], video: {fanOut: Auto, encode: {h264: {preset: ultrafast}}}}\n  retry: {enhancement: {maxAttempts: 1}}";
+    space.create(&space.job("soft-failure", "source", "[hls]", rest)?).await?;
+    let status = space.ends("soft-failure", Phase::Succeeded).await?;
+    let warned: Vec<_> = status.warnings.iter().map(|warning| warning.stage.as_str()).collect();
+    ensure!(warned == ["whole", "thumbnail"], "{:?}", status.warnings);
+    ensure!(status.warnings[0].message.starts_with("thumbnail: "), "{:?}", status.warnings);
+    ensure!(status.outputs.iter().any(|output| output.kind == "hls"), "{:?}", status.outputs);
+    space.end().await
+}
+
 #[tokio::test]
 async fn failures_are_events_too() -> Result<()> {
     let space = Space::new("events").await?;

@@ -6,15 +6,15 @@ use anyhow::{Context, Result, ensure};
 use e2e_cluster::{Space, wait::until_with};
 use e2e_media::{proof::prove_published, recipe, row::Row, sources::TABLE, web::Web};
 use kube::api::{DynamicObject, PostParams};
-use transcode_api::{ClusterTranscodeProfile, TranscodeJob, TranscodeProfile, status::Phase};
+use transcode_api::{ClusterTranscodeProfile, FanOut, TranscodeJob, TranscodeProfile, status::Phase};
 
 fn row(name: &str) -> Result<&'static Row> {
     TABLE.iter().find(|row| row.name == name).with_context(|| format!("there is no row {name}"))
 }
 
 /// Publishes a row of the table on the cluster and measures every frame and sample of it.
-async fn proved(name: &'static str) -> Result<Space> {
-    let space = Space::new(name).await?;
+async fn proved(test: &str, name: &'static str, fan_out: Option<FanOut>) -> Result<Space> {
+    let space = Space::new(test).await?;
     let folder = tempfile::tempdir()?;
     let (runtime, row) = (tokio::runtime::Handle::current(), row(name)?);
     let (shared, root) = (&space, folder.path().to_path_buf());
@@ -24,7 +24,10 @@ async fn proved(name: &'static str) -> Result<Space> {
                 shared.upload(source, "source").await?;
                 // The proofs read where chunks join from the work data.
                 let rest = format!("  options: {}\n  workData: {{deleteOn: Never}}", row.options);
-                let job = shared.job("e2e", "source", row.formats, &rest)?;
+                let mut job = shared.job("e2e", "source", row.formats, &rest)?;
+                if let Some(video) = job.spec.options.as_mut().and_then(|options| options.video.as_mut()) {
+                    video.fan_out = fan_out.or(video.fan_out);
+                }
                 shared.create(&job).await?;
                 let status = shared.ends("e2e", Phase::Succeeded).await?;
                 ensure!(status.outputs.iter().any(|output| output.kind == "hls"), "no HLS in {:?}", status.outputs);
@@ -38,13 +41,27 @@ async fn proved(name: &'static str) -> Result<Space> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_for_each_chunk_and_rendition() -> Result<()> {
-    let space = proved("closed_gop").await?;
+    let space = proved("closed_gop", "closed_gop", None).await?;
+    space.end().await
+}
+
+/// The very same output, from three Jobs: Probe, everything, and nothing to clean up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_small_job_in_one_pod() -> Result<()> {
+    let space = proved("whole", "closed_gop", Some(FanOut::Auto)).await?;
+    let status = space.ends("e2e", Phase::Succeeded).await?;
+    ensure!(status.fan_out.as_deref().is_some_and(|words| words.starts_with("Whole:")), "{:?}", status.fan_out);
+    ensure!(status.stages.iter().all(|stage| stage.done == stage.total), "{:?}", status.stages);
+    let ran: Vec<_> =
+        status.stages.iter().filter(|stage| stage.started_at.is_some()).map(|stage| &*stage.name).collect();
+    ensure!(ran == ["probe", "whole"], "{ran:?}");
+    ensure!(status.warnings.is_empty(), "{:?}", status.warnings);
     space.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pod_for_each_chunk() -> Result<()> {
-    let space = proved("open_gop").await?;
+    let space = proved("open_gop", "open_gop", None).await?;
     let status = space.ends("e2e", Phase::Succeeded).await?;
     ensure!(status.fan_out.as_deref().is_some_and(|words| words.starts_with("Chunk:")), "{:?}", status.fan_out);
     let encode = status.stages.iter().find(|stage| stage.name == "encode").context("no stage encode")?;

@@ -1,8 +1,13 @@
 //! Who may create TranscodeJobs gets nothing more by it.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use e2e_cluster::{Space, wait::until_any};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::{
+    ResourceExt,
+    api::{DeleteParams, ListParams, PostParams},
+};
+use serde_json::json;
 use transcode_api::{TranscodeJobStatus, status::Phase};
 
 #[tokio::test]
@@ -50,6 +55,34 @@ fn checked(pod: &Pod) -> Result<()> {
         ensure!(context.allow_privilege_escalation == Some(false), "it may gain privileges");
     }
     Ok(())
+}
+
+/// Who may write ConfigMaps chooses neither the image of runners nor what they do.
+#[tokio::test]
+async fn a_forged_config_map_is_not_followed() -> Result<()> {
+    let space = Space::new("forged").await?;
+    space.create(&space.job("film", "nothing", "[hls]", "  suspend: true")?).await?;
+    space.until("film", |status| status.phase == Some(Phase::Suspended)).await?;
+    let maps = space.api::<ConfigMap>();
+    let all = maps.list(&ListParams::default()).await?.items;
+    let mut forged = all.into_iter().find(|map| map.name_any().ends_with("-job")).context("no ConfigMap of the job")?;
+    maps.delete(&forged.name_any(), &DeleteParams::default()).await?;
+    let data = forged.data.get_or_insert_default();
+    data.insert("image".into(), "registry.example/evil:1".into());
+    data.entry("job.json".into()).and_modify(|text| *text = text.replace("/nothing", "/another"));
+    (forged.metadata.resource_version, forged.metadata.uid) = (None, None);
+    maps.create(&PostParams::default(), &forged).await?;
+    space.change("film", json!({"suspend": false})).await?;
+    let pod = until_any(&space.api::<Pod>(), JOBS, |_| true).await?;
+    let images: Vec<_> = pod.spec.iter().flat_map(|spec| &spec.containers).map(|c| c.image.clone()).collect();
+    ensure!(images.iter().flatten().all(|image| !image.contains("evil")), "{images:?}");
+    let status = space.ends("film", Phase::Failed).await?;
+    ensure!(
+        status.message.as_deref().is_some_and(|words| words.contains("somebody changed it")),
+        "{:?}",
+        status.message
+    );
+    space.end().await
 }
 
 /// An address inside the cluster that the operator does not allow is not reached by naming it.
