@@ -53,7 +53,8 @@ find_binaries() {
 	"$root/e2e/tools/install.sh" "${binaries[@]}" 2>"$state/log/tools.log" || fail tools "the binaries are not all there"
 	mkdir -p "$bin"
 	for binary in "${binaries[@]}"; do
-		ln -sfn "$("$root/e2e/tools/install.sh" --path "$binary")" "$bin/$binary"
+		# The very file: on PATH this folder itself may be the first to have it.
+		ln -sfn "$(realpath "$("$root/e2e/tools/install.sh" --path "$binary")")" "$bin/$binary"
 	done
 }
 

@@ -35,6 +35,8 @@ if [ -z "${E2E_KUBECONFIG:-}" ]; then
 	cluster up
 	cluster images
 	eval "$(cluster env)"
+	# People start it again in a shell that has its environment.
+	cluster up >/dev/null
 	install_operator
 	export E2E_KUBECONFIG=$KUBECONFIG E2E_S3_BUCKET=media E2E_CLUSTER=$PWD/e2e/cluster/cluster.sh
 	export E2E_S3_ENDPOINT=$TRANSCODE_CLUSTER_S3 E2E_S3_CREDENTIALS=$TRANSCODE_CLUSTER_S3_CREDENTIALS

@@ -4,12 +4,13 @@
 //! main.rs     arguments, signals, report, exit code      error.rs    failures and their words
 //! context.rs  the task with its store and its layout     process.rs  the only place that spawns
 //! source.rs   the source behind the loopback server      fault.rs    faults that tests ask for
-//! tasks/      one module for each kind of stage
+//! log.rs      standard error, and its end in work data   tasks/      one module for each kind of stage
 //! ```
 
 mod context;
 mod error;
 mod fault;
+mod log;
 mod process;
 mod source;
 mod tasks;
@@ -31,6 +32,7 @@ use transcode_engine::{Failure, StageId, Summary, TaskSet};
 use crate::{
     context::{Context, Erase, Task},
     error::TaskError,
+    log::Log,
 };
 
 /// Runs one task of a transcoding job.
@@ -76,6 +78,9 @@ struct Args {
     /// Where the report goes.
     #[arg(long, default_value = "/dev/termination-log")]
     report: PathBuf,
+    /// Keep the end of the log in work data when the task fails: the pod goes.
+    #[arg(long)]
+    keep_log: bool,
     /// Stop when standard input closes: the driver is gone.
     #[arg(long)]
     watch_stdin: bool,
@@ -85,15 +90,17 @@ struct Args {
 
 #[tokio::main]
 async fn main() -> Status {
+    let log = Log::default();
+    let writer = log.clone();
     tracing_subscriber::fmt()
         .json()
-        .with_writer(std::io::stderr)
+        .with_writer(move || writer.clone())
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("TRANSCODE_LOG").unwrap_or_else(|_| "info".into()))
         .init();
     let args = Args::parse();
     let stop = CancellationToken::new();
     tokio::spawn(watch_signals(args.watch_stdin, stop.clone()));
-    let result = run(&args, &stop).await;
+    let result = run(&args, &log, &stop).await;
     let _ = tokio::fs::remove_dir_all(&args.scratch).await;
     let (report, code) = match result {
         Ok(told) => (Report::done(told), ExitCode::Done),
@@ -119,12 +126,12 @@ fn write_report(args: &Args, report: &Report) -> std::io::Result<()> {
     std::fs::write(&args.report, serde_json::to_vec(report)?)
 }
 
-async fn run(args: &Args, stop: &CancellationToken) -> Result<Vec<Summary>, TaskError> {
+async fn run(args: &Args, log: &Log, stop: &CancellationToken) -> Result<Vec<Summary>, TaskError> {
     std::fs::create_dir_all(&args.scratch).map_err(|e| TaskError::scratch(&args.scratch, &e))?;
     let context = Context::new(task(args)?, args.scratch.clone())?;
     let begun = Instant::now();
     // Whatever is dropped first: its children are killed with it.
-    tokio::select! {
+    let mut result = tokio::select! {
         result = tasks::run(&context) => result,
         // Whoever stops a task that is over its time does it for that.
         () = stop.cancelled() => Err(match args.deadline_seconds {
@@ -132,7 +139,14 @@ async fn run(args: &Args, stop: &CancellationToken) -> Result<Vec<Summary>, Task
             _ => TaskError::terminated(),
         }),
         error = deadline(args.deadline_seconds) => Err(error),
+    };
+    if let Err(error) = &mut result
+        && args.keep_log
+        && !stop.is_cancelled()
+    {
+        log.keep(&context, error).await;
     }
+    result
 }
 
 /// What the command line and its files ask for.

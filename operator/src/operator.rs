@@ -9,10 +9,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{
-    FutureExt, Stream, StreamExt, TryStreamExt,
-    future::{BoxFuture, Shared as Shareable},
-};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::{batch::v1::Job, core::v1::PodTemplateSpec};
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -224,22 +221,33 @@ impl Scope {
     }
 }
 
-/// Completes for everyone who waits, once. A store's own wait wakes only the last one that waits.
-type Ready = Shareable<BoxFuture<'static, ()>>;
+/// Whether TranscodeJobs and Jobs were all shown once. A store's own wait wakes only the last one that waits.
+#[derive(Clone, Default)]
+struct Ready {
+    transcode_jobs: CancellationToken,
+    jobs: CancellationToken,
+}
+
+impl Ready {
+    async fn wait(&self) {
+        tokio::join!(self.transcode_jobs.cancelled(), self.jobs.cancelled());
+    }
+}
 
 /// Watches a namespace, or all, until `stop`.
 pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: CancellationToken) {
     let client = shared.client.clone();
     let (transcode_jobs, own_writer) = reflector::store();
     let (jobs, job_writer) = reflector::store();
-    let known = shared.clone();
+    let (known, ready) = (shared.clone(), Ready::default());
+    let (own_shown, jobs_shown) = (ready.transcode_jobs.clone(), ready.jobs.clone());
     let own = readable(api::<DeserializeGuard<TranscodeJob>>(&client, namespace), &shared)
         .modify(|job| job.managed_fields_mut().clear())
         .reflect(own_writer)
-        .inspect_ok(move |event| {
-            if let watcher::Event::Delete(job) = event {
-                known.forget(&job.uid().unwrap_or_default());
-            }
+        .inspect_ok(move |event| match event {
+            watcher::Event::Delete(job) => known.forget(&job.uid().unwrap_or_default()),
+            watcher::Event::InitDone => own_shown.cancel(),
+            _ => {}
         })
         .applied_objects()
         // A status that was written is no news.
@@ -248,8 +256,12 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: Cancellatio
         .default_backoff()
         .modify(trim)
         .reflect(job_writer)
+        .inspect_ok(move |event| {
+            if matches!(event, watcher::Event::InitDone) {
+                jobs_shown.cancel();
+            }
+        })
         .touched_objects();
-    let ready = ready(&shared, transcode_jobs.clone(), jobs.clone(), namespace.unwrap_or("all namespaces"));
     let scope = Arc::new(Scope {
         shared: shared.clone(),
         transcode_jobs: transcode_jobs.clone(),
@@ -273,7 +285,7 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: Cancellatio
         .graceful_shutdown_on(stop.clone().cancelled_owned())
         .run(
             |job, scope: Arc<Scope>| async move {
-                scope.ready.clone().await;
+                scope.ready.wait().await;
                 scope.shared.metrics.timed(pass(job, scope.clone())).await
             },
             failed,
@@ -285,22 +297,17 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: Cancellatio
         tokio::time::sleep(SHUTDOWN).await;
     };
     // Whether or not there is a job to look at, the process is ready when the watches are.
-    let _ready = tokio::spawn(ready);
+    let told = async {
+        ready.wait().await;
+        tracing::info!(watched = namespace.unwrap_or("all namespaces"), "watches are ready");
+        shared.metrics.ready();
+        std::future::pending::<()>().await;
+    };
     tokio::select! {
+        () = told => {}
         () = passes => {}
         () = late => tracing::warn!("passes did not end within {SHUTDOWN:?}; they are done again"),
     }
-}
-
-fn ready(shared: &Arc<Shared>, transcode_jobs: Store<TranscodeJob>, jobs: Store<Job>, watched: &str) -> Ready {
-    let (shared, watched) = (shared.clone(), watched.to_owned());
-    let ready = async move {
-        // An error says that the watch ended; then so does everything else.
-        let _ = tokio::join!(transcode_jobs.wait_until_ready(), jobs.wait_until_ready());
-        tracing::info!(%watched, "watches are ready");
-        shared.metrics.ready();
-    };
-    ready.boxed().shared()
 }
 
 /// A pass, whatever becomes of it: a defect that one job meets must not end everybody's. What fails again and

@@ -87,6 +87,7 @@ fn container(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Contai
         format!("--scratch={SCRATCH}/task"),
         format!("--deadline-seconds={}", batch.demand.deadline_seconds),
         format!("--job-sha256={}", scene.seen.sha256),
+        "--keep-log".into(),
     ];
     if let Some(facts) = scene.facts {
         command.push(format!("--facts={FILES}/facts.json"));

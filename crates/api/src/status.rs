@@ -39,6 +39,10 @@ pub struct TranscodeJobStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 64))]
     pub resolved: Option<String>,
+    /// Nodes that encode, by their labels; `any` when the job may use all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub pool: Option<String>,
     /// How the tasks are cut, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]

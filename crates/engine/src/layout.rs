@@ -106,6 +106,11 @@ impl Layout {
         format!("{WORK}/{}/results/{stage}/000000.json", self.job)
     }
 
+    /// The end of the log of a task that failed.
+    pub fn log(&self, stage: &crate::plan::StageId, task: u32, attempt: u32) -> String {
+        format!("{WORK}/{}/logs/{stage}/{task:06}-{attempt}.log", self.job)
+    }
+
     /// The chunk table.
     pub fn chunk_table(&self) -> String {
         format!("{WORK}/{}/chunks.json", self.cut)

@@ -44,6 +44,7 @@ pub fn status(
         finished_at: observation.record.ended_at.map(seconds),
         source: Some(source(spec)),
         resolved: None,
+        pool: Some(pool(spec)),
         fan_out: fan_out_words(spec, facts),
         media: facts.media().map(media),
         progress: Some(overall(spec, plan, observation, progress, now)),
@@ -146,6 +147,13 @@ fn source(spec: &ResolvedSpec) -> String {
         Some(format!("{scheme}://{}{path}", host.rsplit('@').next()?))
     };
     s3.or_else(http).or_else(|| Some(file.as_ref()?.path.clone())).unwrap_or_default()
+}
+
+/// `disk=ssd,pool=video`
+fn pool(spec: &ResolvedSpec) -> String {
+    let labels = spec.scheduling.encode.as_ref().and_then(|encode| encode.node_selector.as_ref());
+    let words: Vec<_> = labels.into_iter().flatten().map(|(name, value)| format!("{name}={value}")).collect();
+    if words.is_empty() { "any".into() } else { words.join(",") }
 }
 
 fn media(media: &MediaSummary) -> MediaStatus {
@@ -253,7 +261,7 @@ fn row(
             .last_failure
             .as_ref()
             .filter(|_| standing.end() != Some(&StageEnd::Done))
-            .map(|f| f.message.chars().take(500).collect()),
+            .map(|f| f.message.chars().take(1000).collect()),
     }
 }
 

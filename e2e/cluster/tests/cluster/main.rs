@@ -4,3 +4,4 @@ mod control;
 mod failure;
 mod publish;
 mod security;
+mod traces;

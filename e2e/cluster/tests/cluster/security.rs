@@ -1,14 +1,17 @@
 //! Who may create TranscodeJobs gets nothing more by it.
 
 use anyhow::{Context, Result, ensure};
-use e2e_cluster::{Space, wait::until_any};
+use e2e_cluster::{
+    Space,
+    wait::{until, until_any},
+};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::{
     ResourceExt,
     api::{DeleteParams, ListParams, PostParams},
 };
 use serde_json::json;
-use transcode_api::{TranscodeJobStatus, status::Phase};
+use transcode_api::{TranscodeJob, TranscodeJobStatus, status::Phase};
 
 #[tokio::test]
 async fn a_foreign_service_account_is_refused() -> Result<()> {
@@ -21,6 +24,9 @@ async fn a_foreign_service_account_is_refused() -> Result<()> {
     };
     ensure!(refused(&status), "{:?}", status.conditions);
     ensure!(space.pods().await?.is_empty(), "a pod was made");
+    // It has ended like any other: its time may run out.
+    space.change("film", json!({"ttlSecondsAfterFinished": 1})).await?;
+    until(&space.api::<TranscodeJob>(), "film", |job| job.is_none()).await?;
     space.end().await
 }
 
