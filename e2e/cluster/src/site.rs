@@ -25,6 +25,8 @@ use transcode_storage::{GuardPolicy, S3Store};
 /// - `E2E_HOST`: address of this machine, as pods reach it
 /// - `E2E_KSTATUS`: the command of `e2e/tools/kstatus`
 /// - `E2E_CLUSTER`: a command that kills nodes and restarts the API server, where there is one
+///
+/// `kubectl` is on `PATH`.
 pub struct Site {
     /// As an administrator.
     pub client: Client,
@@ -60,6 +62,25 @@ impl Site {
             cluster: env::var("E2E_CLUSTER").ok(),
             keys: keys(Path::new(&variable("E2E_S3_CREDENTIALS")?))?,
         })
+    }
+
+    /// As somebody else, who may do what was granted to them.
+    pub async fn client_as(&self, user: &str) -> Result<Client> {
+        let config = Kubeconfig::read_from(&self.kubeconfig)?;
+        let mut config = Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()).await?;
+        config.auth_info.impersonate = Some(user.into());
+        Ok(Client::try_from(config)?)
+    }
+
+    /// Runs `kubectl` with a text as its input: whether it succeeded, and what it said.
+    pub fn kubectl(&self, arguments: &[&str], text: &str) -> Result<(bool, String)> {
+        let mut command = Command::new("kubectl");
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        child.stdin.take().context("no standard input")?.write_all(text.as_bytes())?;
+        let output = child.wait_with_output()?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
     }
 
     /// One of the two keys: `accessKeyId`, `secretAccessKey`.

@@ -108,19 +108,24 @@ impl Space {
 
     /// A job from any input. One that does not say how its tasks are cut gets many.
     pub fn job_of(&self, name: &str, input: &str, formats: &str, rest: &str) -> Result<TranscodeJob> {
-        let (endpoint, bucket, space) = (&self.site.endpoint, &self.site.bucket, &self.name);
-        let yaml = format!(
-            "apiVersion: transcode.media/v1alpha1\nkind: TranscodeJob\nmetadata: {{name: {name}}}\nspec:\n  \
-             stores: [{{name: s3, s3: {{endpoint: \"{endpoint}\"}}, credentials: {{secretRef: {{name: s3}}}}}}]\n  \
-             inputs: [{{name: main, {input}}}]\n  \
-             outputs: [{{name: main, s3: {{store: s3, bucket: {bucket}, prefix: {space}/{name}}}, formats: {formats}}}]\n\
-             {rest}\n"
-        );
+        let yaml = self.manifest(name, input, formats, rest);
         let mut job: TranscodeJob = serde_saphyr::from_str(&yaml).with_context(|| yaml)?;
         // The clips are small; many pods are what most tests are about.
         let options = job.spec.options.get_or_insert_default();
         options.video.get_or_insert_default().fan_out.get_or_insert(FanOut::ChunkRendition);
         Ok(job)
+    }
+
+    /// The same as it is written.
+    pub fn manifest(&self, name: &str, input: &str, formats: &str, rest: &str) -> String {
+        let (endpoint, bucket, space) = (&self.site.endpoint, &self.site.bucket, &self.name);
+        format!(
+            "apiVersion: transcode.media/v1alpha1\nkind: TranscodeJob\nmetadata: {{name: {name}}}\nspec:\n  \
+             stores: [{{name: s3, s3: {{endpoint: \"{endpoint}\"}}, credentials: {{secretRef: {{name: s3}}}}}}]\n  \
+             inputs: [{{name: main, {input}}}]\n  \
+             outputs: [{{name: main, s3: {{store: s3, bucket: {bucket}, prefix: {space}/{name}}}, formats: {formats}}}]\n\
+             {rest}\n"
+        )
     }
 
     /// Creates a job.

@@ -1,5 +1,6 @@
 //! What a user does on a cluster, and what must come of it.
 
+mod access;
 mod control;
 mod failure;
 mod publish;

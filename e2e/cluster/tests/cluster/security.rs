@@ -31,7 +31,7 @@ async fn a_foreign_service_account_is_refused() -> Result<()> {
 }
 
 /// Selects what belongs to any TranscodeJob.
-const JOBS: &str = "transcode.media/job-uid";
+pub const JOBS: &str = "transcode.media/job-uid";
 
 /// What runs for a job: no token, no root, nothing of the host, no more of a Secret than its keys.
 #[tokio::test]
@@ -44,14 +44,21 @@ async fn pods_have_no_more_than_they_need() -> Result<()> {
     space.end().await
 }
 
-fn checked(pod: &Pod) -> Result<()> {
+/// Fails when a pod has more than that.
+pub fn checked(pod: &Pod) -> Result<()> {
     let spec = pod.spec.clone().unwrap_or_default();
     ensure!(spec.automount_service_account_token == Some(false), "a token is mounted");
     ensure!(spec.host_network != Some(true) && spec.host_pid != Some(true), "it is on the host");
     for volume in spec.volumes.iter().flatten() {
         ensure!(volume.host_path.is_none() && volume.secret.is_none(), "volume {}", volume.name);
-        let sources = volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
-        for secret in sources.filter_map(|source| source.secret.as_ref()) {
+        let sources: Vec<_> =
+            volume.projected.iter().flat_map(|projected| projected.sources.iter().flatten()).collect();
+        ensure!(
+            sources.iter().all(|source| source.service_account_token.is_none()),
+            "volume {} is a token",
+            volume.name
+        );
+        for secret in sources.iter().filter_map(|source| source.secret.as_ref()) {
             ensure!(secret.items.as_ref().is_some_and(|items| items.len() == 1), "all of {} is mounted", secret.name);
         }
     }
