@@ -121,6 +121,10 @@ pub struct SiteArgs {
     /// A private network that URLs and S3 endpoints of the job may lead to, such as 127.0.0.0/8.
     #[arg(long = "allow-network", value_name = "CIDR")]
     pub allow_networks: Vec<String>,
+    /// Follow HTTPS_PROXY, HTTP_PROXY and NO_PROXY. The proxy then resolves names, and has to refuse what must not be
+    /// reached.
+    #[arg(long)]
+    pub environment_proxy: bool,
     /// Folder with a folder for each Secret that a store refers to (accessKeyId, secretAccessKey, sessionToken).
     #[arg(long, value_name = "DIR")]
     pub credentials_dir: Option<PathBuf>,

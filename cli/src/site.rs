@@ -23,6 +23,7 @@ pub fn engine(args: &SiteArgs, root: Option<&Path>, spec: &mut ResolvedSpec) -> 
         site: Site {
             credentials_dir: args.credentials_dir.as_ref().map(|d| d.display().to_string()),
             allow_networks: args.allow_networks.clone(),
+            environment_proxy: args.environment_proxy,
             ..Site::default()
         },
         facts: Facts::default(),

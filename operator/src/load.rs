@@ -12,6 +12,7 @@ use transcode_engine::{Outcome, begin, status};
 
 use crate::{
     admit::{Admission, admit, forbidden},
+    children,
     error::Error,
     files::Memory,
     known::{Known, Started},
@@ -81,6 +82,9 @@ impl Pass<'_> {
         // It may have been changed since, or the site gives less than it did.
         let forbidden = forbidden(&self.scope.shared.args, &seen.file.spec);
         if let (Some((reason, message)), None) = (forbidden, &memory.record.ended) {
+            for view in self.children().await? {
+                children::delete(&self.scope.children(self.job), &view.name, Some(&view.uid)).await?;
+            }
             return self.refuse(memory, version, reason, &message).await;
         }
         let plan = match &memory.facts {

@@ -80,7 +80,9 @@ impl Pass<'_> {
             observation.live.insert(id.clone(), fresh(started.tasks.clone()));
         }
         observation.waiting = waiting.filter(|_| !runs);
-        if let Some(other) = self.scope.goes_first(self.job) {
+        if known.memory.record.ended.is_none()
+            && let Some(other) = self.scope.goes_first(self.job)
+        {
             let who = match other.namespace() == self.job.namespace() {
                 true => other.name_any(),
                 false => "a job of another namespace".into(),

@@ -144,20 +144,25 @@ impl Place {
 
 /// Ended, cleaned up, and not being deleted: nothing of it writes or deletes any more.
 fn is_over(job: &TranscodeJob) -> bool {
-    let Some(status) = &job.status else { return false };
+    let phase = job.status.as_ref().and_then(|status| status.phase);
+    matches!(phase, Some(Phase::Succeeded | Phase::Failed)) && !deletes(job)
+}
+
+/// Its work data is being deleted.
+fn deletes(job: &TranscodeJob) -> bool {
     let cleanup = StageId::job(StageKind::Cleanup).to_string();
-    let cleans =
-        status.stages.iter().any(|stage| stage.name == cleanup && matches!(&*stage.state, "Running" | "Retrying"));
-    let ended = matches!(status.phase, Some(Phase::Succeeded | Phase::Failed));
-    ended && !cleans && job.metadata.deletion_timestamp.is_none()
+    let mut stages = job.status.iter().flat_map(|status| &status.stages);
+    let cleans = stages.any(|stage| stage.name == cleanup && matches!(&*stage.state, "Running" | "Retrying"));
+    cleans || job.metadata.deletion_timestamp.is_some()
 }
 
 /// Who may write to a place that several jobs share: those that have begun before those that have not, then
 /// the oldest.
 fn rank(job: &TranscodeJob) -> impl Ord + use<> {
-    let status = job.status.as_ref();
-    let shares = status.is_some_and(|status| status.conditions.iter().any(|condition| condition.reason == SHARES));
-    let begun = !shares && !matches!(status.and_then(|s| s.phase), None | Some(Phase::Pending | Phase::Suspended));
+    let status = job.status.clone().unwrap_or_default();
+    let runs = matches!(status.phase, Some(Phase::Running | Phase::Queued));
+    let waits = status.conditions.iter().any(|condition| condition.reason == SHARES);
+    let begun = runs && !waits || deletes(job);
     (!begun, job.creation_timestamp().map(|time| time.0), job.uid())
 }
 

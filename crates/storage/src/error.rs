@@ -144,6 +144,15 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// What to do about a server whose certificate nobody here vouches for: no retry mends that.
+pub(crate) fn untrusted(error: &(dyn Error + 'static)) -> Option<String> {
+    let words = chain(error);
+    // As rustls puts it; its type is hidden behind others that can't be looked into.
+    words.contains("invalid peer certificate").then(|| {
+        format!("{words}; SSL_CERT_FILE names the authorities that are trusted, on a cluster runner.caConfigMap of the chart")
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use reqwest::header::{
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
-use crate::error::{Result, StoreError, chain};
+use crate::error::{Result, StoreError, chain, untrusted};
 use crate::guard::{GuardPolicy, refusal};
 use crate::resume::Reopen;
 use crate::store::ByteStream;
@@ -118,10 +118,11 @@ impl Remote {
     /// What a request that got no answer means.
     fn failed(&self, error: reqwest::Error) -> StoreError {
         let (broken, error) = (error.is_builder(), error.without_url());
-        match refusal(&error) {
-            Some(forbidden) => StoreError::refused(&self.uri, forbidden),
-            None if broken => StoreError::misconfigured(&self.uri, chain(&error)),
-            None => StoreError::unavailable(&self.uri, chain(&error)),
+        match (refusal(&error), untrusted(&error)) {
+            (Some(forbidden), _) => StoreError::refused(&self.uri, forbidden),
+            (None, Some(why)) => StoreError::misconfigured(&self.uri, why),
+            (None, None) if broken => StoreError::misconfigured(&self.uri, chain(&error)),
+            (None, None) => StoreError::unavailable(&self.uri, chain(&error)),
         }
     }
 

@@ -5,7 +5,7 @@ use std::error::Error;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use crate::error::{StoreError, chain};
+use crate::error::{StoreError, chain, untrusted};
 use crate::guard;
 
 /// What an error means to the caller.
@@ -17,7 +17,7 @@ where
     if let Some(forbidden) = guard::refusal(error) {
         return StoreError::refused(uri, forbidden);
     }
-    if let Some(why) = no_credentials(error) {
+    if let Some(why) = no_credentials(error).or_else(|| untrusted(error)) {
         return StoreError::misconfigured(uri, why);
     }
     let status = error.raw_response().map(|answer| answer.status().as_u16());

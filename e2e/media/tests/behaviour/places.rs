@@ -80,6 +80,21 @@ fn from_http_with_ranges() -> Result<()> {
     Ok(())
 }
 
+/// Names that only the proxy knows; without the flag nobody asks it.
+#[test]
+fn through_a_proxy_when_told_to() -> Result<()> {
+    let folder = folder()?;
+    let web = Web::serve("film.mp4", fs::read(film()?)?)?;
+    let output = format!("file: {{path: {}}}", e2e_media::product::quoted(&folder.path().join("out")));
+    let job = Job::new(folder.path(), "http: {url: \"http://films.invalid/film.mp4\"}", &output, &rest(OPTIONS, ""))?;
+    let job = job.with("HTTP_PROXY", web.url.trim_end_matches("/film.mp4"));
+    let refused = job.run(&[])?;
+    assert_eq!((refused.code, web.ranges()), (Some(1), 0), "{}", refused.message());
+    job.succeed(&["--environment-proxy"])?;
+    assert!(web.ranges() > 0);
+    Ok(())
+}
+
 #[test]
 fn a_private_address_is_refused() -> Result<()> {
     for url in [
