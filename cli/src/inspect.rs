@@ -50,7 +50,7 @@ fn print_decision(bundle: &Bundle) {
     let (progress, decision) = bundle.replay();
     println!("{}/{} at {}", bundle.spec.namespace, bundle.spec.name, bundle.now);
     print_stages(bundle, &progress);
-    if let Some(words) = transcode_engine::status::fan_out_words(&bundle.spec, &bundle.observation.record.facts) {
+    if let Some(words) = transcode_engine::status::fan_out_words(&bundle.spec, &bundle.observation.record.facts, true) {
         println!("fan-out {words}");
     }
     match &progress.ended {

@@ -84,7 +84,7 @@ fn print(output: PlanOutput, spec: &ResolvedSpec, bundle: &Bundle, out: &Path, w
         workers,
     };
     match output {
-        PlanOutput::Text => planned.text(fan_out_words(spec, facts)),
+        PlanOutput::Text => planned.text(fan_out_words(spec, facts, true)),
         PlanOutput::Json => println!("{}", serde_json::to_string_pretty(&planned.json())?),
         PlanOutput::Dot => print!("{}", planned.dot()),
         PlanOutput::Mermaid => print!("{}", planned.mermaid()),

@@ -10,7 +10,7 @@ use transcode_engine::{Facts, Failure, Layout, MediaSummary, ResolvedSpec, Split
 use transcode_media::{chunk::Chunk, index::PacketIndex, timeline::Timeline, track::FileFacts};
 use transcode_storage::{Store, StoreError};
 
-use crate::{error::TaskError, source};
+use crate::{error::TaskError, log::Log, source};
 
 /// An object of the work data at most. The largest is Package's result: about 250 bytes a segment, so
 /// 60 MB for a day of four-second segments in ten tracks.
@@ -55,15 +55,17 @@ pub struct Context {
     pub task: Task,
     /// Folder for partial files.
     pub scratch: PathBuf,
+    /// The log.
+    pub log: Log,
     /// The output.
     pub store: Arc<dyn Store>,
 }
 
 impl Context {
     /// Opens the output store.
-    pub fn new(task: Task, scratch: PathBuf) -> Result<Self, TaskError> {
+    pub fn new(task: Task, scratch: PathBuf, log: Log) -> Result<Self, TaskError> {
         let store = source::output(&task)?;
-        Ok(Context { task, scratch, store })
+        Ok(Context { task, scratch, log, store })
     }
 
     /// What Probe told.

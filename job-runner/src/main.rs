@@ -60,7 +60,7 @@ struct Args {
     /// Which of these tasks this process runs, counted from 0.
     #[arg(long, env = "JOB_COMPLETION_INDEX", default_value_t = 0)]
     index: u32,
-    /// Runs of the task before this one.
+    /// Which try this is, for the name of its log: runs before it, or the batch's number on a cluster.
     #[arg(long, default_value_t = 0)]
     attempt: u32,
     /// Chunks that are gaps in every rendition.
@@ -128,7 +128,7 @@ fn write_report(args: &Args, report: &Report) -> std::io::Result<()> {
 
 async fn run(args: &Args, log: &Log, stop: &CancellationToken) -> Result<Vec<Summary>, TaskError> {
     std::fs::create_dir_all(&args.scratch).map_err(|e| TaskError::scratch(&args.scratch, &e))?;
-    let context = Context::new(task(args)?, args.scratch.clone())?;
+    let context = Context::new(task(args)?, args.scratch.clone(), log.clone())?;
     let begun = Instant::now();
     // Whatever is dropped first: its children are killed with it.
     let mut result = tokio::select! {

@@ -10,14 +10,16 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use transcode_api::{OnDelete, TranscodeJob, WorkDataDeletion};
 use transcode_engine::{
-    Action, Batch, BatchId, Outcome, Progress, StageEnd, StageId, StageKind, StageProgress, TaskSet, Waiting,
+    Action, Batch, BatchId, Failure, Outcome, Progress, RecordEntry, StageEnd, StageId, StageKind, StageProgress,
+    TaskSet, Waiting, observe::TaskFailure,
 };
 
 use crate::{
+    admit::forbidden,
     error::Error,
     known::{Known, Started},
     names::{self, FINALIZER, MANAGER, Names},
-    reconcile::{INVALID, Pass, running},
+    reconcile::{Pass, running},
     render::{self, Scene},
     view::{JobView, Over},
 };
@@ -110,6 +112,11 @@ impl Children<'_> {
 
     async fn start(&self, known: &mut Known, batch: &Batch, gaps: &TaskSet) -> Result<Option<Waiting>, Error> {
         let shared = &self.pass.scope.shared;
+        // The site may give less than it did, and what was read back may have been forged.
+        if let Some((_, message)) = forbidden(&shared.args, &known.seen.file.spec) {
+            self.never(known, batch, &message);
+            return Ok(None);
+        }
         let facts = known.kept.as_ref().filter(|_| batch.id.stage.kind != StageKind::Probe).map(|(.., kept)| kept);
         let scene = Scene { args: &shared.args, job: self.pass.job, seen: &known.seen, facts, gaps };
         let job = render::job(&scene, batch);
@@ -123,19 +130,32 @@ impl Children<'_> {
                     return Err(Error::Foreign { name });
                 }
             }
+            // A quota, an admission webhook, a policy: not for ever, perhaps.
+            Err(kube::Error::Api(status)) if status.is_forbidden() || is_policy(&status) => {
+                return Ok(Some(Waiting { reason: "JobRefused".into(), message: status.message.clone() }));
+            }
             // What a profile or a job asks for is no Job: a label of a node selector, say.
             Err(kube::Error::Api(status)) if status.is_invalid() => {
-                return Ok(Some(Waiting { reason: INVALID.into(), message: status.message.clone() }));
-            }
-            // A quota, an admission webhook: not for ever, perhaps.
-            Err(kube::Error::Api(status)) if status.is_forbidden() => {
-                return Ok(Some(Waiting { reason: "JobRefused".into(), message: status.message.clone() }));
+                self.never(known, batch, &status.message);
+                return Ok(None);
             }
             Err(error) => return Err(error.into()),
         }
         let started = Started { tasks: batch.tasks.clone(), cap: batch.cap, at: self.pass.now };
         known.started.insert(batch.id.clone(), started);
         Ok(None)
+    }
+
+    /// A batch that can't be started now or later has failed: the engine knows what follows.
+    fn never(&self, known: &mut Known, batch: &Batch, message: &str) {
+        for task in batch.tasks.iter() {
+            let failure = TaskFailure { failure: Failure::Misconfigured, message: message.into() };
+            known.failures.push((batch.id.stage.clone(), task, failure.clone()));
+            let (batch, at) = (batch.id.clone(), self.pass.now);
+            known.memory.record.note(RecordEntry::Failed { batch, task, failure, at });
+        }
+        known.memory.record.note(RecordEntry::Ended { batch: batch.id.clone() });
+        known.unsaved = true;
     }
 
     /// Gives slots that came free to batches that have more tasks than pods, and takes back what a
@@ -190,6 +210,11 @@ impl Children<'_> {
             _ => Ok(()),
         }
     }
+}
+
+/// Policies and webhooks may refuse with any code.
+fn is_policy(status: &kube::core::Status) -> bool {
+    ["ValidatingAdmissionPolicy", "admission webhook"].iter().any(|who| status.message.contains(who))
 }
 
 /// Adds or drops the finalizer; those of others stay.

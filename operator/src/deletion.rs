@@ -51,14 +51,20 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
     if cleanup.is_empty() && passed < PODS && pods_run(client, &namespace, pass).await? {
         return Ok(Requeue::requeue(LOOK));
     }
-    let seen = match known {
-        Some(known) => Some(known.seen),
-        None => match pass.files().seen(&pass.scope.shared.args.runner_image).await {
+    let files = pass.files();
+    let seen = match (known, files.told()) {
+        (Some(known), _) => Some(known.seen),
+        (None, None) => None,
+        (None, Some(_)) => match files.seen().await {
+            Ok(None) => return give_up(pass, "the ConfigMap that says what it is was changed or is gone").await,
             Ok(seen) => seen,
             Err(error @ Error::Api(_)) => return Err(error),
             Err(error) => return give_up(pass, &error.to_string()).await,
         },
     };
+    if let Some(seen) = &seen {
+        pass.scope.shared.writes_to(&pass.job.uid().unwrap_or_default(), &seen.file.spec);
+    }
     // Another job has the output: what lies there may be its own by now.
     let shared = pass.scope.is_shared(pass.job);
     let Some(seen) = seen.filter(|seen| !shared && has_work(&seen.file.spec)) else {

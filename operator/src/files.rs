@@ -16,6 +16,7 @@ use transcode_contract::{FactsFile, JobFile, VERSION};
 use transcode_engine::{Facts, Plan, Record};
 
 use crate::{
+    children,
     error::{Error, namespace_goes},
     names::{self, MANAGER, Names},
 };
@@ -78,32 +79,40 @@ impl<'a> Files<'a> {
         Files { api, job, names: Names::of(job) }
     }
 
-    /// The job as it was first seen, if it was. It has to be what the status says that it was; while the
-    /// status does not say, nobody vouches for the image, and `image` is taken.
-    pub async fn seen(&self, image: &str) -> Result<Option<Seen>, Error> {
+    /// The job as it was first seen, if it was. Only when the status agrees: owner references can be forged.
+    pub async fn seen(&self) -> Result<Option<Seen>, Error> {
         let Some(map) = self.get(&self.names.job_file()).await? else { return Ok(None) };
         let unreadable = || Error::Unreadable { name: map.name_any() };
         let value = |key: &str| map.data.as_ref()?.get(key);
         let file = read(&map, "job.json").filter(|file: &JobFile| file.version <= VERSION).ok_or_else(unreadable)?;
-        let (written, kept) = value("job.json").zip(value("image")).ok_or_else(unreadable)?;
-        let told = self.job.status.as_ref().and_then(|status| status.resolved.as_ref());
-        match told {
-            None => Ok(Some(Seen::written(file, written, image))),
-            Some(digest) => Some(Seen::written(file, written, kept))
-                .filter(|seen| seen.digest == *digest)
-                .map(Some)
-                .ok_or_else(unreadable),
-        }
+        let (written, image) = value("job.json").zip(value("image")).ok_or_else(unreadable)?;
+        Ok(Some(Seen::written(file, written, image)).filter(|seen| self.told() == Some(&seen.digest)))
     }
 
-    /// Keeps the job as it is now, for good.
+    /// The digest of the job as it was first seen, as the status tells it. Without it nothing was started.
+    pub fn told(&self) -> Option<&String> {
+        self.job.status.as_ref()?.resolved.as_ref()
+    }
+
+    /// Keeps the job as it is now, for good, in place of whatever somebody put there.
     pub async fn see(&self, seen: &Seen) -> Result<(), Error> {
+        let name = self.names.job_file();
+        if self.told().is_some_and(|told| *told != seen.digest) {
+            return Err(Error::Unreadable { name });
+        }
         let data = BTreeMap::from([
             ("job.json".into(), text(&seen.file)),
             ("image".into(), seen.image.clone()),
             ("engine".into(), env!("CARGO_PKG_VERSION").into()),
         ]);
-        self.create(self.names.job_file(), data).await
+        match self.create(name.clone(), data.clone()).await {
+            Err(Error::Unreadable { .. }) => {
+                let uid = self.get(&name).await?.and_then(|map| map.uid());
+                children::delete(&self.api, &name, uid.as_deref()).await?;
+                self.create(name, data).await
+            }
+            other => other,
+        }
     }
 
     /// Keeps plan and facts, for good; the name is of their content.
@@ -126,7 +135,9 @@ impl<'a> Files<'a> {
     /// holds no work.
     pub async fn memory(&self) -> Result<(Memory, Option<String>), Error> {
         let Some(map) = self.get(&self.names.record()).await? else { return Ok(Default::default()) };
-        Ok((read(&map, "memory.json").unwrap_or_default(), map.resource_version()))
+        let mut memory: Memory = read(&map, "memory.json").unwrap_or_default();
+        memory.record.facts.0.retain(|_, summary| summary.is_sane());
+        Ok((memory, map.resource_version()))
     }
 
     /// Writes the record over the version that was read, and tells the new one.

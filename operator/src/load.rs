@@ -8,11 +8,10 @@ use kube::{
     api::ListParams,
     runtime::{controller::Action as Requeue, events::EventType},
 };
-use transcode_engine::{Outcome, begin, status};
+use transcode_engine::{Observation, Outcome, assess, begin, status};
 
 use crate::{
-    admit::{Admission, admit, forbidden},
-    children,
+    admit::{Admission, admit},
     error::Error,
     files::Memory,
     known::{Known, Started},
@@ -48,7 +47,8 @@ impl Pass<'_> {
     pub async fn load(&self) -> Result<Loaded, Error> {
         let files = self.files();
         let (mut memory, version) = files.memory().await?;
-        let seen = match files.seen(&self.scope.shared.args.runner_image).await? {
+        let kept = files.seen().await?;
+        let seen = match kept {
             Some(seen) => seen,
             None => {
                 if let Some(Outcome::Failed { reason, message }) = memory.record.ended.clone() {
@@ -58,9 +58,8 @@ impl Pass<'_> {
                     }
                     memory.record.begin_again(&token);
                 }
-                match admit(&self.scope.shared.client, &self.scope.shared.args, &self.scope.shared.defaults, self.job)
-                    .await?
-                {
+                let shared = &self.scope.shared;
+                match admit(&shared.client, &shared.args, &shared.defaults, self.job).await? {
                     Admission::Seen(seen) => {
                         files.see(&seen).await?;
                         *seen
@@ -79,32 +78,38 @@ impl Pass<'_> {
                 }
             }
         };
-        // It may have been changed since, or the site gives less than it did.
-        let forbidden = forbidden(&self.scope.shared.args, &seen.file.spec);
-        if let (Some((reason, message)), None) = (forbidden, &memory.record.ended) {
-            for view in self.children().await? {
-                children::delete(&self.scope.children(self.job), &view.name, Some(&view.uid)).await?;
-            }
-            return self.refuse(memory, version, reason, &message).await;
-        }
         let plan = match &memory.facts {
             Some(name) => files.plan(name).await?,
             None => None,
         };
         let plan = plan.unwrap_or_else(|| begin(&seen.file.spec));
-        // A job that is over: what the watch shows needs no second writing.
-        let told = self.job.status.clone().filter(|_| memory.record.ended.is_some());
         self.scope.shared.writes_to(&self.job.uid().unwrap_or_default(), &seen.file.spec);
         let mut known = Known::new(seen, plan, memory, version);
-        known.status = told.map(|status| (untimed(status), self.now));
-        // The watch may lag behind what an earlier pass, or an earlier operator, started.
-        let there = self.children().await?;
-        let unseen = there.into_iter().filter(|view| !known.memory.record.seen.contains(&view.id));
-        known.started = unseen.map(|view| (view.id.clone(), Started::of(&view, self.now))).collect();
         if known.version.is_none() {
             known.memory.record.epoch = self.job.spec.retry_token.clone().unwrap_or_default();
         }
+        // The watch may lag behind what an earlier pass, or an earlier operator, started.
+        let there = self.children().await?;
+        known.ran = there.iter().filter(|view| view.has_run()).map(|view| view.id.clone()).collect();
+        let unseen = there.into_iter().filter(|view| !known.memory.record.seen.contains(&view.id));
+        known.started = unseen.map(|view| (view.id.clone(), Started::of(&view, self.now))).collect();
+        self.vouch(&mut known).await?;
         Ok(Loaded::Known(Box::new(known)))
+    }
+
+    /// Before anything is started the status has the digest of what it is started from.
+    async fn vouch(&self, known: &mut Known) -> Result<(), Error> {
+        let told = self.job.status.clone().filter(|status| status.resolved.as_ref() == Some(&known.seen.digest));
+        if let Some(told) = told {
+            // Of a job that is over, what the watch shows needs no second writing.
+            known.status = Some((untimed(told), self.now)).filter(|_| known.memory.record.ended.is_some());
+            return Ok(());
+        }
+        let record = known.memory.record.clone();
+        let observation = Observation { intent: self.intent(), record, ..Observation::default() };
+        let progress = assess(&known.plan, &observation);
+        let status = status(&known.seen.file.spec, &known.plan, &observation, &progress, self.now);
+        self.publish(known, status, &mut BTreeSet::new()).await
     }
 
     /// Ends a job that can't run, before it began.

@@ -111,7 +111,8 @@ impl Pass<'_> {
         Ok(())
     }
 
-    fn intent(&self) -> Intent {
+    /// What the user wants.
+    pub fn intent(&self) -> Intent {
         match (self.job.spec.cancel, self.job.spec.suspend) {
             (Some(true), _) => Intent::Cancel,
             (_, Some(true)) => Intent::Suspend,

@@ -26,7 +26,8 @@ use kube::{
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 use transcode_api::{
-    ClusterTranscodeProfile, Output, ProfileKind, ProfileSpec, StoreSpec, TranscodeJob, TranscodeProfile, status::Phase,
+    ClusterTranscodeProfile, Output, ProfileKind, ProfileSpec, S3Store, StoreSpec, TranscodeJob, TranscodeProfile,
+    status::Phase,
 };
 use transcode_engine::{ResolvedSpec, StageId, StageKind};
 
@@ -82,7 +83,6 @@ impl Shared {
 
     /// Brings it back after a pass that went well.
     pub fn keep(&self, uid: String, known: Known) {
-        lock(&self.failures).remove(&uid);
         lock(&self.known).insert(uid, known);
     }
 
@@ -91,6 +91,11 @@ impl Shared {
         if let Some(place) = Place::new(&spec.output, &spec.stores) {
             lock(&self.places).insert(uid.into(), place);
         }
+    }
+
+    /// A pass over a job went well.
+    fn went_well(&self, uid: &str) {
+        lock(&self.failures).remove(uid);
     }
 
     /// Passes over a job that failed since the last one that went well.
@@ -122,9 +127,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Where a job writes to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 struct Place {
-    endpoint: Option<String>,
+    /// None while the store is not known, which a profile has.
+    store: Option<S3Store>,
     bucket: String,
     prefix: String,
 }
@@ -132,13 +138,21 @@ struct Place {
 impl Place {
     fn new(output: &Output, stores: &[StoreSpec]) -> Option<Self> {
         let s3 = output.s3.as_ref()?;
-        let store = stores.iter().find(|store| store.name == s3.store);
-        let endpoint = store.and_then(|store| store.s3.endpoint.as_deref());
-        Some(Place {
-            endpoint: endpoint.map(|endpoint| endpoint.trim_end_matches('/').to_lowercase()),
-            bucket: s3.bucket.clone(),
-            prefix: s3.prefix.trim_matches('/').into(),
-        })
+        let store = stores.iter().find(|store| store.name == s3.store).map(|store| store.s3.clone());
+        Some(Place { store, bucket: s3.bucket.clone(), prefix: s3.prefix.trim_matches('/').into() })
+    }
+
+    /// Whether two may be the same. Better one job too many waits than that two write.
+    fn meets(&self, other: &Place) -> bool {
+        let endpoint = |place: &Place| {
+            let store = place.store.as_ref()?;
+            Some(store.endpoint.as_deref().unwrap_or_default().trim_end_matches('/').to_lowercase())
+        };
+        let same = match (endpoint(self), endpoint(other)) {
+            (Some(own), Some(other)) => own == other,
+            _ => true,
+        };
+        same && self.bucket == other.bucket && self.prefix == other.prefix
     }
 }
 
@@ -186,11 +200,13 @@ impl Scope {
         children.filter_map(|child| JobView::of(&child)).collect()
     }
 
-    /// Another job that is under way, writes to the same place and goes first: whoever runs goes on, then the
-    /// older one begins.
+    /// Another job that writes to the same place and goes first: whoever runs goes on, then the oldest begins
+    /// that was admitted and is not suspended.
     pub fn goes_first(&self, job: &TranscodeJob) -> Option<Arc<TranscodeJob>> {
         let (own, here) = (rank(job), self.place(job)?);
-        self.others(job, &here).find(|other| other.spec.suspend != Some(true) && rank(other) < own)
+        let ready = |other: &TranscodeJob| other.status.as_ref().is_some_and(|status| status.resolved.is_some());
+        let goes = |other: &TranscodeJob| other.spec.suspend != Some(true) && ready(other) && rank(other) < own;
+        self.others(job, &here).find(|other| goes(other))
     }
 
     /// Whether another job that has not ended writes to the same place.
@@ -201,13 +217,19 @@ impl Scope {
     fn others(&self, job: &TranscodeJob, here: &Place) -> impl Iterator<Item = Arc<TranscodeJob>> {
         let (uid, jobs) = (job.uid(), self.transcode_jobs.state());
         let here = here.clone();
-        jobs.into_iter()
-            .filter(move |other| other.uid() != uid && !is_over(other) && self.place(other).as_ref() == Some(&here))
+        jobs.into_iter().filter(move |other| {
+            other.uid() != uid && !is_over(other) && self.place(other).is_some_and(|there| there.meets(&here))
+        })
     }
 
     fn place(&self, job: &TranscodeJob) -> Option<Place> {
         let known = lock(&self.shared.places).get(&job.uid()?).cloned();
         known.or_else(|| Place::new(job.spec.outputs.first()?, &job.spec.stores))
+    }
+
+    /// Whether the job is still there.
+    pub fn knows(&self, job: &TranscodeJob) -> bool {
+        self.transcode_jobs.get(&ObjectRef::from_obj(job)).is_some_and(|found| found.uid() == job.uid())
     }
 
     /// `namespace/name`
@@ -320,11 +342,14 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: Cancellatio
 async fn pass(job: Arc<TranscodeJob>, scope: Arc<Scope>) -> Result<Action, Error> {
     let caught = AssertUnwindSafe(reconcile(job.clone(), scope.clone())).catch_unwind().await;
     let result = caught.unwrap_or_else(|panic| Err(Error::Defect { words: words(panic.as_ref()) }));
-    if let Err(error) = &result
-        && scope.shared.failed_passes(&job.uid().unwrap_or_default()) >= TOLD_AFTER
-    {
-        let pass = Pass { job: &job, scope: &scope, now: jiff::Timestamp::now() };
-        pass.event(EventType::Warning, error.reason(), "Reconcile", &error.to_string()).await;
+    let uid = job.uid().unwrap_or_default();
+    match &result {
+        Ok(_) => scope.shared.went_well(&uid),
+        Err(error) if scope.shared.failed_passes(&uid) >= TOLD_AFTER => {
+            let pass = Pass { job: &job, scope: &scope, now: jiff::Timestamp::now() };
+            pass.event(EventType::Warning, error.reason(), "Reconcile", &error.to_string()).await;
+        }
+        Err(_) => {}
     }
     result
 }

@@ -24,8 +24,6 @@ const MAX_DECISIONS: usize = 50;
 const REFUSED_PAUSE: Duration = Duration::from_secs(15);
 /// The Job controller has made pods for a Job of this age.
 const NEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
-/// The API server takes a Job neither now nor later.
-pub const INVALID: &str = "InvalidJob";
 /// Another job writes to the same output.
 pub const SHARES: &str = "SharesWorkWith";
 /// A namespace that goes takes its time.
@@ -47,7 +45,8 @@ pub async fn reconcile(job: Arc<TranscodeJob>, scope: Arc<Scope>) -> Result<Requ
         },
     };
     let (requeue, over) = pass.run(&mut known).await?;
-    match over {
+    // One that was deleted meanwhile is looked at no more.
+    match over || !scope.knows(&job) {
         true => scope.shared.forget(&uid),
         false => scope.shared.keep(uid, known),
     }
@@ -86,11 +85,11 @@ impl Pass<'_> {
         let todo = self.decide(known, &mut observation, slots, &mut wake).await;
         let progress = assess(&known.plan, &observation);
         let refused = Children { pass: self, views: &views }.execute(known, todo, &progress).await?;
-        if let Some(waiting) = refused.as_ref().filter(|waiting| waiting.reason == INVALID) {
-            let outcome = Outcome::Failed { reason: waiting.reason.clone(), message: waiting.message.clone() };
-            self.note(known, &mut observation, &Action::End(outcome)).await;
+        if known.unsaved {
+            // A batch could not be started, now or later: the next pass decides what follows.
             wake.insert(self.now);
-        } else if let Some(waiting) = &refused {
+        }
+        if let Some(waiting) = &refused {
             observation.waiting = Some(waiting.clone());
             wake.insert(self.after(REFUSED_PAUSE));
         }

@@ -45,6 +45,9 @@ impl Pass<'_> {
 
     /// Writes a status unless the watch shows it already.
     pub async fn publish_once(&self, status: &TranscodeJobStatus) -> Result<(), Error> {
+        // What was admitted once stays so.
+        let resolved = self.job.status.as_ref().and_then(|old| old.resolved.clone());
+        let status = &TranscodeJobStatus { resolved, ..status.clone() };
         let same = |old: &TranscodeJobStatus| {
             let words = |s: &TranscodeJobStatus| {
                 s.conditions.iter().map(|c| (c.kind.clone(), c.reason.clone())).collect::<Vec<_>>()

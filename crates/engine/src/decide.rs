@@ -9,7 +9,7 @@ use crate::{
     assess::{MAX_REOPENINGS, Progress, StageProgress, StageState},
     extend::{extend, renditions},
     observe::{BatchId, BatchState, Failure, Intent, Observation},
-    plan::{Demand, Domain, Need, Plan, Stage, StageEnd, StageId, StageKind},
+    plan::{Demand, Need, Plan, Stage, StageEnd, StageId, StageKind},
     record::{Outcome, RecordEntry},
     spec::ResolvedSpec,
     taskset::TaskSet,
@@ -95,6 +95,9 @@ pub fn decide(
         return decision;
     }
     finish(&mut decision, observation, progress, now);
+    if progress.ended.is_some() {
+        stop_the_rest(&mut decision, plan, observation);
+    }
     if observation.intent == Intent::Suspend && progress.ended.is_none() {
         for id in observation.live.keys().filter(|id| !observation.record.seen.contains(id)) {
             decision.act(Action::Stop(id.clone()), "the job is suspended");
@@ -102,8 +105,9 @@ pub fn decide(
         return decision;
     }
     if progress.ended.is_none() {
-        if let Some(outcome) = outcome(plan, observation, progress) {
-            end(&mut decision, observation, outcome);
+        if let Some(outcome) = outcome(observation, progress) {
+            end(&mut decision, outcome);
+            stop_the_rest(&mut decision, plan, observation);
             return decision;
         }
         grow(&mut decision, spec, plan, observation);
@@ -208,28 +212,39 @@ fn finish(decision: &mut Decision, observation: &Observation, progress: &Progres
     }
 }
 
+/// What still runs of a job that ended, but for what begins at its end.
+fn stop_the_rest(decision: &mut Decision, plan: &Plan, observation: &Observation) {
+    let after = |id: &BatchId| plan.stages.get(&id.stage).is_some_and(|stage| stage.needs.contains(&Need::JobComplete));
+    for id in observation.live.keys().filter(|id| !observation.record.seen.contains(id) && !after(id)) {
+        decision.act(Action::Stop(id.clone()), "the job ended");
+    }
+}
+
 /// Whether the job is over.
-fn outcome(plan: &Plan, observation: &Observation, progress: &Progress) -> Option<Outcome> {
+fn outcome(observation: &Observation, progress: &Progress) -> Option<Outcome> {
     if observation.intent == Intent::Cancel {
         return Some(Outcome::Failed { reason: "Cancelled".into(), message: "the job was cancelled".into() });
     }
     for (id, standing) in &progress.stages {
-        let critical = plan.stages.get(id).is_some_and(|s| s.domain == Domain::Critical);
-        if let (true, Some(StageEnd::Failed(failure))) = (critical, standing.end()) {
-            let words = standing.last_failure.as_ref().map_or("", |f| f.message.as_str());
-            let tries = match standing.failed_attempts {
-                0 | 1 => String::new(),
-                n => format!(" after {n} failed attempts"),
-            };
-            let chunk = standing
-                .last_failed
-                .filter(|_| id.kind == StageKind::Encode)
-                .map_or(String::new(), |n| format!(" of chunk {n}"));
-            return Some(Outcome::Failed {
-                reason: failure.reason().into(),
-                message: format!("{id}{chunk} failed{tries}: {words}"),
-            });
-        }
+        let failure = match standing.end() {
+            Some(StageEnd::Failed(failure)) => failure,
+            // What the source is to one task it is to many.
+            Some(StageEnd::SoftFailed(failure @ Failure::BadInput)) if id.kind == StageKind::Whole => failure,
+            _ => continue,
+        };
+        let words = standing.last_failure.as_ref().map_or("", |f| f.message.as_str());
+        let tries = match standing.failed_attempts {
+            0 | 1 => String::new(),
+            n => format!(" after {n} failed attempts"),
+        };
+        let chunk = standing
+            .last_failed
+            .filter(|_| id.kind == StageKind::Encode)
+            .map_or(String::new(), |n| format!(" of chunk {n}"));
+        return Some(Outcome::Failed {
+            reason: failure.reason().into(),
+            message: format!("{id}{chunk} failed{tries}: {words}"),
+        });
     }
     let facts = &observation.record.facts;
     if facts.split().is_some_and(|s| s.published) {
@@ -239,10 +254,7 @@ fn outcome(plan: &Plan, observation: &Observation, progress: &Progress) -> Optio
     matches!(publish.end(), Some(StageEnd::Done)).then(|| Outcome::Complete { reason: "Published".into() })
 }
 
-fn end(decision: &mut Decision, observation: &Observation, outcome: Outcome) {
-    for id in observation.live.keys().filter(|id| !observation.record.seen.contains(id)) {
-        decision.act(Action::Stop(id.clone()), "the job ended");
-    }
+fn end(decision: &mut Decision, outcome: Outcome) {
     let why = match &outcome {
         Outcome::Complete { reason } => reason.clone(),
         Outcome::Failed { message, .. } => message.clone(),

@@ -164,6 +164,7 @@ pub enum Need {
     /// The stage ended in any way.
     Ended(StageId),
     /// The job is complete.
+    #[serde(alias = "jobEnded")]
     JobComplete,
 }
 

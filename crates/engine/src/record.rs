@@ -177,7 +177,9 @@ mod grouped {
     };
 
     /// Tasks with failures at most that a record may name: a hostile one would fill the memory.
-    const MAX_ATTEMPTED: u32 = 20 * MAX_TASKS;
+    const MAX_ATTEMPTED: u64 = 10 * MAX_TASKS as u64;
+    /// Bytes of all their messages together.
+    const MAX_WORDS: u64 = 8 << 20;
 
     type ByTask = BTreeMap<StageId, BTreeMap<u32, Attempts>>;
     type Groups = BTreeMap<StageId, Vec<(TaskSet, Attempts)>>;
@@ -200,8 +202,11 @@ mod grouped {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByTask, D::Error> {
         let groups = Groups::deserialize(deserializer)?;
         let tasks: u64 = groups.values().flatten().map(|(tasks, _)| u64::from(tasks.len())).sum();
-        if tasks > u64::from(MAX_ATTEMPTED) {
-            return Err(de::Error::custom(format_args!("attempts of {tasks} tasks, {MAX_ATTEMPTED} at most")));
+        let words =
+            |(tasks, attempts): &(TaskSet, Attempts)| u64::from(tasks.len()) * attempts.last.message.len() as u64;
+        let words: u64 = groups.values().flatten().map(words).sum();
+        if tasks > MAX_ATTEMPTED || words > MAX_WORDS {
+            return Err(de::Error::custom(format_args!("{tasks} tasks with {words} bytes of words are too many")));
         }
         let each = |groups: Vec<(TaskSet, Attempts)>| {
             let tasks = groups

@@ -18,7 +18,7 @@ use crate::{
     extend::{fan_out, renditions, whole},
     facts::{Facts, MediaSummary},
     observe::{Intent, Observation, Waiting},
-    plan::{Plan, StageEnd, StageKind},
+    plan::{Plan, StageEnd, StageId, StageKind},
     record::Outcome,
     spec::ResolvedSpec,
     warnings::warnings,
@@ -45,7 +45,7 @@ pub fn status(
         source: Some(source(spec)),
         resolved: None,
         pool: Some(pool(spec)),
-        fan_out: fan_out_words(spec, facts),
+        fan_out: fan_out_words(spec, facts, !whole_failed(progress)),
         media: facts.media().map(media),
         progress: Some(overall(spec, plan, observation, progress, now)),
         stages: rows
@@ -290,11 +290,17 @@ fn rendition_rows(spec: &ResolvedSpec, facts: &Facts) -> Vec<RenditionStatus> {
     video.chain(audio).collect()
 }
 
-/// Which way tasks are cut and why, once it is known.
-pub fn fan_out_words(spec: &ResolvedSpec, facts: &Facts) -> Option<String> {
+fn whole_failed(progress: &Progress) -> bool {
+    let whole = progress.stages.get(&StageId::job(StageKind::Whole));
+    whole.is_some_and(|standing| matches!(standing.end(), Some(StageEnd::SoftFailed(_))))
+}
+
+/// Which way tasks are cut and why, once it is known; `together` when one task may do all.
+pub fn fan_out_words(spec: &ResolvedSpec, facts: &Facts, together: bool) -> Option<String> {
     let (media, split) = (facts.media()?, facts.split()?);
     let count = renditions(spec, media).renditions.len();
-    if let (Some(seconds), Some(below)) = (whole(spec, media, split), spec.whole_below_seconds) {
+    let small = whole(spec, media, split).zip(spec.whole_below_seconds);
+    if let Some((seconds, below)) = small.filter(|_| together) {
         return Some(format!("Whole: about {seconds} s of work are fewer than {below} s, so one task does it all"));
     }
     let (picked, why) = fan_out(spec, split, count);

@@ -156,7 +156,7 @@ fn a_small_job_is_done_in_one_task() {
 
 #[test]
 fn a_small_job_that_fails_in_one_task_is_done_in_many() {
-    for failure in [Failure::Transient, Failure::OutOfMemory, Failure::BadInput] {
+    for failure in [Failure::Transient, Failure::OutOfMemory, Failure::BadChunk] {
         let mut job = Memory::small(json!({"thumbnail": {}}), 3);
         let end = job.run_to_end(&mut |stage, _, _| (stage.kind == StageKind::Whole).then(|| failure.clone()));
         assert_eq!(end, published());
@@ -166,6 +166,13 @@ fn a_small_job_that_fails_in_one_task_is_done_in_many() {
         let warnings = status(&job.spec, &job.plan, &job.observation, &progress, job.now).warnings;
         assert_eq!(warnings.iter().map(|w| (&*w.stage, w.attempts)).collect::<Vec<_>>(), [("whole", 1)]);
     }
+}
+
+#[test]
+fn a_bad_source_is_bad_for_one_task_and_for_many() {
+    let mut job = Memory::small(json!({}), 3);
+    let end = job.run_to_end(&mut |stage, _, _| (stage.kind == StageKind::Whole).then_some(Failure::BadInput));
+    assert_eq!(end, Outcome::Failed { reason: "BadInput".into(), message: "whole failed: injected".into() });
 }
 
 #[test]

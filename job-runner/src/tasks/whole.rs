@@ -1,7 +1,10 @@
 //! Whole: all of a small job in one pod. The local driver, with this very program for its tasks. Nothing is
 //! tried twice here: what fails is left to the stages, which find what is done.
 
-use std::path::PathBuf;
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +13,7 @@ use transcode_contract::RunnerEvent;
 use transcode_engine::{Failure, Outcome, ResolvedSpec, StageKind, Summary, estimate, status::permille};
 use transcode_local::{Ended, Event, LocalEngine, Until};
 
-use crate::{context::Context, error::TaskError, process};
+use crate::{context::Context, error::TaskError, log::Log, process};
 
 /// Tells what Package and Publish told.
 pub async fn run(context: &Context) -> Result<Vec<Summary>, TaskError> {
@@ -20,7 +23,7 @@ pub async fn run(context: &Context) -> Result<Vec<Summary>, TaskError> {
     let spec = spec(&context.task.spec);
     let (ended, failure) = tokio::join!(
         engine.run(&spec, Until::End, sender, stop.clone()),
-        watch(receiver, engine.work_dir.join("logs"), &stop)
+        watch(receiver, engine.work_dir.join("logs"), &context.log, &stop)
     );
     match (ended.map_err(TaskError::transient)?, failure) {
         (Ended::Job(Outcome::Complete { .. }, told), _) => {
@@ -48,14 +51,18 @@ fn engine(context: &Context) -> Result<LocalEngine, TaskError> {
 fn spec(spec: &ResolvedSpec) -> ResolvedSpec {
     let mut spec = spec.clone();
     spec.whole_below_seconds = None;
-    spec.max_parallel = Some(estimate::WHOLE_WORKERS);
     spec.delete_work = WorkDataDeletion::Never;
     (spec.critical.max_attempts, spec.enhancement.max_attempts) = (1, 1);
     spec
 }
 
 /// Passes on what the tasks log, and stops everything at the first failure.
-async fn watch(mut events: mpsc::Receiver<Event>, logs: PathBuf, stop: &CancellationToken) -> Option<TaskError> {
+async fn watch(
+    mut events: mpsc::Receiver<Event>,
+    logs: PathBuf,
+    log: &Log,
+    stop: &CancellationToken,
+) -> Option<TaskError> {
     let mut first = None;
     while let Some(event) = events.recv().await {
         match event {
@@ -66,7 +73,7 @@ async fn watch(mut events: mpsc::Receiver<Event>, logs: PathBuf, stop: &Cancella
             }
             Event::TaskEvent { event: command @ RunnerEvent::Command { .. }, .. } => process::tell(&command),
             Event::TaskEnded { batch, index, failure } => {
-                copy_logs(&logs, &format!("{}-{index}-", batch.stage));
+                copy_logs(&logs, &format!("{}-{index}-", batch.stage), log.clone());
                 if let Some(told) = failure.filter(|_| first.is_none()) {
                     let failure = match told.failure {
                         Failure::Missing { .. } => Failure::Transient,
@@ -83,12 +90,13 @@ async fn watch(mut events: mpsc::Receiver<Event>, logs: PathBuf, stop: &Cancella
 }
 
 /// The log of a task that ended, among this one's.
-fn copy_logs(folder: &std::path::Path, prefix: &str) {
+fn copy_logs(folder: &Path, prefix: &str, mut log: Log) {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let own = files.filter(|file| file.file_name().to_string_lossy().starts_with(prefix));
     for file in own.filter(|file| file.path().extension().is_some_and(|end| end == "log")) {
-        if let Ok(text) = std::fs::read_to_string(file.path()) {
-            eprint!("{text}");
+        let copied = std::fs::read(file.path()).and_then(|text| log.write_all(&text));
+        if let Err(error) = copied {
+            tracing::warn!(%error, file = %file.path().display(), "a task's log can't be copied");
         }
     }
 }
