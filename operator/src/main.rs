@@ -13,6 +13,7 @@
 //! children.rs   batches to Jobs                render.rs    a Job              pod.rs   its pod
 //! status.rs     the status subresource         deletion.rs  a deleted job
 //! known.rs      kept between passes            names.rs     names, labels
+//! places.rs     jobs of one output
 //! ```
 
 mod admit;
@@ -29,6 +30,7 @@ mod metrics;
 mod names;
 mod observe;
 mod operator;
+mod places;
 mod pod;
 mod pods;
 mod reconcile;

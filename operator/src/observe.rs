@@ -11,8 +11,9 @@ use crate::{
     error::Error,
     known::{Known, Look, fresh},
     names::Names,
+    places::SHARES,
     pods::{self, Obstacle},
-    reconcile::{Pass, SHARES},
+    reconcile::Pass,
     view::{JobView, Over},
 };
 

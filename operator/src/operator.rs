@@ -25,11 +25,8 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
-use transcode_api::{
-    ClusterTranscodeProfile, Output, ProfileKind, ProfileSpec, S3Store, StoreSpec, TranscodeJob, TranscodeProfile,
-    status::Phase,
-};
-use transcode_engine::{ResolvedSpec, StageId, StageKind};
+use transcode_api::{ClusterTranscodeProfile, ProfileKind, ProfileSpec, TranscodeJob, TranscodeProfile, status::Phase};
+use transcode_engine::ResolvedSpec;
 
 use crate::{
     args::Args,
@@ -37,7 +34,8 @@ use crate::{
     known::Known,
     metrics::Metrics,
     names::{self, SELECTOR},
-    reconcile::{Pass, SHARES, reconcile},
+    places::{Place, is_over, rank},
+    reconcile::{Pass, reconcile},
     view::JobView,
 };
 
@@ -124,60 +122,6 @@ impl Shared {
 /// A panic elsewhere leaves plain data behind: at worst it is read anew.
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Where a job writes to.
-#[derive(Debug, Clone)]
-struct Place {
-    /// None while the store is not known, which a profile has.
-    store: Option<S3Store>,
-    bucket: String,
-    prefix: String,
-}
-
-impl Place {
-    fn new(output: &Output, stores: &[StoreSpec]) -> Option<Self> {
-        let s3 = output.s3.as_ref()?;
-        let store = stores.iter().find(|store| store.name == s3.store).map(|store| store.s3.clone());
-        Some(Place { store, bucket: s3.bucket.clone(), prefix: s3.prefix.trim_matches('/').into() })
-    }
-
-    /// Whether two may be the same. Better one job too many waits than that two write.
-    fn meets(&self, other: &Place) -> bool {
-        let endpoint = |place: &Place| {
-            let store = place.store.as_ref()?;
-            Some(store.endpoint.as_deref().unwrap_or_default().trim_end_matches('/').to_lowercase())
-        };
-        let same = match (endpoint(self), endpoint(other)) {
-            (Some(own), Some(other)) => own == other,
-            _ => true,
-        };
-        same && self.bucket == other.bucket && self.prefix == other.prefix
-    }
-}
-
-/// Ended, cleaned up, and not being deleted: nothing of it writes or deletes any more.
-fn is_over(job: &TranscodeJob) -> bool {
-    let phase = job.status.as_ref().and_then(|status| status.phase);
-    matches!(phase, Some(Phase::Succeeded | Phase::Failed)) && !deletes(job)
-}
-
-/// Its work data is being deleted.
-fn deletes(job: &TranscodeJob) -> bool {
-    let cleanup = StageId::job(StageKind::Cleanup).to_string();
-    let mut stages = job.status.iter().flat_map(|status| &status.stages);
-    let cleans = stages.any(|stage| stage.name == cleanup && matches!(&*stage.state, "Running" | "Retrying"));
-    cleans || job.metadata.deletion_timestamp.is_some()
-}
-
-/// Who may write to a place that several jobs share: those that have begun before those that have not, then
-/// the oldest.
-fn rank(job: &TranscodeJob) -> impl Ord + use<> {
-    let status = job.status.clone().unwrap_or_default();
-    let runs = matches!(status.phase, Some(Phase::Running | Phase::Queued));
-    let waits = status.conditions.iter().any(|condition| condition.reason == SHARES);
-    let begun = runs && !waits || deletes(job);
-    (!begun, job.creation_timestamp().map(|time| time.0), job.uid())
 }
 
 /// One watched namespace, or all of them.

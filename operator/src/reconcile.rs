@@ -15,6 +15,7 @@ use crate::{
     known::{Known, Started, fresh},
     load::Loaded,
     operator::Scope,
+    places::SHARES,
     view::JobView,
 };
 
@@ -24,8 +25,6 @@ const MAX_DECISIONS: usize = 50;
 const REFUSED_PAUSE: Duration = Duration::from_secs(15);
 /// The Job controller has made pods for a Job of this age.
 const NEW: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
-/// Another job writes to the same output.
-pub const SHARES: &str = "SharesWorkWith";
 /// A namespace that goes takes its time.
 const SLOW: Duration = Duration::from_secs(300);
 

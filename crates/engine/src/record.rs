@@ -311,8 +311,24 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::plan::StageKind;
+
+    #[test]
+    fn a_record_that_would_fill_the_memory_is_none() {
+        let read = |words: &str, tasks: &str| {
+            let failure = json!({"failure": "transient", "message": words});
+            let attempts = json!({"failed": 1, "last": failure, "at": "2026-01-01T00:00:00Z"});
+            let groups: BTreeMap<_, _> =
+                (0..20).map(|n| (format!("encode-r{n}"), json!([[tasks, attempts]]))).collect();
+            serde_json::from_value::<Record>(json!({"attempts": groups})).is_ok()
+        };
+        assert!(read("short", "0-99"));
+        assert!(!read(&"w".repeat(10_000), "0-99"), "20 MB of words");
+        assert!(!read("", "0-9999"), "200,000 tasks");
+    }
 
     /// 16 renditions of 1,000 chunks, each of which failed twice with words of its own.
     #[test]
