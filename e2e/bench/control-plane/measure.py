@@ -91,7 +91,8 @@ def job(name):
             "stores": [store],
             "inputs": [{"name": "main", "s3": {**place, "key": "bench/source.mp4"}}],
             "outputs": [{"name": "main", "s3": {**place, "prefix": f"bench/{name}"}}],
-            "options": {"video": {"encode": {"h264": {"preset": "ultrafast"}}}},
+            # Many pods: a small job would have three.
+            "options": {"video": {"fanOut": "ChunkRendition", "encode": {"h264": {"preset": "ultrafast"}}}},
         },
     }
 
