@@ -13,7 +13,7 @@ use transcode_engine::{Observation, Outcome, assess, begin, status};
 use crate::{
     admit::{Admission, admit},
     error::Error,
-    files::Memory,
+    files::{Memory, Seen},
     known::{Known, Started},
     names::{self, JOB_UID},
     reconcile::Pass,
@@ -21,8 +21,6 @@ use crate::{
     view::JobView,
 };
 
-/// Reason and message of a job that was cancelled before it began.
-const CANCELLED: (&str, &str) = ("Cancelled", "the job was cancelled");
 /// A job that waits for a profile, which is watched, is looked at again after this all the same.
 const SLOW: Duration = Duration::from_secs(300);
 
@@ -47,36 +45,12 @@ impl Pass<'_> {
     pub async fn load(&self) -> Result<Loaded, Error> {
         let files = self.files();
         let (mut memory, version) = files.memory().await?;
-        let kept = files.seen().await?;
-        let seen = match kept {
+        let seen = match files.seen().await? {
             Some(seen) => seen,
-            None => {
-                if let Some(Outcome::Failed { reason, message }) = memory.record.ended.clone() {
-                    let token = self.job.spec.retry_token.clone().unwrap_or_default();
-                    if token == memory.record.epoch || self.job.spec.cancel == Some(true) {
-                        return self.refused(&reason, &message, memory.record.ended_at).await;
-                    }
-                    memory.record.begin_again(&token);
-                }
-                let shared = &self.scope.shared;
-                match admit(&shared.client, &shared.args, &shared.defaults, self.job).await? {
-                    Admission::Seen(seen) => {
-                        files.see(&seen).await?;
-                        *seen
-                    }
-                    Admission::Waits { reason, message } => {
-                        if self.job.spec.cancel == Some(true) {
-                            return self.refuse(memory, version, CANCELLED.0, CANCELLED.1).await;
-                        }
-                        let status = status::without_plan(None, reason, &message);
-                        self.publish_once(&status).await?;
-                        return Ok(Loaded::Waits(Requeue::requeue(SLOW)));
-                    }
-                    Admission::Refused { reason, message } => {
-                        return self.refuse(memory, version, reason, &message).await;
-                    }
-                }
-            }
+            None => match self.see(&mut memory, version.as_deref()).await? {
+                Ok(seen) => seen,
+                Err(requeue) => return Ok(Loaded::Waits(requeue)),
+            },
         };
         let plan = match &memory.facts {
             Some(name) => files.plan(name).await?,
@@ -97,6 +71,32 @@ impl Pass<'_> {
         Ok(Loaded::Known(Box::new(known)))
     }
 
+    /// Sees a job for the first time, or again after it was refused. Tells when to look again if it can't run.
+    async fn see(&self, memory: &mut Memory, version: Option<&str>) -> Result<Result<Seen, Requeue>, Error> {
+        if let Some(Outcome::Failed { reason, message }) = memory.record.ended.clone() {
+            let token = self.job.spec.retry_token.clone().unwrap_or_default();
+            if token == memory.record.epoch || self.job.spec.cancel == Some(true) {
+                return self.refused(&reason, &message, memory.record.ended_at).await.map(Err);
+            }
+            memory.record.begin_again(&token);
+        }
+        let shared = &self.scope.shared;
+        match admit(&shared.client, &shared.args, &shared.defaults, self.job).await? {
+            Admission::Seen(seen) => {
+                self.files().see(&seen).await?;
+                Ok(Ok(*seen))
+            }
+            Admission::Waits { .. } if self.job.spec.cancel == Some(true) => {
+                self.refuse(memory, version, "Cancelled", "the job was cancelled").await.map(Err)
+            }
+            Admission::Waits { reason, message } => {
+                self.publish_once(&status::without_plan(None, reason, &message)).await?;
+                Ok(Err(Requeue::requeue(SLOW)))
+            }
+            Admission::Refused { reason, message } => self.refuse(memory, version, reason, &message).await.map(Err),
+        }
+    }
+
     /// Before anything is started the status has the digest of what it is started from.
     async fn vouch(&self, known: &mut Known) -> Result<(), Error> {
         let told = self.job.status.clone().filter(|status| status.resolved.as_ref() == Some(&known.seen.digest));
@@ -115,25 +115,25 @@ impl Pass<'_> {
     /// Ends a job that can't run, before it began.
     async fn refuse(
         &self,
-        mut memory: Memory,
-        version: Option<String>,
+        memory: &mut Memory,
+        version: Option<&str>,
         reason: &str,
         message: &str,
-    ) -> Result<Loaded, Error> {
+    ) -> Result<Requeue, Error> {
         memory.record.end(Outcome::Failed { reason: reason.into(), message: message.into() }, self.now);
         memory.record.epoch = self.job.spec.retry_token.clone().unwrap_or_default();
-        self.files().remember(&memory, version.as_deref()).await?;
+        self.files().remember(memory, version).await?;
         self.event(EventType::Warning, reason, "Admit", message).await;
         self.refused(reason, message, Some(self.now)).await
     }
 
     /// Tells of a job that was refused, and waits for a retry, or for its time to go.
-    async fn refused(&self, reason: &str, message: &str, at: Option<Timestamp>) -> Result<Loaded, Error> {
+    async fn refused(&self, reason: &str, message: &str, at: Option<Timestamp>) -> Result<Requeue, Error> {
         let mut wake = BTreeSet::new();
         if !self.outlived(at, &mut wake).await? {
             let outcome = Outcome::Failed { reason: reason.into(), message: message.into() };
             self.publish_once(&status::without_plan(Some(outcome), reason, message)).await?;
         }
-        Ok(Loaded::Waits(self.requeue(&wake)))
+        Ok(self.requeue(&wake))
     }
 }

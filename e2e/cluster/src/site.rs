@@ -38,7 +38,7 @@ pub struct Site {
     pub bucket: String,
     /// Address of this machine, as pods reach it.
     pub host: String,
-    /// Flux's judge of objects.
+    /// Flux's and Argo CD's judge of objects.
     pub kstatus: String,
     /// The command for faults of the cluster itself.
     pub cluster: Option<String>,
@@ -88,9 +88,19 @@ impl Site {
         Ok(fs::read_to_string(self.keys.path().join(name))?)
     }
 
-    /// What kstatus says of objects: `InProgress`, `Current`, `Failed` …
-    pub fn judged(&self, objects: &[DynamicObject]) -> Result<Vec<String>> {
-        let mut child = Command::new(&self.kstatus).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    /// What Flux says of objects: `InProgress`, `Current`, `Failed` …
+    pub fn flux_judges(&self, objects: &[DynamicObject]) -> Result<Vec<String>> {
+        self.judge(&[], objects)
+    }
+
+    /// What Argo CD says of objects with our health check: `Progressing`, `Healthy`, `Degraded` …
+    pub fn argo_judges(&self, objects: &[DynamicObject]) -> Result<Vec<String>> {
+        self.judge(&["-health", concat!(env!("CARGO_MANIFEST_DIR"), "/../../manifests/argocd-health.lua")], objects)
+    }
+
+    fn judge(&self, arguments: &[&str], objects: &[DynamicObject]) -> Result<Vec<String>> {
+        let mut command = Command::new(&self.kstatus);
+        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let text: Vec<u8> = objects.iter().map(serde_json::to_vec).collect::<Result<Vec<_>, _>>()?.concat();
         child.stdin.take().context("no standard input")?.write_all(&text)?;
         let output = child.wait_with_output()?;

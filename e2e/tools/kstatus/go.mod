@@ -1,4 +1,4 @@
-// Flux's judge of Kubernetes objects.
+// Flux's and Argo CD's judges of Kubernetes objects.
 // Built by e2e/tools/install.sh kstatus.
 module github.com/transcode-operator/e2e/tools/kstatus
 
@@ -6,7 +6,9 @@ go 1.26.0
 
 require (
 	github.com/fluxcd/cli-utils v1.3.0
+	github.com/yuin/gopher-lua v1.1.2
 	k8s.io/apimachinery v0.37.0
+	layeh.com/gopher-json v0.0.0-20190114024228-97fed8db8427
 )
 
 require (

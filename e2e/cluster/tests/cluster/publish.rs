@@ -119,14 +119,14 @@ async fn profiles_lie_under_a_job() -> Result<()> {
     space.end().await
 }
 
-/// Flux and everything else that reads kstatus: in progress from first sight, current at the end only.
+/// Flux and Argo CD: in progress from first sight, well or not at the end only.
 #[tokio::test]
-async fn kstatus_judges_rightly_at_every_moment() -> Result<()> {
+async fn flux_and_argo_judge_rightly_at_every_moment() -> Result<()> {
     let space = Space::new("kstatus").await?;
     let source = recipe::source(row("closed_gop")?)?;
     space.upload(&source, "source").await?;
     let rest = "  options: {renditions: [{name: low, box: {width: 160, height: 160}}], video: {encode: {h264: {preset: ultrafast}}}}";
-    for (name, key, end) in [("good", "source", "Current"), ("bad", "nothing", "Failed")] {
+    for (name, key, ends) in [("good", "source", ["Current", "Healthy"]), ("bad", "nothing", ["Failed", "Degraded"])] {
         space.create(&space.job(name, key, "[hls]", rest)?).await?;
         let seen = Mutex::new(vec![]);
         let over = |job: Option<&DynamicObject>| {
@@ -136,10 +136,12 @@ async fn kstatus_judges_rightly_at_every_moment() -> Result<()> {
         };
         until_with(&space.dynamic::<TranscodeJob>(), name, over).await?;
         let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let judged = space.site.judged(&seen)?;
-        let (last, before) = judged.split_last().context("nothing was seen")?;
-        ensure!(last == end, "{name} ends as {last}");
-        ensure!(before.iter().all(|status| status == "InProgress"), "{name}: {before:?}");
+        let judged = [space.site.flux_judges(&seen)?, space.site.argo_judges(&seen)?];
+        for ((judged, end), under_way) in judged.iter().zip(ends).zip(["InProgress", "Progressing"]) {
+            let (last, before) = judged.split_last().context("nothing was seen")?;
+            ensure!(last == end, "{name} ends as {last}");
+            ensure!(before.iter().all(|status| status == under_way), "{name}: {before:?}");
+        }
     }
     space.end().await
 }
