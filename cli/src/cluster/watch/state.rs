@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use transcode_api::{TranscodeJob, TranscodeJobStatus, status::StageStatus};
+use transcode_engine::StageKind;
 
 use super::sight::Sight;
 use crate::{
@@ -226,7 +227,9 @@ impl State {
             let weight = if stage.name == "encode" { renditions } else { 1 };
             weight as u64 * self.running(&stage.name) / u64::from(stage.total.max(1))
         });
-        if told >= 1000 { 1000 } else { (told + running.sum::<u64>() / renditions as u64).min(990) }
+        // A small job has one task for everything.
+        let running = (running.sum::<u64>() / renditions as u64).max(self.running(StageKind::Whole.name()));
+        if told >= 1000 { 1000 } else { (told + running).min(990) }
     }
 
     /// Thousandths of all running tasks of a stage together.
@@ -366,6 +369,17 @@ mod tests {
         assert_eq!((state.rows()[0].permille, state.rows()[0].words.as_str()), (400, "0/4, 48 fps 2.00x"));
         note(&mut state, Sight::Over(Task { stage: "encode-720p".into(), chunk: Some(0) }));
         assert_eq!(state.permille(), 300);
+    }
+
+    #[test]
+    fn one_task_for_everything_counts_as_everything() {
+        let mut state = State::new("movie");
+        let mut status = running("0%", 0);
+        status["stages"][0]["name"] = json!("whole");
+        note(&mut state, job("u", status));
+        let task = Task { stage: "whole".into(), chunk: None };
+        note(&mut state, Sight::Progress { task, permille: 600, fps: 0.0, speed: 0.0 });
+        assert_eq!(state.permille(), 600);
     }
 
     #[test]
