@@ -278,19 +278,20 @@ proptest! {
             let mut gone = None;
             job.run_some(pick, most, &mut |stage, task, _| {
                 let (roll, _) = dice.next()?;
-                if stage.kind == StageKind::Verify && roll >= 90 && reported < 2 {
+                let life: &mut u32 = lives.entry((stage.clone(), task)).or_default();
+                *life += 1;
+                // At most three times, whatever the failure, so that five attempts suffice.
+                let fails = *life <= 3;
+                if stage.kind == StageKind::Verify && roll >= 90 && fails && reported < 2 {
                     // What was made before is gone.
                     reported += 1;
                     gone = Some("audio".parse::<StageId>().unwrap());
                     return gone.clone().map(|audio| Failure::Missing { lost: BTreeMap::from([(audio, TaskSet::one(0))]) });
                 }
-                let life: &mut u32 = lives.entry((stage.clone(), task)).or_default();
-                *life += 1;
                 match roll {
-                    // At most three times, so that five attempts suffice.
-                    0..=19 if *life <= 3 => Some(Failure::Transient),
-                    20..=29 if *life <= 3 => Some(Failure::Disrupted),
-                    30..=34 if *life <= 3 => Some(Failure::OutOfMemory),
+                    0..=19 if fails => Some(Failure::Transient),
+                    20..=29 if fails => Some(Failure::Disrupted),
+                    30..=34 if fails => Some(Failure::OutOfMemory),
                     _ => None,
                 }
             });
@@ -299,10 +300,13 @@ proptest! {
             }
         }
         prop_assert_eq!(job.observation.record.ended.clone(), Some(published()));
+        // What the one task of a small job made counts as made, also for stages that go on from there.
+        let whole = u32::from(job.runs.keys().any(|(stage, _)| stage.kind == StageKind::Whole));
         for ((stage, task), runs) in &job.runs {
             let encodes = matches!(stage.kind, StageKind::Encode | StageKind::Audio);
             let lost = if stage.kind == StageKind::Audio { reported } else { 0 };
-            prop_assert!(!encodes || *runs == 1 + lost, "{} task {} ran {} times", stage, task, runs);
+            let fair = 1 + lost - whole..=1 + lost;
+            prop_assert!(!encodes || fair.contains(runs), "{} task {} ran {} times", stage, task, runs);
         }
         prop_assert!(job.observation.live.is_empty());
     }
