@@ -204,7 +204,7 @@ impl Planned<'_> {
                 let paths: Vec<_> = renditions.iter().map(|r| format!("{}-{:06}.mp4", r.name, chunk.index)).collect();
                 let outputs: Vec<_> = renditions.iter().copied().zip(paths.iter().map(Path::new)).collect();
                 let names: Vec<_> = renditions.iter().map(|r| r.name.as_str()).collect();
-                let command = commands::video(self.media, self.split, chunk, chunk.seek, &source, &outputs);
+                let command = commands::video(self.spec, self.media, self.split, chunk, chunk.seek, &source, &outputs);
                 list.extend(command.map(|c| (format!("encode {} chunk {}", names.join("+"), chunk.index), c)));
             }
         }

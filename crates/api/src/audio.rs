@@ -27,6 +27,18 @@ pub struct AudioEncode {
     /// Opus; always 48 kHz.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opus: Option<OpusEncode>,
+    /// AC-3 (Dolby Digital), up to 5.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ac3: Option<DolbyEncode>,
+    /// E-AC-3 (Dolby Digital Plus), up to 5.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eac3: Option<DolbyEncode>,
+    /// MP3, one or two channels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mp3: Option<Mp3Encode>,
+    /// FLAC: lossless.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flac: Option<FlacEncode>,
 }
 
 /// AAC-LC by ffmpeg's own encoder.
@@ -53,6 +65,42 @@ pub struct OpusEncode {
     /// Bit/s of a track, 6k to 510k. Default: 48k for each channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bitrate: Option<Bitrate>,
+    /// Channels, 1 to 8. Default: the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 8))]
+    pub channels: Option<u8>,
+}
+
+/// AC-3 or E-AC-3 by ffmpeg's own encoders.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DolbyEncode {
+    /// Bit/s of a track, 32k to 640k. Default: 96k a channel for AC-3, 64k for E-AC-3; the nearest that AC-3 has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitrate: Option<Bitrate>,
+    /// Channels, 1 to 6. Default: the source's, or 6 when it has more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 6))]
+    pub channels: Option<u8>,
+}
+
+/// MP3 by LAME.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Mp3Encode {
+    /// Bit/s of a track, 32k to 320k. Default: 96k for each channel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bitrate: Option<Bitrate>,
+    /// Channels, 1 or 2. Default: the source's, or 2 when it has more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 2))]
+    pub channels: Option<u8>,
+}
+
+/// FLAC by ffmpeg's own encoder, 16 bits a sample, or 24 when the source has more than 16.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlacEncode {
     /// Channels, 1 to 8. Default: the source's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 8))]

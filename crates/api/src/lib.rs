@@ -26,7 +26,7 @@ pub mod thumbnail;
 pub mod value;
 pub mod video;
 
-pub use audio::{AacEncode, AudioEncode, AudioOptions, OpusEncode};
+pub use audio::{AacEncode, AudioEncode, AudioOptions, DolbyEncode, FlacEncode, Mp3Encode, OpusEncode};
 pub use job::{Attempts, ProcessingOptions, Retry, TranscodeJob, TranscodeJobSpec, WorkData, WorkDataDeletion};
 pub use profile::{ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, TranscodeProfile};
 pub use scheduling::{PodResources, PodSettings, Scheduling, TaintEffect, Toleration, TolerationOperator};
@@ -38,8 +38,8 @@ pub use storage::{
 pub use thumbnail::{ImageFormat, Thumbnail};
 pub use value::{Bitrate, MediaTime, Position, Rational, ValueError};
 pub use video::{
-    Av1Encode, Av1Rate, Box2, FanOut, H264Encode, HevcEncode, Integrity, Mode, Rendition, VideoEncode, VideoOptions,
-    X26xPreset, X26xRate,
+    Av1Encode, Av1Rate, Box2, Crop, Deinterlace, Denoise, DenoiseStrength, DynamicRange, FanOut, H264Encode,
+    HevcEncode, Integrity, Mode, Rendition, VideoEncode, VideoOptions, Vp9Encode, Vp9Rate, X26xPreset, X26xRate,
 };
 
 /// The API group of every kind in this crate.

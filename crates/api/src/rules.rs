@@ -35,8 +35,8 @@ const fn rule(kinds: &'static [&'static str], path: &'static str, cel: &'static 
     Rule { kinds, path, cel, message, scope: Scope::All }
 }
 
-const ONE_CODEC: &str = "[has(self.h264), has(self.hevc), has(self.av1)].filter(x, x).size() == 1";
-const ONE_CODEC_MESSAGE: &str = "say exactly one of h264, hevc and av1";
+const ONE_CODEC: &str = "[has(self.h264), has(self.hevc), has(self.av1), has(self.vp9)].filter(x, x).size() == 1";
+const ONE_CODEC_MESSAGE: &str = "say exactly one of h264, hevc, av1 and vp9";
 const DEPTH: &str = "!has(self.bitDepth) || self.bitDepth != 9";
 const DEPTH_MESSAGE: &str = "bitDepth is 8 or 10";
 
@@ -74,6 +74,8 @@ pub const RULES: &[Rule] = &[
     rule(EVERY, "spec.options.renditions[].encode.hevc", DEPTH, DEPTH_MESSAGE),
     rule(EVERY, "spec.options.video.encode.av1", DEPTH, DEPTH_MESSAGE),
     rule(EVERY, "spec.options.renditions[].encode.av1", DEPTH, DEPTH_MESSAGE),
+    rule(EVERY, "spec.options.video.encode.vp9", DEPTH, DEPTH_MESSAGE),
+    rule(EVERY, "spec.options.renditions[].encode.vp9", DEPTH, DEPTH_MESSAGE),
     rule(
         EVERY,
         "spec.options.renditions[]",
@@ -89,7 +91,7 @@ pub const RULES: &[Rule] = &[
     rule(
         EVERY,
         "spec.options.audio.encode",
-        "[has(self.aac), has(self.opus)].filter(x, x).size() == 1",
-        "say exactly one of aac and opus",
+        "[has(self.aac), has(self.opus), has(self.ac3), has(self.eac3), has(self.mp3), has(self.flac)].filter(x, x).size() == 1",
+        "say exactly one of aac, opus, ac3, eac3, mp3 and flac",
     ),
 ];

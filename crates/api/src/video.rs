@@ -29,6 +29,88 @@ pub struct VideoOptions {
     /// How tasks are cut. Default: Auto.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fan_out: Option<FanOut>,
+    /// What of a high dynamic range (PQ or HLG) is kept in renditions that do not say their own. Default:
+    /// `Source` where the codec has 10 bits, else `Standard`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dynamic_range: Option<DynamicRange>,
+    /// Interlaced pictures to progressive ones, one for each frame. Default: those frames of an interlaced
+    /// source that are marked as interlaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deinterlace: Option<Deinterlace>,
+    /// Cuts off the edges of the picture, before anything else is done to it. Default: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<Crop>,
+    /// Takes away noise within each picture. Default: none is taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denoise: Option<Denoise>,
+}
+
+/// What becomes of a high dynamic range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum DynamicRange {
+    /// Kept, with its mastering display and light level. Needs 10 bits: HEVC, AV1 or VP9.
+    Source,
+    /// Tone-mapped to BT.709.
+    Standard,
+}
+
+/// Deinterlacing. Without `mode: Disabled` every frame is taken for interlaced, whatever it is marked as.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deinterlace {
+    /// Disabled leaves the pictures combed. Default: Enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+}
+
+/// Pixels that are cut off, of the picture as it is shown: after rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Crop {
+    /// Pixels, even. Default: 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0, max = 8192), extend("multipleOf" = 2))]
+    pub left: u32,
+    /// Pixels, even. Default: 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0, max = 8192), extend("multipleOf" = 2))]
+    pub top: u32,
+    /// Pixels, even. Default: 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0, max = 8192), extend("multipleOf" = 2))]
+    pub right: u32,
+    /// Pixels, even. Default: 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 0, max = 8192), extend("multipleOf" = 2))]
+    pub bottom: u32,
+}
+
+fn is_zero(pixels: &u32) -> bool {
+    *pixels == 0
+}
+
+/// Denoising.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Denoise {
+    /// Disabled takes no noise away. Default: Enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+    /// How much. Default: Light.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub strength: Option<DenoiseStrength>,
+}
+
+/// How much noise is taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
+pub enum DenoiseStrength {
+    /// Grain of a good camera.
+    #[default]
+    Light,
+    /// Noise of a small sensor in the evening.
+    Medium,
+    /// Noise that hides the picture; fine texture goes with it.
+    Strong,
 }
 
 /// How encoding is spread over tasks. Never changes what is made.
@@ -55,6 +137,9 @@ pub struct VideoEncode {
     /// AV1, 8 or 10 bit, by SVT-AV1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub av1: Option<Av1Encode>,
+    /// VP9, 8 or 10 bit, by libvpx. In DASH and MP4; HLS lists it only when it is told to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vp9: Option<Vp9Encode>,
 }
 
 /// H.264 by x264.
@@ -100,6 +185,36 @@ pub struct Av1Encode {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 8, max = 10))]
     pub bit_depth: Option<u8>,
+}
+
+/// VP9 by libvpx.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Vp9Encode {
+    /// Constant quality. Default: 31.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Vp9Rate>,
+    /// libvpx's `cpu-used`: 0 is slowest, 8 fastest. Default: 4.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 8))]
+    pub speed: Option<u8>,
+    /// Bits per sample, 8 or 10. Default: the source's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 8, max = 10))]
+    pub bit_depth: Option<u8>,
+    /// Lists the rendition in HLS too, which Apple's players do not know VP9 in. Default: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hls: Option<bool>,
+}
+
+/// Rate control of libvpx: exactly one member.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Vp9Rate {
+    /// Constant quality, 1 to 63: lower is better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 63))]
+    pub crf: Option<u8>,
 }
 
 /// Rate control of x264 and x265: exactly one member.
@@ -169,6 +284,9 @@ pub struct Rendition {
     /// Codec and rate of this rendition. Default: `video.encode`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encode: Option<VideoEncode>,
+    /// What of a high dynamic range is kept in this rendition. Default: `video.dynamicRange`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dynamic_range: Option<DynamicRange>,
 }
 
 /// A box in pixels. Turned by itself for portrait sources when the rung's name implies it.

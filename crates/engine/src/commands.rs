@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use transcode_api::Position;
 use transcode_media::{
-    argv::{self, Command, SourceUrl, audio::AudioTrack, video::VideoTask},
+    argv::{self, Command, SourceUrl, audio::AudioTrack, thumbnail::DrawTask, video::VideoTask},
     chunk::Chunk,
     ladder::Rendition,
     time::{MediaTime, Timescale},
@@ -15,6 +15,7 @@ use crate::{facts::MediaSummary, facts::SplitSummary, spec::ResolvedSpec};
 /// Encodes one chunk to one file for each rendition. `seek` is the chunk's own place, or further
 /// back. `None` when the source has no video.
 pub fn video(
+    spec: &ResolvedSpec,
     media: &MediaSummary,
     split: &SplitSummary,
     chunk: &Chunk,
@@ -33,6 +34,7 @@ pub fn video(
         timescale: facts.timescale,
         longest_segment: split.longest_segment,
         equal_times: facts.equal_times > 0,
+        filters: &spec.filters,
     }))
 }
 
@@ -66,7 +68,16 @@ pub fn draw_thumbnail(
     path: &Path,
 ) -> Option<Command> {
     let (wanted, stream) = (spec.thumbnail.as_ref()?, media.info.video.as_ref()?);
-    Some(argv::thumbnail::draw(source, &media.info.container, stream, at, wanted.within, wanted.format, path))
+    Some(argv::thumbnail::draw(&DrawTask {
+        source,
+        container: &media.info.container,
+        stream,
+        filters: &spec.filters,
+        at,
+        within: wanted.within,
+        format: wanted.format,
+        path,
+    }))
 }
 
 /// Encodes every audio track; `path` names the file of each. `None` without audio.

@@ -2,7 +2,8 @@
 
 use transcode_api::{FanOut, Format, Integrity, WorkDataDeletion};
 use transcode_media::{
-    ladder::{Ladder, Rendition, ladder},
+    ladder::{Ladder, Rendition, Wanted, cropped, ladder},
+    probe::OtherHdr,
     time::{MediaTime, human},
 };
 
@@ -50,7 +51,15 @@ pub fn begin(spec: &ResolvedSpec) -> Plan {
 pub fn renditions(spec: &ResolvedSpec, media: &MediaSummary) -> Ladder {
     match &media.info.video {
         None => Ladder::default(),
-        Some(video) => ladder(video, spec.renditions.as_deref(), &spec.video),
+        Some(video) => ladder(
+            video,
+            &Wanted {
+                rungs: spec.renditions.as_deref(),
+                codec: &spec.video,
+                dynamic_range: spec.dynamic_range,
+                crop: spec.filters.crop,
+            },
+        ),
     }
 }
 
@@ -120,21 +129,32 @@ pub fn fan_out(spec: &ResolvedSpec, split: &SplitSummary, renditions: usize) -> 
 fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
     let no = |reason: &str| Err(Refusal(reason.into()));
     if let Some(video) = &media.info.video {
-        if video.colour.is_hdr() {
+        if video.other_hdr == Some(OtherHdr::DolbyVision(5)) {
             return no(
-                "the source is HDR (PQ or HLG transfer); HDR is neither kept nor tone-mapped yet, so it is refused rather than shown wrong",
+                "the source is Dolby Vision profile 5, whose colours nothing but a Dolby Vision decoder can show; convert it to profile 8 or HDR10 first",
             );
         }
-        if video.interlaced {
-            return no(
-                "the source is interlaced; there is no deinterlacing yet, so it is refused rather than encoded with combing",
-            );
+        if let Some(crop) = spec.filters.crop.filter(|crop| cropped(video, *crop).is_none()) {
+            return Err(Refusal(format!(
+                "spec.options.video.crop takes {} columns and {} rows off a picture that has {}x{} pixels (turned by {} degrees), so that nothing would be left",
+                crop.left + crop.right,
+                crop.top + crop.bottom,
+                video.width,
+                video.height,
+                video.rotation
+            )));
         }
         if video.closed_captions {
             return no(
                 "the source has CEA-608/708 captions in its video; they are neither kept nor extracted yet, so it is refused rather than stripped of them",
             );
         }
+    }
+    let made = renditions(spec, media).renditions;
+    if spec.formats.iter().eq([&Format::Hls]) && !made.is_empty() && !made.iter().any(|r| r.codec.in_hls()) {
+        return no(
+            "spec.outputs[0].formats is hls alone, and HLS lists no VP9, so nothing would be published: add dash or mp4, take another codec, or say `vp9: {hls: true}`",
+        );
     }
     if has_audio(spec, media) && media.info.audio.len() > MAX_AUDIO_TRACKS {
         return Err(Refusal(format!(
@@ -160,7 +180,7 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
             human(MAX_SILENCE)
         )));
     }
-    if renditions(spec, media).renditions.is_empty() && !has_audio(spec, media) {
+    if made.is_empty() && !has_audio(spec, media) {
         return no("nothing would be made: the source has no video and its audio is disabled or missing");
     }
     Ok(())

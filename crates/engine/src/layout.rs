@@ -13,13 +13,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use transcode_api::Format;
-use transcode_media::ladder::Rendition;
 
 use crate::{extend::renditions, facts::MediaSummary, spec::ResolvedSpec};
 
 /// Version of what encoders are asked to do and of how their output is rewritten; part of every key,
 /// so that a changed pipeline never meets its own old work.
-const PIPELINE: u32 = 1;
+const PIPELINE: u32 = 2;
 
 /// Where intermediate data lies.
 pub const WORK: &str = "_work";
@@ -65,9 +64,9 @@ impl Layout {
         let cut = key(&("cut", &source, media.origin, &spec.segment_duration));
         let ladder = renditions(spec, media).renditions;
         let renditions: BTreeMap<_, _> =
-            ladder.iter().map(|r| (r.name.clone(), rendition_key(&cut, build, r))).collect();
+            ladder.iter().map(|r| (r.name.clone(), key(&("rendition", &cut, build, r, &spec.filters)))).collect();
         let audio = key(&("audio", &cut, build, &spec.audio));
-        let thumbnail = key(&("thumbnail", &source, build, &spec.thumbnail));
+        let thumbnail = key(&("thumbnail", &source, build, &spec.thumbnail, &spec.filters));
         let formats: Vec<Format> = spec.formats.iter().copied().collect();
         let order: Vec<&str> = ladder.iter().map(|r| r.name.as_str()).collect();
         let job = key(&("job", order, &renditions, &audio, &thumbnail, formats, &spec.name, spec.integrity));
@@ -159,10 +158,6 @@ pub fn published_mp4(job: &str, rendition: &str) -> String {
 /// A published thumbnail.
 pub fn published_thumbnail(extension: &str) -> String {
     format!("thumbnails/thumbnail.{extension}")
-}
-
-fn rendition_key(cut: &str, build: &str, rendition: &Rendition) -> String {
-    key(&("rendition", cut, build, rendition))
 }
 
 #[cfg(test)]

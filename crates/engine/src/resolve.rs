@@ -6,10 +6,11 @@
 
 use serde_json::{Map, Value};
 use transcode_api::{
-    Attempts, AudioEncode, Bitrate, FanOut, Format, Mode, ProcessingOptions, ProfileSpec, Scheduling, StoreSpec,
-    TranscodeJob, VideoEncode, WorkData, X26xPreset, video,
+    Attempts, AudioEncode, Bitrate, Crop, DynamicRange, FanOut, Format, Mode, ProcessingOptions, ProfileSpec,
+    Scheduling, StoreSpec, TranscodeJob, VideoEncode, VideoOptions, WorkData, X26xPreset, video,
 };
 use transcode_media::{
+    argv::filters::{Deinterlacing, Filters},
     codec::{AudioCodec, VideoCodec},
     ladder::Rung,
     time::MediaTime,
@@ -58,7 +59,16 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
         problems.push(invalid("spec.options.video.segmentDuration", &format!("{segment_duration} is not 1s to 30s")));
     }
     let codec = video_codec(video.encode.as_ref());
-    let renditions = options.renditions.as_ref().map(|list| list.iter().map(|r| rung(r, &codec)).collect());
+    let range = video.dynamic_range;
+    if options.renditions.is_none() && !has_room(&codec, range) {
+        problems.push(invalid("spec.options.video.dynamicRange", NO_ROOM));
+    }
+    let renditions = options.renditions.as_ref().map(|list| {
+        let rungs: Vec<Rung> = list.iter().map(|r| rung(r, &codec, range)).collect();
+        let wrong = rungs.iter().enumerate().filter(|(_, rung)| !has_room(&rung.codec, rung.dynamic_range));
+        problems.extend(wrong.map(|(n, _)| invalid(&format!("spec.options.renditions[{n}].dynamicRange"), NO_ROOM)));
+        rungs
+    });
     let audio = options.audio.clone().unwrap_or_default();
     let audio = match audio.mode {
         Some(Mode::Disabled) => None,
@@ -79,6 +89,8 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
             .into_iter()
             .collect(),
         video: codec,
+        dynamic_range: video.dynamic_range,
+        filters: filters(&video),
         segment_duration,
         fan_out: video.fan_out.unwrap_or(FanOut::Auto),
         renditions,
@@ -117,11 +129,37 @@ fn policy(asked: Option<&Attempts>, default: RetryPolicy) -> RetryPolicy {
     }
 }
 
-fn rung(asked: &video::Rendition, default: &VideoCodec) -> Rung {
+/// Why a high dynamic range can't be kept.
+const NO_ROOM: &str =
+    "Source needs 10 bits: take hevc, av1 or vp9 without `bitDepth: 8`, or Standard, which tone-maps to BT.709";
+
+/// Whether a codec that is told to keep a high dynamic range can.
+fn has_room(codec: &VideoCodec, range: Option<DynamicRange>) -> bool {
+    range != Some(DynamicRange::Source) || codec.bit_depth(10) > 8
+}
+
+fn filters(video: &VideoOptions) -> Filters {
+    Filters {
+        deinterlace: match video.deinterlace.as_ref().map(|d| d.mode.unwrap_or_default()) {
+            None => Deinterlacing::Marked,
+            Some(Mode::Enabled) => Deinterlacing::All,
+            Some(Mode::Disabled) => Deinterlacing::Off,
+        },
+        crop: video.crop.filter(|crop| *crop != Crop::default()),
+        denoise: video
+            .denoise
+            .as_ref()
+            .filter(|d| d.mode != Some(Mode::Disabled))
+            .map(|d| d.strength.unwrap_or_default()),
+    }
+}
+
+fn rung(asked: &video::Rendition, default: &VideoCodec, range: Option<DynamicRange>) -> Rung {
     Rung {
         name: asked.name.clone(),
         within: asked.within,
         codec: asked.encode.as_ref().map_or_else(|| default.clone(), |e| video_codec(Some(e))),
+        dynamic_range: asked.dynamic_range.or(range),
     }
 }
 
@@ -138,6 +176,14 @@ fn video_codec(encode: Option<&VideoEncode>) -> VideoCodec {
     if let Some(av1) = encode.av1 {
         let crf = av1.rate.and_then(|r| r.crf).unwrap_or(35);
         return VideoCodec::Av1 { crf, preset: av1.preset.unwrap_or(8), bit_depth: av1.bit_depth };
+    }
+    if let Some(vp9) = encode.vp9 {
+        return VideoCodec::Vp9 {
+            crf: vp9.rate.and_then(|r| r.crf).unwrap_or(31),
+            speed: vp9.speed.unwrap_or(4),
+            bit_depth: vp9.bit_depth,
+            hls: vp9.hls.unwrap_or(false),
+        };
     }
     let h264 = encode.h264.unwrap_or_default();
     VideoCodec::H264 {
@@ -157,6 +203,21 @@ fn audio_codec(encode: Option<&AudioEncode>, problems: &mut Vec<Invalid>) -> Aud
     if let Some(opus) = encode.opus {
         check("spec.options.audio.encode.opus.bitrate", opus.bitrate, 6_000..=510_000);
         return AudioCodec::Opus { bitrate: opus.bitrate, channels: opus.channels };
+    }
+    if let Some(ac3) = encode.ac3 {
+        check("spec.options.audio.encode.ac3.bitrate", ac3.bitrate, 32_000..=640_000);
+        return AudioCodec::Ac3 { bitrate: ac3.bitrate, channels: ac3.channels };
+    }
+    if let Some(eac3) = encode.eac3 {
+        check("spec.options.audio.encode.eac3.bitrate", eac3.bitrate, 32_000..=640_000);
+        return AudioCodec::Eac3 { bitrate: eac3.bitrate, channels: eac3.channels };
+    }
+    if let Some(mp3) = encode.mp3 {
+        check("spec.options.audio.encode.mp3.bitrate", mp3.bitrate, 32_000..=320_000);
+        return AudioCodec::Mp3 { bitrate: mp3.bitrate, channels: mp3.channels };
+    }
+    if let Some(flac) = encode.flac {
+        return AudioCodec::Flac { channels: flac.channels };
     }
     let aac = encode.aac.unwrap_or_default();
     check("spec.options.audio.encode.aac.bitrate", aac.bitrate, 16_000..=512_000);

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use transcode_api::{
-    Box2, FanOut, Format, ImageFormat, Input, Integrity, Output, Position, Scheduling, StoreSpec, WorkDataDeletion,
+    Box2, DynamicRange, FanOut, Format, ImageFormat, Input, Integrity, Output, Position, Scheduling, StoreSpec,
+    WorkDataDeletion,
 };
 use transcode_media::{
+    argv::filters::Filters,
     codec::{AudioCodec, VideoCodec},
     ladder::Rung,
     time::MediaTime,
@@ -32,6 +34,12 @@ pub struct ResolvedSpec {
     pub formats: BTreeSet<Format>,
     /// Codec of renditions of a derived ladder.
     pub video: VideoCodec,
+    /// Dynamic range of renditions of a derived ladder; `None` keeps a high one where the codec has 10 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dynamic_range: Option<DynamicRange>,
+    /// What is done to every picture.
+    #[serde(default)]
+    pub filters: Filters,
     /// Length of a segment.
     pub segment_duration: MediaTime,
     /// How tasks are cut; not part of any key.

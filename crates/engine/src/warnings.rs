@@ -1,8 +1,10 @@
 //! What a user should know although the job goes on: soft failures, gaps, and everything about the
 //! source that is changed or left out.
 
-use transcode_api::status::Warning;
-use transcode_media::time::human;
+use transcode_api::{Format, status::Warning};
+use transcode_media::{
+    argv::filters::Deinterlacing, ladder::Rendition, probe::OtherHdr, time::human, track::VideoRange,
+};
 
 use crate::{
     assess::{Progress, StageProgress},
@@ -41,7 +43,7 @@ fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
     let left = left.map(|left| note(StageKind::Probe, "TrackLeftOut", format!("{left} is left out")));
     let rungs = renditions(spec, media).notes.into_iter().map(|words| note(StageKind::Split, "RungLeftOut", words));
     let audio = media.audio.iter().enumerate().filter_map(|(n, audio)| of_audio(n, audio));
-    let pictures = media.video.iter().flat_map(of_video).chain(converted(spec, media));
+    let pictures = media.video.iter().flat_map(of_video).chain(converted(spec, media)).chain(shown(spec, media));
     left.chain(pictures).chain(audio).chain(rungs).collect()
 }
 
@@ -68,6 +70,51 @@ fn converted(spec: &ResolvedSpec, media: &MediaSummary) -> Option<Warning> {
     let fewer = most < stream.bit_depth;
     let words = format!("the source's pictures are {format}; they become 4:2:0 with {most} bits");
     (!kept || fewer).then(|| note(StageKind::Encode, "PicturesConverted", words))
+}
+
+/// What is done to interlaced pictures and to a high dynamic range, and which renditions HLS leaves out.
+fn shown(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
+    let Some(stream) = &media.info.video else { return vec![] };
+    let made = renditions(spec, media).renditions;
+    let names = |of: &dyn Fn(&Rendition) -> bool| {
+        let names: Vec<&str> = made.iter().filter(|r| of(r)).map(|r| r.name.as_str()).collect();
+        (!names.is_empty()).then(|| names.join(", "))
+    };
+    let mut found: Vec<(&str, String)> = vec![];
+    match (stream.interlaced, spec.filters.deinterlace) {
+        (true, Deinterlacing::Off) => {
+            found.push((
+                "Combed",
+                "the source is interlaced, and deinterlace is disabled: its pictures are combed".into(),
+            ));
+        }
+        (true, _) => {
+            found.push(("Deinterlaced", "the source is interlaced: each frame becomes one progressive picture".into()))
+        }
+        (false, _) => {}
+    }
+    let standard = |r: &Rendition| r.range == VideoRange::Sdr;
+    if let Some(names) = names(&standard).filter(|_| stream.colour.is_hdr()) {
+        found.push((
+            "ToneMapped",
+            format!("the source has a high dynamic range; it is tone-mapped to BT.709 in {names}"),
+        ));
+    }
+    if let Some(other) = stream.other_hdr {
+        let what = match other {
+            OtherHdr::DolbyVision(profile) => format!("Dolby Vision (profile {profile})"),
+            OtherHdr::Hdr10Plus => "HDR10+".into(),
+        };
+        found.push((
+            "DynamicMetadataLeftOut",
+            format!("the metadata of {what} are left out; what lies below them is kept"),
+        ));
+    }
+    let hidden = |r: &Rendition| !r.codec.in_hls();
+    if let Some(names) = names(&hidden).filter(|_| spec.formats.contains(&Format::Hls)) {
+        found.push(("NotInHls", format!("HLS does not list {names}: Apple's players know no VP9 in it; `vp9: {{hls: true}}` lists it all the same")));
+    }
+    found.into_iter().map(|(reason, words)| note(StageKind::Encode, reason, words)).collect()
 }
 
 fn of_audio(n: usize, audio: &AudioFacts) -> Option<Warning> {

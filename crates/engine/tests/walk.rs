@@ -13,7 +13,7 @@ use transcode_engine::{
     Facts, Failure, Intent, MediaSummary, Outcome, StageId, StageKind, Summary, TaskSet, assess, begin, extend,
     facts::Holes, status,
 };
-use transcode_media::time::MediaTime;
+use transcode_media::{probe::OtherHdr, time::MediaTime};
 
 fn published() -> Outcome {
     Outcome::Complete { reason: "Published".into() }
@@ -44,9 +44,10 @@ fn bad_input_fails_once_with_its_reason() {
 #[test]
 fn what_would_be_changed_or_dropped_is_refused() {
     type Change = fn(&mut MediaSummary);
-    let cases: [(&str, Change); 7] = [
-        ("the source is HDR", |m| m.info.video.as_mut().unwrap().colour.transfer = Some("smpte2084".into())),
-        ("the source is interlaced", |m| m.info.video.as_mut().unwrap().interlaced = true),
+    let cases: [(&str, Change); 6] = [
+        ("the source is Dolby Vision profile 5", |m| {
+            m.info.video.as_mut().unwrap().other_hdr = Some(OtherHdr::DolbyVision(5));
+        }),
         ("the source has CEA-608/708", |m| m.info.video.as_mut().unwrap().closed_captions = true),
         ("the source has more than 8 audio tracks", |m| m.info.audio = vec![m.info.audio[0].clone(); 9]),
         ("audio track 0 has 2 holes of 1h00m1s in all", |m| {

@@ -32,6 +32,17 @@ pub enum VideoCodec {
         /// 8 or 10; `None` follows the source.
         bit_depth: Option<u8>,
     },
+    /// libvpx's VP9.
+    Vp9 {
+        /// Constant quality, 1 to 63.
+        crf: u8,
+        /// `cpu-used`: 0 (slowest) to 8.
+        speed: u8,
+        /// 8 or 10; `None` follows the source.
+        bit_depth: Option<u8>,
+        /// Listed in HLS too.
+        hls: bool,
+    },
 }
 
 impl VideoCodec {
@@ -41,6 +52,7 @@ impl VideoCodec {
             VideoCodec::H264 { .. } => "libx264",
             VideoCodec::Hevc { .. } => "libx265",
             VideoCodec::Av1 { .. } => "libsvtav1",
+            VideoCodec::Vp9 { .. } => "libvpx-vp9",
         }
     }
 
@@ -49,16 +61,25 @@ impl VideoCodec {
         let follow = if source > 8 { 10 } else { 8 };
         match self {
             VideoCodec::H264 { .. } => 8,
-            VideoCodec::Hevc { bit_depth, .. } | VideoCodec::Av1 { bit_depth, .. } => bit_depth.unwrap_or(follow),
+            VideoCodec::Hevc { bit_depth, .. }
+            | VideoCodec::Av1 { bit_depth, .. }
+            | VideoCodec::Vp9 { bit_depth, .. } => bit_depth.unwrap_or(follow),
         }
     }
 
+    /// Whether HLS lists it. Apple's authoring rules know H.264, HEVC and AV1.
+    pub fn in_hls(&self) -> bool {
+        !matches!(self, VideoCodec::Vp9 { hls: false, .. })
+    }
+
     /// Frames by which the encoder moves a picture forward in decode order, at most: B-pyramids of
-    /// x264 and x265 reorder by two, without B-frames nothing moves, and AV1 in MP4 has one
-    /// temporal unit for each shown frame, in order.
+    /// x264 and x265 reorder by two, without B-frames nothing moves, and AV1 and VP9 in MP4 have one
+    /// temporal unit (superframe) for each shown frame, in order.
     pub fn reorder_depth(&self) -> u32 {
         match self {
-            VideoCodec::H264 { preset: X26xPreset::Ultrafast, .. } | VideoCodec::Av1 { .. } => 0,
+            VideoCodec::H264 { preset: X26xPreset::Ultrafast, .. }
+            | VideoCodec::Av1 { .. }
+            | VideoCodec::Vp9 { .. } => 0,
             VideoCodec::H264 { .. } | VideoCodec::Hevc { .. } => 2,
         }
     }
@@ -71,6 +92,7 @@ impl VideoCodec {
             VideoCodec::H264 { .. } => 170,
             VideoCodec::Hevc { .. } => 235,
             VideoCodec::Av1 { .. } => 440,
+            VideoCodec::Vp9 { .. } => 200,
         };
         64 + pixels * per_megapixel / 1_000_000
     }
@@ -94,6 +116,7 @@ impl VideoCodec {
             VideoCodec::Hevc { preset, .. } => 260 * speed(*preset) / 100,
             // Each preset step is about a third faster than the one before.
             VideoCodec::Av1 { preset, .. } => (0..*preset).fold(1900, |cost, _| cost * 7 / 10).max(15),
+            VideoCodec::Vp9 { speed, .. } => (0..*speed).fold(1500, |cost, _| cost * 6 / 10).max(40),
         }
     }
 }
@@ -118,11 +141,58 @@ pub enum AudioCodec {
         /// `None` keeps the source's.
         channels: Option<u8>,
     },
+    /// AC-3 by ffmpeg's own encoder.
+    Ac3 {
+        /// Of a track; `None` is 96k a channel, at most 448k.
+        bitrate: Option<Bitrate>,
+        /// `None` keeps the source's.
+        channels: Option<u8>,
+    },
+    /// E-AC-3 by ffmpeg's own encoder.
+    Eac3 {
+        /// Of a track; `None` is 64k a channel.
+        bitrate: Option<Bitrate>,
+        /// `None` keeps the source's.
+        channels: Option<u8>,
+    },
+    /// MP3 by LAME.
+    Mp3 {
+        /// Of a track; `None` is 96k a channel.
+        bitrate: Option<Bitrate>,
+        /// `None` keeps the source's.
+        channels: Option<u8>,
+    },
+    /// FLAC by ffmpeg's own encoder.
+    Flac {
+        /// `None` keeps the source's.
+        channels: Option<u8>,
+    },
 }
 
 /// Rates that MPEG-4 audio names (ISO/IEC 14496-3 table 1.18), without 88.2 and 96 kHz, which few
 /// players decode.
 const AAC_RATES: [u32; 9] = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000];
+/// Rates of AC-3 (ETSI TS 102 366 4.4.1.3), and those of MPEG-1 (ISO/IEC 11172-3 2.4.2.3).
+const DOLBY_AND_MP3_RATES: [u32; 3] = [32000, 44100, 48000];
+/// The highest rate that FLAC is kept at; what is above is nothing that a microphone took.
+const FLAC_RATES: [u32; 13] =
+    [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 88200, 96000, 176_400, 192_000];
+/// Bit rates of AC-3 (ETSI TS 102 366 table 4.13), kbit/s.
+const AC3_KILOBITS: [u32; 19] =
+    [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640];
+/// Bit rates of MPEG-1 layer III (ISO/IEC 11172-3 2.4.2.3), kbit/s.
+const MP3_KILOBITS: [u32; 14] = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320];
+
+/// The lowest rate that keeps all of the source's band.
+fn at_least(rates: &[u32], source: u32) -> u32 {
+    let highest = rates.last().copied().unwrap_or(48000);
+    rates.iter().copied().find(|rate| *rate >= source).unwrap_or(highest)
+}
+
+/// The rate of the table next to what is wanted, bit/s.
+fn nearest(kilobits: &[u32], wanted: u32) -> u32 {
+    kilobits.iter().map(|rate| rate * 1000).min_by_key(|rate| rate.abs_diff(wanted)).unwrap_or(wanted)
+}
 
 impl AudioCodec {
     /// ffmpeg's encoder.
@@ -130,6 +200,10 @@ impl AudioCodec {
         match self {
             AudioCodec::Aac { .. } => "aac",
             AudioCodec::Opus { .. } => "libopus",
+            AudioCodec::Ac3 { .. } => "ac3",
+            AudioCodec::Eac3 { .. } => "eac3",
+            AudioCodec::Mp3 { .. } => "libmp3lame",
+            AudioCodec::Flac { .. } => "flac",
         }
     }
 
@@ -138,6 +212,10 @@ impl AudioCodec {
         match self {
             AudioCodec::Aac { .. } => 1024,
             AudioCodec::Opus { .. } => 960,
+            AudioCodec::Ac3 { .. } | AudioCodec::Eac3 { .. } => 1536,
+            AudioCodec::Mp3 { .. } => 1152,
+            // Asked for: the encoder would choose by the rate.
+            AudioCodec::Flac { .. } => 4096,
         }
     }
 
@@ -145,41 +223,50 @@ impl AudioCodec {
     pub fn sample_rate(&self, source: u32) -> u32 {
         match self {
             AudioCodec::Aac { sample_rate: Some(rate), .. } => *rate,
-            // The lowest rate that keeps all of the source's band.
-            AudioCodec::Aac { .. } => AAC_RATES.into_iter().find(|r| *r >= source).unwrap_or(48000),
+            AudioCodec::Aac { .. } => at_least(&AAC_RATES, source),
             AudioCodec::Opus { .. } => 48000,
-        }
-    }
-
-    /// Channels of the encoded track. Without a wish the source's, at most 8; layouts that the
-    /// encoder lacks are mixed to the next smaller common one.
-    pub fn channels(&self, source: u32) -> u32 {
-        match self {
-            AudioCodec::Aac { channels, .. } | AudioCodec::Opus { channels, .. } => {
-                channels.map_or(source.min(8), u32::from)
+            AudioCodec::Ac3 { .. } | AudioCodec::Eac3 { .. } | AudioCodec::Mp3 { .. } => {
+                at_least(&DOLBY_AND_MP3_RATES, source)
             }
+            AudioCodec::Flac { .. } => at_least(&FLAC_RATES, source),
         }
     }
 
-    /// Bit/s of a track.
-    pub fn bitrate(&self, channels: u32) -> u32 {
-        match self {
-            AudioCodec::Aac { bitrate, .. } => bitrate.map_or(64_000 * channels, |b| b.0),
+    /// Channels of the encoded track. Without a wish the source's, at most what the codec has; layouts
+    /// that the encoder lacks are mixed to the next smaller common one.
+    pub fn channels(&self, source: u32) -> u32 {
+        let (asked, most) = match self {
+            AudioCodec::Aac { channels, .. } | AudioCodec::Opus { channels, .. } | AudioCodec::Flac { channels } => {
+                (channels, 8)
+            }
+            AudioCodec::Ac3 { channels, .. } | AudioCodec::Eac3 { channels, .. } => (channels, 6),
+            AudioCodec::Mp3 { channels, .. } => (channels, 2),
+        };
+        asked.map_or(source.min(most), u32::from)
+    }
+
+    /// Bit/s of a track; `None` for what is lossless.
+    pub fn bitrate(&self, channels: u32) -> Option<u32> {
+        let asked = |bitrate: &Option<Bitrate>, default: u32| bitrate.map_or(default, |b| b.0);
+        Some(match self {
+            AudioCodec::Aac { bitrate, .. } => asked(bitrate, 64_000 * channels),
             // libopus refuses more than 256 kbit/s a channel.
-            AudioCodec::Opus { bitrate, .. } => bitrate.map_or(48_000 * channels, |b| b.0.min(256_000 * channels)),
-        }
+            AudioCodec::Opus { bitrate, .. } => asked(bitrate, 48_000 * channels).min(256_000 * channels),
+            AudioCodec::Ac3 { bitrate, .. } => nearest(&AC3_KILOBITS, asked(bitrate, (96_000 * channels).min(448_000))),
+            AudioCodec::Eac3 { bitrate, .. } => asked(bitrate, 64_000 * channels),
+            AudioCodec::Mp3 { bitrate, .. } => nearest(&MP3_KILOBITS, asked(bitrate, 96_000 * channels)),
+            AudioCodec::Flac { .. } => return None,
+        })
     }
-}
 
-impl AudioCodec {
     /// The channel layout that the encoder takes for a number of channels, as ffmpeg names it.
     pub fn layout(&self, channels: u32) -> &'static str {
         match (channels, self) {
             (1, _) => "mono",
             (2, _) => "stereo",
             (3, _) => "3.0",
-            // Opus has Vorbis' layouts (RFC 7845 5.1.1.2).
-            (4, AudioCodec::Opus { .. }) => "quad",
+            // Opus has Vorbis' layouts (RFC 7845 5.1.1.2), and FLAC those of RFC 9639 9.1.3.
+            (4, AudioCodec::Opus { .. } | AudioCodec::Flac { .. }) => "quad",
             (4, _) => "4.0",
             (5, _) => "5.0",
             (6, _) => "5.1",

@@ -5,9 +5,9 @@
 
 use num_rational::Ratio;
 use serde::{Deserialize, Serialize};
-use transcode_api::Box2;
+use transcode_api::{Box2, Crop, DynamicRange};
 
-use crate::{codec::VideoCodec, probe::VideoStream, time::Rational};
+use crate::{codec::VideoCodec, probe::VideoStream, time::Rational, track::VideoRange};
 
 /// Standard rungs, smallest first: the class and its 16:9 box.
 pub const RUNGS: [(&str, Box2); 9] = [
@@ -35,6 +35,9 @@ pub struct Rung {
     pub within: Option<Box2>,
     /// How it is encoded.
     pub codec: VideoCodec,
+    /// What of a high dynamic range is kept; `None`: all of it where the codec has 10 bits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dynamic_range: Option<DynamicRange>,
 }
 
 /// One rendition with its picture.
@@ -51,6 +54,9 @@ pub struct Rendition {
     pub sar: Rational,
     /// How it is encoded.
     pub codec: VideoCodec,
+    /// Dynamic range.
+    #[serde(default)]
+    pub range: VideoRange,
 }
 
 /// The ladder and what a person should know about it.
@@ -71,12 +77,18 @@ struct Picture {
 }
 
 impl Picture {
-    /// Upright, its rotation applied.
-    fn of(video: &VideoStream) -> Self {
+    /// Upright, its rotation applied, its edges cut off.
+    fn of(video: &VideoStream, crop: Option<Crop>) -> Self {
         let turned = video.rotation % 180 == 90;
-        match turned {
-            false => Picture { width: video.width, height: video.height, sar: video.sar },
-            true => Picture { width: video.height, height: video.width, sar: video.sar.recip() },
+        let (width, height, sar) = match turned {
+            false => (video.width, video.height, video.sar),
+            true => (video.height, video.width, video.sar.recip()),
+        };
+        let crop = crop.unwrap_or_default();
+        Picture {
+            width: width.saturating_sub(crop.left + crop.right).max(2),
+            height: height.saturating_sub(crop.top + crop.bottom).max(2),
+            sar,
         }
     }
 
@@ -84,6 +96,11 @@ impl Picture {
     fn display(self) -> (Rational, Rational) {
         let (w, h) = (Ratio::from_integer(i64::from(self.width)), Ratio::from_integer(i64::from(self.height)));
         if self.sar >= Ratio::from_integer(1) { (w * self.sar, h) } else { (w, h / self.sar) }
+    }
+
+    fn is_portrait(self) -> bool {
+        let (width, height) = self.display();
+        height > width
     }
 
     fn aspect(self) -> Rational {
@@ -123,18 +140,47 @@ fn turned(within: Box2, portrait: bool) -> Box2 {
     if portrait { Box2 { width: within.height, height: within.width } } else { within }
 }
 
-/// The ladder of a source: `asked` as an explicit list, or derived with one codec for all.
-pub fn ladder(video: &VideoStream, asked: Option<&[Rung]>, codec: &VideoCodec) -> Ladder {
-    let picture = Picture::of(video);
-    let (width, height) = picture.display();
-    let portrait = height > width;
-    match asked {
-        None => derived(picture, portrait, codec),
-        Some(rungs) => listed(picture, portrait, rungs),
+/// What a rendition keeps of the source's dynamic range: a codec with 8 bits has no room for a high one.
+fn range(video: &VideoStream, codec: &VideoCodec, wanted: Option<DynamicRange>) -> VideoRange {
+    let room = codec.bit_depth(video.bit_depth) > 8 && wanted != Some(DynamicRange::Standard);
+    match video.colour.transfer.as_deref() {
+        Some("smpte2084") if room => VideoRange::Pq,
+        Some("arib-std-b67") if room => VideoRange::Hlg,
+        _ => VideoRange::Sdr,
     }
 }
 
-fn derived(picture: Picture, portrait: bool, codec: &VideoCodec) -> Ladder {
+/// Size of the upright picture without its edges, pixels; `None` when nothing is left of it.
+pub fn cropped(video: &VideoStream, crop: Crop) -> Option<(u32, u32)> {
+    let Picture { width, height, .. } = Picture::of(video, None);
+    let left = |size: u32, cut: u32| size.checked_sub(cut).filter(|left| *left >= 2);
+    left(width, crop.left + crop.right).zip(left(height, crop.top + crop.bottom))
+}
+
+/// What a spec says of the ladder.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// An explicit list; `None` derives one.
+    pub rungs: Option<&'a [Rung]>,
+    /// Codec of derived rungs.
+    pub codec: &'a VideoCodec,
+    /// Dynamic range of derived rungs.
+    pub dynamic_range: Option<DynamicRange>,
+    /// Edges that are cut off.
+    pub crop: Option<Crop>,
+}
+
+/// The ladder of a source.
+pub fn ladder(video: &VideoStream, wanted: &Wanted<'_>) -> Ladder {
+    match wanted.rungs {
+        None => derived(video, wanted),
+        Some(rungs) => listed(video, wanted.crop, rungs),
+    }
+}
+
+fn derived(video: &VideoStream, wanted: &Wanted<'_>) -> Ladder {
+    let picture = Picture::of(video, wanted.crop);
+    let portrait = picture.is_portrait();
     let holds = |within: Box2| picture.fitted(turned(within, portrait)).is_none();
     let class = RUNGS.iter().position(|(_, within)| holds(*within)).unwrap_or(RUNGS.len() - 1);
     let mut ladder = Ladder::default();
@@ -144,22 +190,23 @@ fn derived(picture: Picture, portrait: bool, codec: &VideoCodec) -> Ladder {
             continue;
         }
         let fitted = picture.fitted(turned(*within, portrait)).filter(|_| !own).unwrap_or(picture.even());
-        ladder.renditions.push(rendition(name, fitted, codec));
+        let range = range(video, wanted.codec, wanted.dynamic_range);
+        ladder.renditions.push(rendition(name, fitted, wanted.codec, range));
     }
     ladder
 }
 
-fn listed(picture: Picture, portrait: bool, rungs: &[Rung]) -> Ladder {
+fn listed(video: &VideoStream, crop: Option<Crop>, rungs: &[Rung]) -> Ladder {
+    let picture = Picture::of(video, crop);
+    let portrait = picture.is_portrait();
     let mut ladder = Ladder::default();
     for rung in rungs {
         let named = RUNGS.iter().find(|(name, _)| *name == rung.name).map(|(_, within)| turned(*within, portrait));
         let fitted = rung.within.or(named).and_then(|within| picture.fitted(within));
-        let made = rendition(&rung.name, fitted.unwrap_or(picture.even()), &rung.codec);
-        let same = ladder
-            .renditions
-            .iter()
-            .find(|r: &&Rendition| (r.width, r.height, &r.codec) == (made.width, made.height, &made.codec));
-        if let Some(same) = same {
+        let range = range(video, &rung.codec, rung.dynamic_range);
+        let made = rendition(&rung.name, fitted.unwrap_or(picture.even()), &rung.codec, range);
+        let alike = |r: &&Rendition| Rendition { name: made.name.clone(), ..(*r).clone() } == made;
+        if let Some(same) = ladder.renditions.iter().find(alike) {
             let (first, w, h) = (same.name.clone(), made.width, made.height);
             ladder.notes.push(format!(
                 "{} is left out: it would be the same {w}x{h} picture as {first}, because nothing is upscaled",
@@ -172,13 +219,14 @@ fn listed(picture: Picture, portrait: bool, rungs: &[Rung]) -> Ladder {
     ladder
 }
 
-fn rendition(name: &str, picture: Picture, codec: &VideoCodec) -> Rendition {
+fn rendition(name: &str, picture: Picture, codec: &VideoCodec, range: VideoRange) -> Rendition {
     Rendition {
         name: name.into(),
         width: picture.width,
         height: picture.height,
         sar: picture.sar,
         codec: codec.clone(),
+        range,
     }
 }
 
@@ -188,7 +236,10 @@ mod tests {
     use transcode_api::X26xPreset;
 
     use super::*;
-    use crate::{probe::Colour, time::Timebase};
+    use crate::{
+        probe::{Colour, Hdr10},
+        time::Timebase,
+    };
 
     const CODEC: VideoCodec = VideoCodec::H264 { crf: 23, preset: X26xPreset::Medium };
 
@@ -207,11 +258,15 @@ mod tests {
             colour: Colour::default(),
             interlaced: false,
             closed_captions: false,
+            hdr10: Hdr10::default(),
+            other_hdr: None,
         }
     }
 
+    const DERIVE: Wanted<'_> = Wanted { rungs: None, codec: &CODEC, dynamic_range: None, crop: None };
+
     fn sizes(video: &VideoStream) -> Vec<String> {
-        let made = ladder(video, None, &CODEC);
+        let made = ladder(video, &DERIVE);
         made.renditions.iter().map(|r| format!("{} {}x{} {}", r.name, r.width, r.height, r.sar)).collect()
     }
 
@@ -245,12 +300,33 @@ mod tests {
 
     #[test]
     fn a_listed_rung_is_never_upscaled_and_doubles_are_named() {
-        let rung = |name: &str, within| Rung { name: name.into(), within, codec: CODEC };
+        let rung = |name: &str, within| Rung { name: name.into(), within, codec: CODEC, dynamic_range: None };
         let rungs = [rung("1080p", None), rung("720p", None), rung("square", Some(Box2 { width: 300, height: 300 }))];
-        let made = ladder(&source(1280, 720, (1, 1), 0), Some(&rungs), &CODEC);
+        let made = ladder(&source(1280, 720, (1, 1), 0), &Wanted { rungs: Some(&rungs), ..DERIVE });
         let names: Vec<_> = made.renditions.iter().map(|r| (r.name.as_str(), r.width, r.height)).collect();
         assert_eq!(names, [("1080p", 1280, 720), ("square", 300, 168)]);
         assert!(made.notes[0].starts_with("720p is left out"), "{:?}", made.notes);
+    }
+
+    #[test]
+    fn a_high_dynamic_range_is_kept_where_there_is_room() {
+        let hevc = |bit_depth| VideoCodec::Hevc { crf: 26, preset: X26xPreset::Medium, bit_depth };
+        let mut film = source(1280, 720, (1, 1), 0);
+        (film.bit_depth, film.colour.transfer) = (10, Some("smpte2084".into()));
+        assert_eq!(range(&film, &hevc(None), None), VideoRange::Pq);
+        assert_eq!(range(&film, &hevc(None), Some(DynamicRange::Standard)), VideoRange::Sdr);
+        assert_eq!(range(&film, &hevc(Some(8)), None), VideoRange::Sdr);
+        assert_eq!(range(&film, &CODEC, None), VideoRange::Sdr);
+        film.colour.transfer = Some("bt709".into());
+        assert_eq!(range(&film, &hevc(None), None), VideoRange::Sdr);
+    }
+
+    #[test]
+    fn edges_are_cut_off_the_upright_picture() {
+        let crop = Crop { left: 100, top: 20, ..Crop::default() };
+        let made = ladder(&source(720, 1280, (1, 1), 90), &Wanted { crop: Some(crop), ..DERIVE });
+        assert_eq!((made.renditions[0].width, made.renditions[0].height), (1180, 700));
+        assert_eq!(cropped(&source(100, 100, (1, 1), 0), Crop { right: 100, ..crop }), None);
     }
 
     proptest! {
@@ -260,8 +336,8 @@ mod tests {
         ) {
             prop_assume!(sn * 8 > sd && sd * 8 > sn);
             let video = source(width, height, (sn, sd), turn * 90);
-            let upright = Picture::of(&video);
-            let made = ladder(&video, None, &CODEC).renditions;
+            let upright = Picture::of(&video, None);
+            let made = ladder(&video, &DERIVE).renditions;
             prop_assert!(!made.is_empty());
             for r in &made {
                 prop_assert!(r.width % 2 == 0 && r.height % 2 == 0);

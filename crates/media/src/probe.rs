@@ -9,7 +9,7 @@ use crate::time::Timebase;
 
 mod raw;
 
-use raw::RawProbe;
+use raw::{RawFrames, RawProbe};
 
 /// Everything that is known of a source before its packets are read. Lives in storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,10 +51,67 @@ pub struct VideoStream {
     pub bit_depth: u8,
     /// Colour description; names as ffmpeg has them, absent when the source does not say.
     pub colour: Colour,
-    /// Field order other than progressive.
+    /// Field order other than progressive, or frames at the start that are marked as interlaced.
     pub interlaced: bool,
     /// CEA-608/708 in the video.
     pub closed_captions: bool,
+    /// Mastering display and light level.
+    #[serde(default, skip_serializing_if = "Hdr10::is_empty")]
+    pub hdr10: Hdr10,
+    /// Metadata of other dynamic range systems, which no rendition keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_hdr: Option<OtherHdr>,
+}
+
+/// Static metadata of HDR10 (SMPTE ST 2086 and CTA-861.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hdr10 {
+    /// The display on which the picture was graded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mastering: Option<Mastering>,
+    /// How bright it gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub light: Option<LightLevel>,
+}
+
+impl Hdr10 {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        *self == Hdr10::default()
+    }
+}
+
+/// Colour volume of a mastering display (SMPTE ST 2086), in the units of ITU-T H.265 D.3.28.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mastering {
+    /// x and y of red, green and blue, 1/50000.
+    pub primaries: [(u16, u16); 3],
+    /// x and y of white, 1/50000.
+    pub white: (u16, u16),
+    /// 1/10000 cd/m2.
+    pub max_luminance: u32,
+    /// 1/10000 cd/m2.
+    pub min_luminance: u32,
+}
+
+/// Content light level (CTA-861.3), cd/m2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LightLevel {
+    /// MaxCLL: of the brightest pixel.
+    pub content: u16,
+    /// MaxFALL: the average of the brightest frame.
+    pub average: u16,
+}
+
+/// Dynamic range systems beyond HDR10 and HLG.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum OtherHdr {
+    /// Dolby Vision of this profile.
+    DolbyVision(u8),
+    /// HDR10+ (SMPTE ST 2094-40).
+    Hdr10Plus,
 }
 
 /// Colour description, with ffmpeg's names (ISO/IEC 23091-2 code points by name).
@@ -94,6 +151,9 @@ pub struct AudioStream {
     /// Channel layout as ffmpeg names it, `stereo`, `5.1(side)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layout: Option<String>,
+    /// Bits per sample of what is not compressed, or without a loss; 0 otherwise.
+    #[serde(default)]
+    pub bits: u8,
     /// Hz.
     pub sample_rate: u32,
     /// One tick of its timestamps.
@@ -135,6 +195,17 @@ impl fmt::Display for LeftOut {
 
 /// Streams that are listed one by one; a file may have hundreds of attachments.
 const MAX_LEFT_OUT: usize = 8;
+
+/// Adds what only the frames say: ffprobe's `-show_frames` of the first ones, as JSON.
+pub fn look(info: &mut MediaInfo, json: &str) -> Result<(), ProbeError> {
+    let raw: RawFrames = serde_json::from_str(json).map_err(|e| ProbeError::Unreadable(e.to_string()))?;
+    let Some(video) = &mut info.video else { return Ok(()) };
+    for frame in &raw.frames {
+        video.interlaced |= frame.interlaced_frame == Some(1);
+        frame.side_data_list.iter().for_each(|data| data.tell(video));
+    }
+    Ok(())
+}
 
 /// Why ffprobe's answer is not a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -54,6 +54,19 @@ pub struct Track {
     pub kind: TrackKind,
 }
 
+/// What the transfer function of a picture is: `VIDEO-RANGE` of RFC 8216bis 4.4.6.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum VideoRange {
+    /// BT.709 and its like.
+    #[default]
+    Sdr,
+    /// SMPTE ST 2084: HDR10.
+    Pq,
+    /// ARIB STD-B67.
+    Hlg,
+}
+
 /// What differs by the kind of track.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "type")]
@@ -68,6 +81,9 @@ pub enum TrackKind {
         sar: Rational,
         /// Frames per second for `FRAME-RATE`: the average, or the nominal rate when constant.
         frame_rate: Rational,
+        /// Dynamic range.
+        #[serde(default)]
+        range: VideoRange,
     },
     /// Sound.
     Audio {

@@ -4,20 +4,23 @@
 use std::path::Path;
 
 use num_rational::Ratio;
-use transcode_api::{Box2, ImageFormat, X26xPreset};
+use transcode_api::{Box2, Crop, DenoiseStrength, ImageFormat, X26xPreset};
 use transcode_media::{
     argv::{
         SourceUrl,
         audio::{self, AudioTrack},
-        probe, thumbnail,
+        filters::{Deinterlacing, Filters},
+        probe,
+        thumbnail::{self, DrawTask},
         video::{self, VideoTask},
     },
     chunk::Chunk,
     codec::{AudioCodec, VideoCodec},
     ladder::Rendition,
-    probe::{AudioStream, Colour, MediaInfo, VideoStream},
+    probe::{AudioStream, Colour, Hdr10, LightLevel, Mastering, MediaInfo, VideoStream},
     time::{MediaTime, Timebase, Timescale},
     timeline::Span,
+    track::VideoRange,
 };
 
 fn stream() -> VideoStream {
@@ -40,14 +43,41 @@ fn stream() -> VideoStream {
         },
         interlaced: false,
         closed_captions: false,
+        hdr10: Hdr10::default(),
+        other_hdr: None,
+    }
+}
+
+/// PQ with metadata, interlaced, upright.
+fn graded() -> VideoStream {
+    let bt2020 = || Some("bt2020".to_string());
+    VideoStream {
+        rotation: 0,
+        interlaced: true,
+        colour: Colour {
+            primaries: bt2020(),
+            transfer: Some("smpte2084".into()),
+            matrix: Some("bt2020nc".into()),
+            full_range: false,
+        },
+        hdr10: Hdr10 {
+            mastering: Some(Mastering {
+                primaries: [(34_000, 16_000), (13_250, 34_500), (7500, 3000)],
+                white: (15_635, 16_450),
+                max_luminance: 10_000_000,
+                min_luminance: 50,
+            }),
+            light: Some(LightLevel { content: 1250, average: 400 }),
+        },
+        ..stream()
     }
 }
 
 fn rendition(name: &str, width: u32, height: u32, sar: (i64, i64), codec: VideoCodec) -> Rendition {
-    Rendition { name: name.into(), width, height, sar: Ratio::new(sar.0, sar.1), codec }
+    Rendition { name: name.into(), width, height, sar: Ratio::new(sar.0, sar.1), codec, range: VideoRange::Sdr }
 }
 
-fn encode(stream: &VideoStream, renditions: &[Rendition], equal_times: bool) -> String {
+fn encode(stream: &VideoStream, renditions: &[Rendition], filters: &Filters, equal_times: bool) -> String {
     let chunk = Chunk {
         index: 2,
         first_segment: 9,
@@ -71,6 +101,7 @@ fn encode(stream: &VideoStream, renditions: &[Rendition], equal_times: bool) -> 
         timescale: Timescale(30000),
         longest_segment: 120,
         equal_times,
+        filters,
     };
     video::encode(&task).to_string()
 }
@@ -82,7 +113,22 @@ fn one_decode_for_three_codecs() {
         rendition("mid", 480, 854, (1281, 1280), VideoCodec::H264 { crf: 23, preset: X26xPreset::Medium }),
         rendition("low", 240, 426, (1, 1), VideoCodec::Av1 { crf: 35, preset: 8, bit_depth: Some(8) }),
     ];
-    insta::assert_snapshot!(encode(&stream(), &renditions, false));
+    insta::assert_snapshot!(encode(&stream(), &renditions, &Filters::default(), false));
+}
+
+#[test]
+fn a_high_dynamic_range_is_kept_and_tone_mapped() {
+    let hdr = |name, codec| Rendition { range: VideoRange::Pq, ..rendition(name, 1280, 720, (1, 1), codec) };
+    let renditions = [
+        hdr("hevc", VideoCodec::Hevc { crf: 26, preset: X26xPreset::Slow, bit_depth: None }),
+        hdr("av1", VideoCodec::Av1 { crf: 35, preset: 8, bit_depth: None }),
+        hdr("vp9", VideoCodec::Vp9 { crf: 31, speed: 4, bit_depth: None, hls: false }),
+        rendition("h264", 640, 360, (1, 1), VideoCodec::H264 { crf: 23, preset: X26xPreset::Medium }),
+    ];
+    let crop = Crop { left: 4, top: 8, right: 2, bottom: 0 };
+    let filters =
+        Filters { crop: Some(crop), denoise: Some(DenoiseStrength::Light), deinterlace: Deinterlacing::Marked };
+    insta::assert_snapshot!(encode(&graded(), &renditions, &filters, false));
 }
 
 #[test]
@@ -90,7 +136,7 @@ fn one_rendition_of_an_rgb_source_with_equal_times() {
     let rgb =
         VideoStream { rotation: 0, pixel_format: "bgr0".into(), bit_depth: 8, colour: Colour::default(), ..stream() };
     let renditions = [rendition("720p", 1280, 720, (1, 1), VideoCodec::H264 { crf: 20, preset: X26xPreset::Veryfast })];
-    insta::assert_snapshot!(encode(&rgb, &renditions, true));
+    insta::assert_snapshot!(encode(&rgb, &renditions, &Filters::default(), true));
 }
 
 #[test]
@@ -100,6 +146,7 @@ fn every_audio_track_in_one_pass() {
         codec: "aac".into(),
         channels,
         layout: layout.map(Into::into),
+        bits: 0,
         sample_rate: rate,
         timebase: Timebase { num: 1, den: rate },
         language: "eng".into(),
@@ -109,9 +156,13 @@ fn every_audio_track_in_one_pass() {
     let (stereo, surround) = (sound(1, 2, 44_100, Some("stereo")), sound(2, 6, 96_000, None));
     let aac = AudioCodec::Aac { bitrate: None, channels: None, sample_rate: None };
     let opus = AudioCodec::Opus { bitrate: None, channels: None };
+    let studio = AudioStream { bits: 24, ..stereo.clone() };
+    let (ac3, flac) = (AudioCodec::Ac3 { bitrate: None, channels: None }, AudioCodec::Flac { channels: None });
     let tracks = [
         AudioTrack { stream: &stereo, codec: &aac, origin: 0, path: Path::new("a.mp4") },
         AudioTrack { stream: &surround, codec: &opus, origin: -1024, path: Path::new("b.mp4") },
+        AudioTrack { stream: &surround, codec: &ac3, origin: 0, path: Path::new("c.mp4") },
+        AudioTrack { stream: &studio, codec: &flac, origin: 0, path: Path::new("d.mp4") },
     ];
     insta::assert_snapshot!(
         audio::encode(&SourceUrl::pasteable("my clip.mkv".into()), "matroska,webm", &tracks).to_string()
@@ -125,17 +176,19 @@ fn probes_and_pictures() {
     let box2 = Some(Box2 { width: 640, height: 640 });
     let lines = [
         probe::streams(&source),
+        probe::first_frames(&source, &info, &stream()),
         probe::packets(&source, &info),
         thumbnail::choose(&source, "mov,mp4", &stream()),
-        thumbnail::draw(
-            &source,
-            "mov,mp4",
-            &stream(),
-            MediaTime::seconds(4),
-            box2,
-            ImageFormat::Webp,
-            Path::new("t.webp"),
-        ),
+        thumbnail::draw(&DrawTask {
+            source: &source,
+            container: "mov,mp4",
+            stream: &stream(),
+            filters: &Filters::default(),
+            at: MediaTime::seconds(4),
+            within: box2,
+            format: ImageFormat::Webp,
+            path: Path::new("t.webp"),
+        }),
     ];
     insta::assert_snapshot!(lines.map(|c| c.to_string()).join("\n"));
 }

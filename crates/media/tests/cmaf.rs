@@ -45,7 +45,7 @@ fn check_video(source: &Source, encoder: &[&str], delay: u32) -> Track {
     let init = inspect_init(&init_segment(&track.init)).unwrap();
     assert_eq!(init.edit_media_time, i64::from(delay));
     let TrackInit::Video(video) = &track.init else { panic!() };
-    let text = codec_text(&SampleEntry::Video(video.entry.clone())).unwrap();
+    let text = codec_text(&SampleEntry::Video(video.entry.clone()), video.colour).unwrap();
     assert_eq!(text, init.codec);
 
     let facts: Vec<_> = track.segments.iter().map(|s| inspect_segment(&s.bytes, &init).unwrap()).collect();

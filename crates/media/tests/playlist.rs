@@ -11,8 +11,9 @@ use playlist_fixtures::*;
 use proptest::prelude::*;
 use transcode_media::{
     inspect::{self, HlsFacts, MasterFacts, MediaFacts},
-    playlist::{ListedTrack, PlaylistError, Presentation, VideoRange, dash, hls},
+    playlist::{ListedTrack, PlaylistError, Presentation, dash, hls},
     time::{MediaTime, Rational, decimal_seconds},
+    track::VideoRange,
 };
 
 const MASTER: &str = "master.m3u8";
@@ -226,15 +227,21 @@ fn gaps_are_said_in_hls_and_cut_dash_into_periods() {
 }
 
 #[test]
-fn hdr_is_said_in_both() {
-    let film = Presentation { video_range: VideoRange::Pq, ..film() };
-    assert_eq!(hls::master(&film, MASTER).unwrap().matches("VIDEO-RANGE=PQ").count(), 6);
+fn hdr_is_said_in_both_beside_sdr() {
+    let mut film = film();
+    // Two of three renditions, each as a variant and as an I-frame variant.
+    film.video = film
+        .video
+        .into_iter()
+        .zip([VideoRange::Pq, VideoRange::Pq, VideoRange::Sdr])
+        .map(|(v, r)| with_range(v, r))
+        .collect();
+    let master = hls::master(&film, MASTER).unwrap();
+    assert_eq!((master.matches("VIDEO-RANGE=PQ").count(), master.matches("VIDEO-RANGE=SDR").count()), (4, 2));
     let mpd = dash::mpd(&film, MPD).unwrap();
-    assert!(
-        mpd.contains(
-            "<SupplementalProperty schemeIdUri=\"urn:mpeg:mpegB:cicp:TransferCharacteristics\" value=\"16\"/>"
-        )
-    );
+    let transfer = "<SupplementalProperty schemeIdUri=\"urn:mpeg:mpegB:cicp:TransferCharacteristics\" value=\"16\"/>";
+    assert_eq!(mpd.matches(transfer).count(), 1);
+    assert_eq!(mpd.matches("contentType=\"video\"").count(), 2, "players do not switch between dynamic ranges");
 }
 
 #[test]
@@ -280,7 +287,7 @@ fn contradictions_are_refused() {
     let mut lone = film();
     lone.video[2] = gapped(lone.video[2].clone(), &[2]);
     assert!(matches!(dash::mpd(&lone, MPD), Err(PlaylistError::LoneGap { number: 3, .. })));
-    let none = Presentation { video: vec![], audio: vec![], video_range: VideoRange::Sdr };
+    let none = Presentation { video: vec![], audio: vec![] };
     assert_eq!(hls::master(&none, MASTER), Err(PlaylistError::NoTracks));
     let mixed = Presentation { audio: film().video, ..film() };
     assert!(matches!(dash::mpd(&mixed, MPD), Err(PlaylistError::WrongKind { listed: "audio", .. })));

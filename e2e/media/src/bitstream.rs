@@ -5,12 +5,15 @@ use anyhow::{Result, bail};
 use crate::published::Media;
 
 /// Whether the first picture of a segment's first sample is a random access point by itself: an IDR
-/// picture in H.264 (7.4.1.2.4) and HEVC (7.4.2.2), a key frame behind a sequence header in AV1 (5.9.2).
+/// picture in H.264 (7.4.1.2.4) and HEVC (7.4.2.2), a key frame behind a sequence header in AV1 (5.9.2), a
+/// key frame in VP9 of profile 0 and 2 (bitstream specification 6.2: after the marker, the profile and
+/// `show_existing_frame` comes `frame_type`).
 pub fn begins(media: &Media, unit: &[u8]) -> Result<bool> {
     Ok(match &media.track.entry {
         b"avc1" => nals(unit).find_map(|nal| matches!(nal[0] & 0x1f, 1..=5).then_some(nal[0] & 0x1f)) == Some(5),
         b"hvc1" => matches!(nals(unit).map(|nal| nal[0] >> 1 & 0x3f).find(|kind| *kind < 32), Some(19 | 20)),
         b"av01" => key_frame(unit),
+        b"vp09" => unit[0] & 0b1100_1100 == 0b1000_0000,
         other => bail!("no reader for {}", String::from_utf8_lossy(other)),
     })
 }

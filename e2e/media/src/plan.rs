@@ -117,10 +117,10 @@ impl Encode {
     }
 }
 
-/// `[0:0]showinfo=checksum=0,trim=start_pts=1:end_pts=2,scale=…` to `[0:0]scale=…`.
+/// `[0:0]showinfo=checksum=0,bwdif=…,trim=start_pts=1:end_pts=2,scale=…` to `[0:0]bwdif=…,scale=…`.
 fn without_trim(graph: &str) -> Result<String> {
-    let (before, after) = graph.split_once("showinfo=checksum=0,trim=start_pts=").context("a graph without trim")?;
+    let (before, after) = graph.split_once("trim=start_pts=").context("a graph without trim")?;
     let (interval, after) = after.split_once(',').context("trim is the last filter")?;
     ensure!(interval.contains(":end_pts="), "trim has no end: {interval}");
-    Ok(format!("{before}{after}"))
+    Ok(format!("{}{after}", before.replace("showinfo=checksum=0,", "")))
 }

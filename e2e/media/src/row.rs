@@ -23,6 +23,10 @@ pub struct Row {
     pub audio: &'static [(&'static str, Option<&'static str>)],
     /// A frame in every second is white, and a beep starts with it.
     pub flashes: bool,
+    /// Filters of ffmpeg that make of the source what the renditions show.
+    pub shown: &'static str,
+    /// Dynamic range of each rendition, by name: `PQ` or `HLG`; SDR otherwise.
+    pub ranges: &'static [(&'static str, &'static str)],
 }
 
 /// One step of making a source.
@@ -50,4 +54,6 @@ pub const ROW: Row = Row {
     pictures: &[],
     audio: &[],
     flashes: false,
+    shown: "null",
+    ranges: &[],
 };

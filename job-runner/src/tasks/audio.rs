@@ -87,7 +87,7 @@ struct Storing<'a> {
 impl Storing<'_> {
     async fn track(&self, path: &Path, timeline: Option<&Timeline>) -> Result<FinishedTrack, TaskError> {
         let file = File::open(path).map_err(|e| TaskError::scratch(path, &e))?;
-        let encoded = EncodedTrack::open(BufReader::new(file)).map_err(TaskError::transient)?;
+        let mut encoded = EncodedTrack::open(BufReader::new(file)).map_err(TaskError::transient)?;
         let scale = encoded.timescale();
         let starts = std::iter::once(0).chain(self.boundaries(scale, timeline)?);
         let mut cuts: Vec<AudioSegment> =
@@ -106,9 +106,8 @@ impl Storing<'_> {
         let TrackKind::Audio { priming, .. } = track.kind else {
             return Err(TaskError::transient("the encoder wrote no audio"));
         };
-        // The muxer lets the first access unit start at 0; it is the encoder's priming.
         let plan = AudioPlan {
-            offset: -i64::from(priming),
+            offset: -i64::from(priming) - encoded.start().map_err(TaskError::transient)?,
             priming,
             access_unit: self.codec.frame_samples(),
             segments: &cuts,
@@ -157,7 +156,7 @@ impl Storing<'_> {
             init_segment(&TrackInit::Audio(AudioInit { entry: audio.clone(), timescale: scale, priming, language }));
         Ok(Track {
             name: format!("audio-{}", self.n),
-            codec: codec_text(entry).map_err(TaskError::transient)?,
+            codec: codec_text(entry, None).map_err(TaskError::transient)?,
             timescale: scale,
             init: self.context.put(&format!("{folder}/init.mp4"), init.into()).await?,
             kind: TrackKind::Audio {

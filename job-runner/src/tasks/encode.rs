@@ -22,9 +22,10 @@ use transcode_media::{
     },
     colour,
     ladder::Rendition,
+    probe::Hdr10,
     time::MediaTime,
     timeline::{Timeline, output_scale},
-    track::{Segment, Track, TrackKind},
+    track::{Segment, Track, TrackKind, VideoRange},
 };
 
 use crate::{
@@ -112,7 +113,7 @@ async fn encode(
     let follow = Follow { frames: u64::from(chunk.frames()), permille: (0, 950), stall: context.stall() };
     let mut seek = chunk.seek;
     for steps_back in 0.. {
-        let command = commands::video(media, split, chunk, seek, &source.url(), outputs);
+        let command = commands::video(&context.task.spec, media, split, chunk, seek, &source.url(), outputs);
         let command =
             command.ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
         let shown = source.explain(process::run(&command, follow).await).map_err(chunk_at_fault)?.shown;
@@ -247,17 +248,20 @@ impl Storing<'_> {
             self.context.media()?.info.video.as_ref().ok_or_else(|| TaskError::bad_input("the source has no video"))?;
         let SampleEntry::Video(video) = entry else { return Err(TaskError::transient("the encoder wrote no video")) };
         let sar = sixteen_bit(self.rendition.sar);
+        let colour = colour::codes(&encoded_colour(stream, self.rendition));
+        let hdr10 = if self.rendition.range == VideoRange::Sdr { Hdr10::default() } else { stream.hdr10 };
         let init = init_segment(&TrackInit::Video(VideoInit {
             entry: video.clone(),
             timescale: self.timeline.timescale,
             composition_delay: self.delay()?,
             sar,
-            colour: colour::codes(&encoded_colour(stream)),
+            colour,
+            hdr10,
         }));
         let path = format!("{}/init.mp4", self.layout.rendition(&self.rendition.name));
         Ok(Track {
             name: self.rendition.name.clone(),
-            codec: codec_text(entry).map_err(TaskError::transient)?,
+            codec: codec_text(entry, colour).map_err(TaskError::transient)?,
             timescale: self.timeline.timescale,
             init: self.context.put(&path, init.into()).await?,
             kind: TrackKind::Video {
@@ -265,6 +269,7 @@ impl Storing<'_> {
                 height: self.rendition.height,
                 sar,
                 frame_rate: self.timeline.frame_rate(),
+                range: self.rendition.range,
             },
         })
     }

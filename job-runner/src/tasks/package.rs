@@ -5,10 +5,11 @@ use transcode_api::Format;
 use transcode_contract::{PackageResult, VERSION};
 use transcode_engine::{
     Layout, Summary,
+    extend::renditions,
     facts::{PackageSummary, TrackFacts},
 };
 use transcode_media::{
-    playlist::{ListedTrack, PlaylistError, Presentation, VideoRange, dash, hls},
+    playlist::{ListedTrack, PlaylistError, Presentation, dash, hls},
     track::{FileFacts, FinishedTrack},
 };
 
@@ -23,10 +24,10 @@ pub const MPD: &str = "manifest.mpd";
 pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     let layout = context.layout()?;
     let tracks = Tracks::gather(context, None).await?;
-    let presentation = presentation(&layout, &tracks);
+    let (all, listed) = presentations(context, &layout, &tracks)?;
     let mut playlists = vec![];
     for (path, text) in
-        texts(context, &presentation).map_err(|e| TaskError::transient(format!("playlists can't be written: {e}")))?
+        texts(context, &all, &listed).map_err(|e| TaskError::transient(format!("playlists can't be written: {e}")))?
     {
         let staged = context.put(&layout.staged(&path), text.into()).await?;
         playlists.push(FileFacts { path, ..staged });
@@ -38,28 +39,40 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     Ok(Summary::Package(summary))
 }
 
-fn presentation(layout: &Layout, tracks: &Tracks) -> Presentation {
+/// Everything, and what of it HLS lists.
+fn presentations(
+    context: &Context,
+    layout: &Layout,
+    tracks: &Tracks,
+) -> Result<(Presentation, Presentation), TaskError> {
     let listed = |track: &FinishedTrack, folder: String, video: bool| ListedTrack {
         track: track.clone(),
         playlist: format!("{folder}/playlist.m3u8"),
         iframes: video.then(|| format!("{folder}/iframes.m3u8")),
     };
-    Presentation {
+    let all = Presentation {
         video: tracks.video.iter().map(|t| listed(t, layout.rendition(&t.track.name), true)).collect(),
         audio: tracks.audio.iter().enumerate().map(|(n, t)| listed(t, layout.audio_track(n), false)).collect(),
-        video_range: VideoRange::Sdr,
-    }
+    };
+    let ladder = renditions(&context.task.spec, context.media()?).renditions;
+    let hidden = |track: &ListedTrack| {
+        ladder.iter().any(|rendition| rendition.name == track.track.track.name && !rendition.codec.in_hls())
+    };
+    let mut in_hls = all.clone();
+    in_hls.video.retain(|track| !hidden(track));
+    Ok((all, in_hls))
 }
 
 /// Path and text of every playlist; those that others name come first.
-fn texts(context: &Context, presentation: &Presentation) -> Result<Vec<(String, String)>, PlaylistError> {
+fn texts(context: &Context, all: &Presentation, in_hls: &Presentation) -> Result<Vec<(String, String)>, PlaylistError> {
     let formats = &context.task.spec.formats;
     let mut texts = vec![];
     if formats.contains(&Format::Dash) {
-        texts.push((MPD.into(), dash::mpd(presentation, MPD)?));
+        texts.push((MPD.into(), dash::mpd(all, MPD)?));
     }
-    if formats.contains(&Format::Hls) {
-        texts.extend(hls::files(presentation, MULTIVARIANT)?);
+    // Without a rendition that HLS lists there is no HLS of a video.
+    if formats.contains(&Format::Hls) && in_hls.video.is_empty() == all.video.is_empty() {
+        texts.extend(hls::files(in_hls, MULTIVARIANT)?);
     }
     Ok(texts)
 }

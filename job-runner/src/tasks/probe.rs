@@ -41,7 +41,8 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     let (info, index) = match (known, index) {
         (Some(info), Some(index)) => (info, index),
         _ => {
-            let info = streams(&source).await?;
+            let mut info = streams(&source).await?;
+            look(&source, &mut info).await?;
             let mut index = packets(&source, &info).await?;
             begin(&source, &info, &mut index).await?;
             let bytes = postcard::to_stdvec(&index).map_err(TaskError::transient)?;
@@ -61,6 +62,14 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
 async fn streams(source: &OpenSource) -> Result<MediaInfo, TaskError> {
     let finished = source.explain(process::run(&argv::probe::streams(&source.url()), Follow::default()).await)?;
     probe::read(&finished.stdout).map_err(TaskError::bad_input)
+}
+
+/// What only the first frames say.
+async fn look(source: &OpenSource, info: &mut MediaInfo) -> Result<(), TaskError> {
+    let Some(stream) = &info.video else { return Ok(()) };
+    let command = argv::probe::first_frames(&source.url(), info, stream);
+    let finished = source.explain(process::run(&command, Follow::default()).await)?;
+    probe::look(info, &finished.stdout).map_err(TaskError::bad_input)
 }
 
 /// Reads every packet once; memory is the index.

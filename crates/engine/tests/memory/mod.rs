@@ -15,7 +15,7 @@ use transcode_engine::{
     resolve,
 };
 use transcode_media::{
-    probe::{AudioStream, Colour, MediaInfo, VideoStream},
+    probe::{AudioStream, Colour, Hdr10, MediaInfo, VideoStream},
     time::{MediaTime, Timebase, Timescale},
 };
 
@@ -265,12 +265,15 @@ pub fn media() -> MediaSummary {
                 colour: Colour::default(),
                 interlaced: false,
                 closed_captions: false,
+                hdr10: Hdr10::default(),
+                other_hdr: None,
             }),
             audio: vec![AudioStream {
                 index: 1,
                 codec: "aac".into(),
                 channels: 2,
                 layout: Some("stereo".into()),
+                bits: 0,
                 sample_rate: 48000,
                 timebase: Timebase { num: 1, den: 48000 },
                 language: "eng".into(),

@@ -32,13 +32,26 @@ pub fn encode(source: &SourceUrl, container: &str, tracks: &[AudioTrack<'_>]) ->
         let codec = track.codec;
         let channels = codec.channels(track.stream.channels);
         let rate = codec.sample_rate(track.stream.sample_rate);
+        let lossless = matches!(codec, AudioCodec::Flac { .. });
+        let samples = match lossless {
+            true if track.stream.bits > 16 => ":sample_fmts=s32",
+            true => ":sample_fmts=s16",
+            false => "",
+        };
         let filters = format!(
-            "aresample={rate}:async=1:first_pts={}:min_comp=0.00001:min_hard_comp=0.01,aformat=channel_layouts={}",
+            "aresample={rate}:async=1:first_pts={}:min_comp=0.00001:min_hard_comp=0.01,aformat=channel_layouts={}{samples}",
             track.origin,
             codec.layout(channels)
         );
         command.option("map", format!("0:{}", track.stream.index)).option("af", filters);
-        command.option("c:a", codec.encoder()).option("b:a", codec.bitrate(channels)).option("threads", 1);
+        command.option("c:a", codec.encoder()).option("threads", 1);
+        if let Some(bitrate) = codec.bitrate(channels) {
+            command.option("b:a", bitrate);
+        }
+        if lossless {
+            // The muxer of ffmpeg 5.1 calls FLAC in MP4 experimental.
+            command.option("frame_size", codec.frame_samples()).option("strict", "experimental");
+        }
         // No version of the encoder in the first access unit.
         command.option("flags:a", "+bitexact");
         if let AudioCodec::Opus { .. } = codec
@@ -48,7 +61,7 @@ pub fn encode(source: &SourceUrl, container: &str, tracks: &[AudioTrack<'_>]) ->
         }
         command
             .option("avoid_negative_ts", "disabled")
-            .option("movflags", "+empty_moov+default_base_moof")
+            .option("movflags", movflags(codec))
             .option("frag_duration", 2_000_000)
             .option("map_metadata", -1)
             .option("fflags", "+bitexact")
@@ -56,4 +69,12 @@ pub fn encode(source: &SourceUrl, container: &str, tracks: &[AudioTrack<'_>]) ->
             .push([track.path.display().to_string()]);
     }
     command
+}
+
+/// The boxes of AC-3 and E-AC-3 describe the first access unit, so `moov` has to wait for it.
+fn movflags(codec: &AudioCodec) -> &'static str {
+    match codec {
+        AudioCodec::Ac3 { .. } | AudioCodec::Eac3 { .. } => "+delay_moov+default_base_moof",
+        _ => "+empty_moov+default_base_moof",
+    }
 }

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use transcode_api::{Box2, ImageFormat};
 
-use super::{Command, Program, SourceUrl};
+use super::{
+    Command, Program, SourceUrl,
+    filters::{Filters, rotate, tone_map},
+};
 use crate::{
     probe::VideoStream,
     time::{MediaTime, decimal_seconds},
@@ -25,39 +28,53 @@ pub fn choose(source: &SourceUrl, container: &str, stream: &VideoStream) -> Comm
     command
 }
 
-/// Draws the frame that is shown at `at` (source time).
-pub fn draw(
-    source: &SourceUrl,
-    container: &str,
-    stream: &VideoStream,
-    at: MediaTime,
-    within: Option<Box2>,
-    format: ImageFormat,
-    path: &Path,
-) -> Command {
+/// A picture to draw.
+#[derive(Debug, Clone, Copy)]
+pub struct DrawTask<'a> {
+    /// The source.
+    pub source: &'a SourceUrl,
+    /// Demuxers as ffprobe named them.
+    pub container: &'a str,
+    /// The stream.
+    pub stream: &'a VideoStream,
+    /// What is done to its pictures.
+    pub filters: &'a Filters,
+    /// The frame that is shown then, source time.
+    pub at: MediaTime,
+    /// The picture fits in it.
+    pub within: Option<Box2>,
+    /// Format of the file.
+    pub format: ImageFormat,
+    /// The file.
+    pub path: &'a Path,
+}
+
+/// Draws one frame, in BT.709.
+pub fn draw(task: &DrawTask<'_>) -> Command {
+    let DrawTask { stream, .. } = task;
     let mut command = Command::new(Program::Ffmpeg);
     command.push(["-noautorotate"]);
-    command.option("seek_timestamp", 1).option("ss", decimal_seconds(at));
-    source.input(&mut command, container);
+    command.option("seek_timestamp", 1).option("ss", decimal_seconds(task.at));
+    task.source.input(&mut command, task.container);
     let mut filters = vec![];
-    match stream.rotation {
-        90 => filters.push("transpose=clock".to_string()),
-        180 => filters.push("hflip,vflip".to_string()),
-        270 => filters.push("transpose=cclock".to_string()),
-        _ => {}
-    }
+    filters.extend(task.filters.deinterlace(stream));
+    filters.extend(rotate(stream).map(str::to_string));
+    filters.extend(task.filters.upright());
     // Pictures have square pixels.
     filters.push("scale='trunc(iw*max(1\\,sar)/2)*2':'trunc(ih/min(1\\,sar)/2)*2',setsar=1".to_string());
-    if let Some(Box2 { width, height }) = within {
+    if let Some(Box2 { width, height }) = task.within {
         filters.push(format!("scale='min(iw\\,{width})':'min(ih\\,{height})':force_original_aspect_ratio=decrease"));
+    }
+    if stream.colour.is_hdr() {
+        filters.push(format!("format=yuv420p10le,{}", tone_map(stream)));
     }
     let graph = format!("[0:{}]{}[v]", stream.index, filters.join(","));
     command.option("filter_complex", graph).option("map", "[v]").option("frames:v", 1);
-    match format {
+    match task.format {
         ImageFormat::Jpeg => command.option("c:v", "mjpeg").option("q:v", 3).option("pix_fmt", "yuvj420p"),
         ImageFormat::Png => command.option("c:v", "png"),
         ImageFormat::Webp => command.option("c:v", "libwebp").option("quality", 85),
     };
-    command.option("f", "image2").option("update", 1).push([path.display().to_string()]);
+    command.option("f", "image2").option("update", 1).push([task.path.display().to_string()]);
     command
 }

@@ -9,13 +9,17 @@ use std::path::Path;
 
 use num_rational::Ratio;
 
-use super::{Command, Program, SourceUrl};
+use super::{
+    Command, Program, SourceUrl,
+    filters::{Filters, rotate, tone_map},
+};
 use crate::{
     chunk::Chunk,
     codec::VideoCodec,
     ladder::Rendition,
-    probe::{Colour, VideoStream},
+    probe::{Colour, Hdr10, VideoStream},
     time::{MediaTime, Rational, Timescale, decimal_seconds},
+    track::VideoRange,
 };
 
 /// Everything that one run needs.
@@ -39,6 +43,8 @@ pub struct VideoTask<'a> {
     pub longest_segment: u32,
     /// Frames of the source share times and have to be set a tick apart.
     pub equal_times: bool,
+    /// What is done to the pictures.
+    pub filters: &'a Filters,
 }
 
 /// Encodes a chunk.
@@ -48,7 +54,7 @@ pub fn encode(task: &VideoTask<'_>) -> Command {
         command.option("map", format!("[v{n}]"));
         timing(&mut command, task.timescale);
         encoder(&mut command, task, rendition);
-        colour(&mut command, &encoded_colour(task.stream));
+        colour(&mut command, &encoded_colour(task.stream, rendition));
         command
             .option("video_track_timescale", task.timescale.0)
             .option("avoid_negative_ts", "disabled")
@@ -82,18 +88,16 @@ fn timing(command: &mut Command, timescale: Timescale) {
 
 fn graph(task: &VideoTask<'_>) -> String {
     let chunk = task.chunk;
-    let mut shared =
-        format!("[0:{}]showinfo=checksum=0,trim=start_pts={}:end_pts={}", task.stream.index, chunk.start, chunk.end);
+    let mut shared = vec![format!("[0:{}]showinfo=checksum=0", task.stream.index)];
+    shared.extend(task.filters.deinterlace(task.stream));
+    shared.push(format!("trim=start_pts={}:end_pts={}", chunk.start, chunk.end));
     if task.equal_times {
         let first = format!("PTS+{}", chunk.shift);
-        shared.push_str(&format!(",setpts=if(isnan(PREV_OUTPTS)\\,{first}\\,max(PTS\\,PREV_OUTPTS+1))"));
+        shared.push(format!("setpts=if(isnan(PREV_OUTPTS)\\,{first}\\,max(PTS\\,PREV_OUTPTS+1))"));
     }
-    shared.push_str(match task.stream.rotation {
-        90 => ",transpose=clock",
-        180 => ",hflip,vflip",
-        270 => ",transpose=cclock",
-        _ => "",
-    });
+    shared.extend(rotate(task.stream).map(str::to_string));
+    shared.extend(task.filters.upright());
+    let shared = shared.join(",");
     let finish = |n: usize, rendition: &Rendition| format!("{}[v{n}]", picture(task.stream, rendition));
     match task.outputs {
         [(rendition, _)] => format!("{shared},{}", finish(0, rendition)),
@@ -105,12 +109,19 @@ fn graph(task: &VideoTask<'_>) -> String {
     }
 }
 
-/// Scale, pixel shape, pixel format. All of them look at one frame only, so that a chunk's edge
-/// changes nothing.
+/// Scale, dynamic range, pixel shape, pixel format. All of them look at one frame only, so that a chunk's
+/// edge changes nothing.
 fn picture(stream: &VideoStream, rendition: &Rendition) -> String {
     let format = if rendition.codec.bit_depth(stream.bit_depth) > 8 { "yuv420p10le" } else { "yuv420p" };
     // Also where the size is right already: it costs nothing, and a source may change its size midway.
     let scale = format!("scale={}:{}:flags=bicubic", rendition.width, rendition.height);
+    if is_tone_mapped(stream, rendition) {
+        // Scaled first: linear light in floating point is expensive.
+        let mapped = tone_map(stream);
+        let sar = sixteen_bit(rendition.sar);
+        let shape = format!("setsar={}/{}:max=65535", sar.numer(), sar.denom());
+        return format!("{scale},format=yuv420p10le,{mapped},{shape},format={format}");
+    }
     let range = match (is_rgb(&stream.pixel_format), stream.colour.full_range) {
         (true, _) => ":out_color_matrix=bt709:out_range=tv",
         (false, true) => ":in_range=pc:out_range=pc",
@@ -133,9 +144,15 @@ fn is_rgb(pixel_format: &str) -> bool {
     ["rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "pal8"].iter().any(|p| pixel_format.starts_with(p))
 }
 
-/// Colour description of what is encoded: the source's, or BT.709 for pictures that came as RGB.
-pub fn encoded_colour(stream: &VideoStream) -> Colour {
-    if !is_rgb(&stream.pixel_format) {
+/// Whether a high dynamic range becomes a standard one.
+fn is_tone_mapped(stream: &VideoStream, rendition: &Rendition) -> bool {
+    stream.colour.is_hdr() && rendition.range == VideoRange::Sdr
+}
+
+/// Colour description of what is encoded: the source's, or BT.709 for pictures that came as RGB or are
+/// tone-mapped.
+pub fn encoded_colour(stream: &VideoStream, rendition: &Rendition) -> Colour {
+    if !is_rgb(&stream.pixel_format) && !is_tone_mapped(stream, rendition) {
         return stream.colour.clone();
     }
     let bt709 = || Some("bt709".to_string());
@@ -157,6 +174,8 @@ fn colour(command: &mut Command, colour: &Colour) {
 /// keyframes: one at each segment, by frame number, because expressions over time round.
 fn encoder(command: &mut Command, task: &VideoTask<'_>, rendition: &Rendition) {
     let keyint = task.longest_segment;
+    // Encoders of ffmpeg 5.1 drop it; later ones take it from the frames, which say the same.
+    let hdr10 = if rendition.range == VideoRange::Sdr { Hdr10::default() } else { task.stream.hdr10 };
     command.option("c:v", rendition.codec.encoder());
     match &rendition.codec {
         VideoCodec::H264 { crf, preset } => {
@@ -168,15 +187,57 @@ fn encoder(command: &mut Command, task: &VideoTask<'_>, rendition: &Rendition) {
             // info=0: no version and options in the bitstream. No open GOPs: no RASL frames at joins.
             command.option("forced-idr", 1).option(
                 "x265-params",
-                format!("info=0:open-gop=0:keyint={keyint}:min-keyint=1:pools=1:frame-threads=1:log-level=error"),
+                format!(
+                    "info=0:open-gop=0:keyint={keyint}:min-keyint=1:pools=1:frame-threads=1:log-level=error{}",
+                    x265_light(&hdr10)
+                ),
             );
         }
         VideoCodec::Av1 { crf, preset, .. } => {
             command.option("preset", preset).option("crf", crf).option("g", keyint);
-            command.option("svtav1-params", "enable-force-key-frames=1:lp=1");
+            command.option("svtav1-params", format!("enable-force-key-frames=1:lp=1{}", svtav1_light(&hdr10)));
+        }
+        VideoCodec::Vp9 { crf, speed, .. } => {
+            command.option("deadline", "good").option("cpu-used", speed).option("crf", crf).option("b:v", 0);
+            command.option("g", keyint).option("lag-in-frames", 25).option("auto-alt-ref", 1);
+            command.option("row-mt", 0).option("tile-columns", 0).option("threads", 1);
         }
     }
     command.option("force_key_frames", format!("expr:{}", keyframes(task.chunk)));
+}
+
+/// x265's options `master-display` (1/50000 and 1/10000 cd/m2, as ITU-T H.265 D.3.28 has them) and `max-cll`.
+fn x265_light(hdr10: &Hdr10) -> String {
+    let mut options = String::new();
+    if let Some(m) = &hdr10.mastering {
+        let [r, g, b] = m.primaries.map(|(x, y)| format!("({x},{y})"));
+        let (x, y) = m.white;
+        let (max, min) = (m.max_luminance, m.min_luminance);
+        options.push_str(&format!(":master-display=G{g}B{b}R{r}WP({x},{y})L({max},{min})"));
+    }
+    if let Some(light) = &hdr10.light {
+        options.push_str(&format!(":max-cll={},{}", light.content, light.average));
+    }
+    options
+}
+
+/// SVT-AV1's options `mastering-display` (fractions and cd/m2) and `content-light`.
+fn svtav1_light(hdr10: &Hdr10) -> String {
+    let mut options = String::new();
+    if let Some(m) = &hdr10.mastering {
+        // 1/50000 has five decimals.
+        let place = |(x, y): (u16, u16)| {
+            let [x, y] = [x, y].map(|c| u32::from(c) * 2);
+            format!("({}.{:05},{}.{:05})", x / 100_000, x % 100_000, y / 100_000, y % 100_000)
+        };
+        let [r, g, b] = m.primaries.map(place);
+        let [max, min] = [m.max_luminance, m.min_luminance].map(|l| format!("{}.{:04}", l / 10_000, l % 10_000));
+        options.push_str(&format!(":mastering-display=G{g}B{b}R{r}WP{}L({max},{min})", place(m.white)));
+    }
+    if let Some(light) = &hdr10.light {
+        options.push_str(&format!(":content-light={},{}", light.content, light.average));
+    }
+    options
 }
 
 /// `eq(n,0)+eq(n,96)+…`: n counts the frames of this run from 0 (ffmpeg's documentation of

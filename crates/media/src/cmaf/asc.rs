@@ -15,6 +15,10 @@ pub(super) struct AudioConfig {
     pub(super) channels: Option<u16>,
 }
 
+/// Object type indications (ISO/IEC 14496-1 table 5): MPEG-4 audio, and MPEG-1 and MPEG-2 audio, which MP3 is.
+pub(super) const MPEG4_AUDIO: u8 = 0x40;
+pub(super) const MPEG1_AUDIO: u8 = 0x6b;
+
 const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350];
 
@@ -37,6 +41,9 @@ pub(super) fn read(esds: &[u8]) -> Result<AudioConfig, BoxError> {
     }
     let mut decoder = descriptor(&mut stream, 4)?;
     let object_type_indication = decoder.u8()?;
+    if object_type_indication != MPEG4_AUDIO {
+        return Ok(AudioConfig { object_type_indication, object_type: 0, sample_rate: None, channels: None });
+    }
     decoder.take(12)?;
     let specific = descriptor(&mut decoder, 5)?;
     specific_config(specific.rest(), object_type_indication)

@@ -34,8 +34,14 @@ impl NalUnits {
         }
     }
 
-    /// Takes banners out of the sample that is the end of `bytes`, from `start`. SEI messages beside
-    /// them stay; so does every byte of a sample without a banner.
+    /// Parameter sets of H.265 (ISO/IEC 23008-2 table 7-1: VPS, SPS, PPS). They stand in the sample entry, and
+    /// `hvc1` has them there only (ISO/IEC 14496-15 8.3.3.1.2); x265 repeats them with HDR10 metadata.
+    fn is_repeated(self, nal: &[u8]) -> bool {
+        self.hevc && nal.first().is_some_and(|first| matches!(first >> 1 & 0x3f, 32..=34))
+    }
+
+    /// Takes banners and repeated parameter sets out of the sample that is the end of `bytes`, from `start`.
+    /// SEI messages beside them stay; so does every byte of a sample without any.
     pub(super) fn strip(self, bytes: &mut Vec<u8>, start: usize) -> Result<(), Malformed> {
         let sample = bytes.get(start..).ok_or(Malformed)?;
         let mut kept: Option<Vec<u8>> = None;
@@ -47,6 +53,9 @@ impl NalUnits {
             let (nal, after) = after.split_at_checked(size).ok_or(Malformed)?;
             let header = self.sei_header(nal).filter(|_| has_banner(nal));
             match (header, &mut kept) {
+                _ if self.is_repeated(nal) => {
+                    kept.get_or_insert_with(|| sample.get(..done).unwrap_or_default().to_vec());
+                }
                 (Some(header), kept) => {
                     let before = sample.get(..done).unwrap_or_default();
                     let kept = kept.get_or_insert_with(|| before.to_vec());

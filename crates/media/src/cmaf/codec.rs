@@ -1,18 +1,23 @@
 //! RFC 6381 `codecs` texts from decoder configurations.
 
-use super::{AudioCodecConfig, BoxError, SampleEntry, VideoCodecConfig, asc, bytes::Cursor};
+use super::{AudioCodecConfig, BoxError, SampleEntry, VideoCodecConfig, asc, bytes::Cursor, init::Colour};
 
-/// `avc1.64001f`, `hvc1.1.6.L93.90`, `av01.0.04M.08`, `mp4a.40.2`, `opus`.
-pub fn codec_text(entry: &SampleEntry) -> Result<String, BoxError> {
+/// `avc1.64001f`, `hvc1.1.6.L93.90`, `av01.0.04M.08`, `vp09.00.30.08…`, `mp4a.40.2`, `opus`, `ac-3`, `ec-3`,
+/// `mp4a.6b`, `fLaC`. `colour` is what the init segment says of it.
+pub fn codec_text(entry: &SampleEntry, colour: Option<Colour>) -> Result<String, BoxError> {
     match entry {
         SampleEntry::Video(video) => match &video.config {
             VideoCodecConfig::Avc(record) => avc(record),
             VideoCodecConfig::Hevc(record) => hevc(record),
-            VideoCodecConfig::Av1(record) => av1(record),
+            VideoCodecConfig::Av1(record) => av1(record, colour),
+            VideoCodecConfig::Vp9(record) => vp9(record),
         },
         SampleEntry::Audio(audio) => match &audio.config {
-            AudioCodecConfig::Aac(esds) => aac(esds),
+            AudioCodecConfig::Aac(esds) | AudioCodecConfig::Mp3(esds) => aac(esds),
             AudioCodecConfig::Opus(_) => Ok("opus".to_owned()),
+            AudioCodecConfig::Ac3(_) => Ok("ac-3".to_owned()),
+            AudioCodecConfig::Eac3(_) => Ok("ec-3".to_owned()),
+            AudioCodecConfig::Flac(_) => Ok("fLaC".to_owned()),
         },
     }
 }
@@ -48,8 +53,9 @@ fn hevc(record: &[u8]) -> Result<String, BoxError> {
     Ok(text)
 }
 
-/// AV1 in ISOBMFF 5, the short form: profile, level and tier, bit depth.
-fn av1(record: &[u8]) -> Result<String, BoxError> {
+/// AV1 in ISOBMFF 5: profile, level and tier, bit depth. What follows may be left out for 4:2:0 of BT.709 in
+/// limited range: monochrome, subsampling with the chroma's position, the colour.
+fn av1(record: &[u8], colour: Option<Colour>) -> Result<String, BoxError> {
     let mut fields = Cursor::new(record, "av1C");
     let [_, profile_level, flags] = fields.array()?;
     let (profile, level) = (profile_level >> 5, profile_level & 0x1f);
@@ -59,7 +65,28 @@ fn av1(record: &[u8]) -> Result<String, BoxError> {
         (true, false) => 10,
         (false, _) => 8,
     };
-    Ok(format!("av01.{profile}.{level:02}{tier}.{depth:02}"))
+    let short = format!("av01.{profile}.{level:02}{tier}.{depth:02}");
+    let bt709 = Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false };
+    let colour = colour.unwrap_or(bt709);
+    let (mono, x, y, position) = (flags >> 4 & 1, flags >> 3 & 1, flags >> 2 & 1, flags & 3);
+    if colour == bt709 && (mono, x, y, position) == (0, 1, 1, 0) {
+        return Ok(short);
+    }
+    let Colour { primaries, transfer, matrix, full_range } = colour;
+    let full = u8::from(full_range);
+    Ok(format!("{short}.{mono}.{x}{y}{position}.{primaries:02}.{transfer:02}.{matrix:02}.{full}"))
+}
+
+/// VP Codec ISO Media File Format Binding, "Codecs Parameter String": profile, level, bit depth, chroma
+/// subsampling, primaries, transfer, matrix, full range.
+fn vp9(record: &[u8]) -> Result<String, BoxError> {
+    let mut fields = Cursor::new(record, "vpcC");
+    fields.version_flags()?;
+    let [profile, level, packed, primaries, transfer, matrix] = fields.array()?;
+    let (depth, subsampling, full) = (packed >> 4, packed >> 1 & 7, packed & 1);
+    Ok(format!(
+        "vp09.{profile:02}.{level:02}.{depth:02}.{subsampling:02}.{primaries:02}.{transfer:02}.{matrix:02}.{full:02}"
+    ))
 }
 
 /// Object type indication and, for MPEG-4 audio, the audio object type (RFC 6381 3.3).
@@ -85,15 +112,17 @@ mod tests {
 
     #[test]
     fn av1_depths() {
-        let text = |flags| av1(&[0x81, 0x09, flags, 0]).unwrap();
+        let text = |flags| av1(&[0x81, 0x09, flags, 0], None).unwrap();
         assert_eq!(text(0x0c), "av01.0.09M.08");
         assert_eq!(text(0xcc), "av01.0.09H.10");
         assert_eq!(text(0x6c), "av01.0.09M.12");
+        let pq = Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false };
+        assert_eq!(av1(&[0x81, 0x09, 0x4c, 0], Some(pq)).unwrap(), "av01.0.09M.10.0.110.09.16.09.0");
     }
 
     #[test]
     fn cut_off_records_are_errors() {
         assert_eq!(avc(&[1, 0x64]), Err(BoxError::CutOff("avcC")));
-        assert!(hevc(&[1; 12]).is_err() && av1(&[0x81]).is_err() && aac(&[0; 7]).is_err());
+        assert!(hevc(&[1; 12]).is_err() && av1(&[0x81], None).is_err() && aac(&[0; 7]).is_err());
     }
 }

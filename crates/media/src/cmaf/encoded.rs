@@ -173,6 +173,13 @@ impl<R: Read + Seek> EncodedTrack<R> {
         self.timescale
     }
 
+    /// Time of the first sample, ticks; 0 without one. Muxers differ in whether priming lies before 0.
+    pub fn start(&mut self) -> Result<i64, EncodedError> {
+        let first = self.next_sample()?;
+        first.into_iter().for_each(|sample| self.ready.push_front(sample));
+        Ok(first.map_or(0, |sample| sample.pts))
+    }
+
     /// Appends the bytes of a sample.
     pub(super) fn read_sample(&mut self, offset: u64, size: u32, into: &mut Vec<u8>) -> Result<(), EncodedError> {
         Ok(self.source.read_exact(offset, u64::from(size), into)?)

@@ -15,6 +15,8 @@ pub enum VideoCodecConfig {
     Hevc(Vec<u8>),
     /// AV1, `av01`: `av1C` (AV1 in ISOBMFF 2.3).
     Av1(Vec<u8>),
+    /// VP9, `vp09`: `vpcC` with version and flags (VP Codec ISO Media File Format Binding 1.0).
+    Vp9(Vec<u8>),
 }
 
 /// Decoder configuration of an audio encoder: the body of its box, unchanged.
@@ -24,6 +26,14 @@ pub enum AudioCodecConfig {
     Aac(Vec<u8>),
     /// Opus: `dOps` (Opus in ISOBMFF 4.3.2), with the pre-skip.
     Opus(Vec<u8>),
+    /// AC-3, `ac-3`: `dac3` (ETSI TS 102 366 F.4).
+    Ac3(Vec<u8>),
+    /// E-AC-3, `ec-3`: `dec3` (ETSI TS 102 366 F.6).
+    Eac3(Vec<u8>),
+    /// MP3, `mp4a`: `esds` with version and flags.
+    Mp3(Vec<u8>),
+    /// FLAC, `fLaC`: `dfLa` with version and flags (Encapsulation of FLAC in ISOBMFF 3.3.2).
+    Flac(Vec<u8>),
 }
 
 /// What a video sample entry is rebuilt from.
@@ -60,12 +70,12 @@ pub enum SampleEntry {
 }
 
 impl VideoCodecConfig {
-    /// Bytes of the length before each NAL unit, and whether it is HEVC; `None` for AV1.
+    /// Bytes of the length before each NAL unit, and whether it is HEVC; `None` for AV1 and VP9.
     pub(super) fn nal_units(&self) -> Result<Option<(usize, bool)>, BoxError> {
         let (record, at, name, hevc) = match self {
             VideoCodecConfig::Avc(record) => (record, 4, "avcC", false),
             VideoCodecConfig::Hevc(record) => (record, 21, "hvcC", true),
-            VideoCodecConfig::Av1(_) => return Ok(None),
+            VideoCodecConfig::Av1(_) | VideoCodecConfig::Vp9(_) => return Ok(None),
         };
         let byte = record.get(at).ok_or(BoxError::CutOff(name))?;
         Ok(Some((usize::from(byte & 3) + 1, hevc)))
@@ -80,14 +90,18 @@ pub(super) struct ReadEntry<'a> {
 }
 
 impl AudioCodecConfig {
-    /// Samples that a decoder throws away at the start: `PreSkip` of Opus (Encapsulation of Opus in
-    /// ISOBMFF 4.3.2), one access unit of ffmpeg's AAC encoder (`initial_padding`).
+    /// Samples that a decoder gives before the first sample of the sound, and which a player throws away:
+    /// `PreSkip` of Opus (Encapsulation of Opus in ISOBMFF 4.3.2), else `initial_padding` of ffmpeg's encoders.
     pub fn priming(&self) -> u32 {
         match self {
             AudioCodecConfig::Opus(config) => {
                 config.get(2..4).map_or(0, |b| b.iter().fold(0, |n, b| n << 8 | u32::from(*b)))
             }
             AudioCodecConfig::Aac(_) => 1024,
+            AudioCodecConfig::Ac3(_) | AudioCodecConfig::Eac3(_) => 256,
+            // LAME's delay of 576, and the decoder's of 528 and 1.
+            AudioCodecConfig::Mp3(_) => 1105,
+            AudioCodecConfig::Flac(_) => 0,
         }
     }
 }
@@ -100,8 +114,8 @@ pub(super) fn read(mut stsd: Cursor<'_>) -> Result<ReadEntry<'_>, BoxError> {
     }
     let (kind, body) = stsd.next_box()?.ok_or(BoxError::Missing("stsd"))?;
     match &kind {
-        b"avc1" | b"hvc1" | b"av01" => video(&kind, body),
-        b"mp4a" | b"Opus" => audio(&kind, body),
+        b"avc1" | b"hvc1" | b"av01" | b"vp09" => video(&kind, body),
+        b"mp4a" | b"Opus" | b"ac-3" | b"ec-3" | b"fLaC" => audio(&kind, body),
         _ => Err(BoxError::invalid("stsd", "the sample entry is not known")),
     }
 }
@@ -115,7 +129,8 @@ fn video<'a>(kind: &[u8; 4], body: &'a [u8]) -> Result<ReadEntry<'a>, BoxError> 
     let config = match kind {
         b"avc1" => VideoCodecConfig::Avc(fields.one("avcC")?.rest().to_vec()),
         b"hvc1" => VideoCodecConfig::Hevc(fields.one("hvcC")?.rest().to_vec()),
-        _ => VideoCodecConfig::Av1(fields.one("av1C")?.rest().to_vec()),
+        b"av01" => VideoCodecConfig::Av1(fields.one("av1C")?.rest().to_vec()),
+        _ => VideoCodecConfig::Vp9(fields.one("vpcC")?.rest().to_vec()),
     };
     Ok(ReadEntry { entry: SampleEntry::Video(VideoEntry { config, width, height }), boxes: fields })
 }
@@ -132,21 +147,40 @@ fn audio<'a>(kind: &[u8; 4], body: &'a [u8]) -> Result<ReadEntry<'a>, BoxError> 
     let channels = fields.u16()?;
     fields.take(6)?;
     let sample_rate = fields.u32()? >> 16;
-    let (config, channels, sample_rate) = if kind == b"mp4a" {
-        let esds = fields.one("esds")?.rest();
-        let said = asc::read(esds)?;
-        let channels = said.channels.unwrap_or(channels);
-        let rate = said.sample_rate.unwrap_or(sample_rate);
-        (AudioCodecConfig::Aac(esds.to_vec()), channels, rate)
-    } else {
-        let dops = fields.one("dOps")?;
-        let channels = dops.rest().get(1).ok_or(BoxError::CutOff("dOps"))?;
-        let config = AudioCodecConfig::Opus(dops.rest().to_vec());
-        (config, u16::from(*channels), 48_000)
+    let (config, channels, sample_rate) = match kind {
+        b"mp4a" => {
+            let esds = fields.one("esds")?.rest();
+            let said = asc::read(esds)?;
+            let config = match said.object_type_indication {
+                asc::MPEG1_AUDIO => AudioCodecConfig::Mp3(esds.to_vec()),
+                _ => AudioCodecConfig::Aac(esds.to_vec()),
+            };
+            (config, said.channels.unwrap_or(channels), said.sample_rate.unwrap_or(sample_rate))
+        }
+        b"ac-3" => (AudioCodecConfig::Ac3(fields.one("dac3")?.rest().to_vec()), channels, sample_rate),
+        b"ec-3" => (AudioCodecConfig::Eac3(fields.one("dec3")?.rest().to_vec()), channels, sample_rate),
+        b"fLaC" => {
+            let dfla = fields.one("dfLa")?.rest();
+            (AudioCodecConfig::Flac(dfla.to_vec()), channels, flac_rate(dfla)?)
+        }
+        _ => {
+            let dops = fields.one("dOps")?;
+            let channels = dops.rest().get(1).ok_or(BoxError::CutOff("dOps"))?;
+            (AudioCodecConfig::Opus(dops.rest().to_vec()), u16::from(*channels), 48_000)
+        }
     };
     let channel_layout = fields.find("chnl")?.map(|chnl| chnl.rest().to_vec());
     let entry = AudioEntry { config, channels, sample_rate, channel_layout };
     Ok(ReadEntry { entry: SampleEntry::Audio(entry), boxes: fields })
+}
+
+/// The sample rate of STREAMINFO, 20 bits: it may not fit the sample entry (RFC 9639 8.2).
+fn flac_rate(dfla: &[u8]) -> Result<u32, BoxError> {
+    let mut fields = Cursor::new(dfla, "dfLa");
+    // Version and flags, the block's header, sizes of blocks and frames.
+    fields.take(4 + 4 + 10)?;
+    let [a, b, c] = fields.array()?;
+    Ok(u32::from_be_bytes([0, a, b, c]) >> 4)
 }
 
 /// Writes a visual sample entry; `more` adds the boxes after the configuration.
@@ -155,6 +189,7 @@ pub(super) fn write_video(w: &mut Writer, entry: &VideoEntry, more: impl FnOnce(
         VideoCodecConfig::Avc(record) => (b"avc1", b"avcC", record),
         VideoCodecConfig::Hevc(record) => (b"hvc1", b"hvcC", record),
         VideoCodecConfig::Av1(record) => (b"av01", b"av1C", record),
+        VideoCodecConfig::Vp9(record) => (b"vp09", b"vpcC", record),
     };
     w.boxed(kind, |w| {
         w.zeros(6);
@@ -179,6 +214,10 @@ pub(super) fn write_audio(w: &mut Writer, entry: &AudioEntry) {
     let (kind, config, record) = match &entry.config {
         AudioCodecConfig::Aac(record) => (b"mp4a", b"esds", record),
         AudioCodecConfig::Opus(record) => (b"Opus", b"dOps", record),
+        AudioCodecConfig::Ac3(record) => (b"ac-3", b"dac3", record),
+        AudioCodecConfig::Eac3(record) => (b"ec-3", b"dec3", record),
+        AudioCodecConfig::Mp3(record) => (b"mp4a", b"esds", record),
+        AudioCodecConfig::Flac(record) => (b"fLaC", b"dfLa", record),
     };
     w.boxed(kind, |w| {
         w.zeros(6);
@@ -187,8 +226,9 @@ pub(super) fn write_audio(w: &mut Writer, entry: &AudioEntry) {
         w.u16(entry.channels);
         w.u16(16); // bits per sample, as the box is defined
         w.zeros(4);
-        // 16.16; rates that don't fit are in the configuration only.
-        w.u16(u16::try_from(entry.sample_rate).unwrap_or(0));
+        // 16.16; of rates that don't fit the largest part that does (Encapsulation of FLAC in ISOBMFF 3.3.1).
+        let parts = [1, 2, 4].map(|part| u16::try_from(entry.sample_rate / part));
+        w.u16(parts.into_iter().find_map(Result::ok).unwrap_or(0));
         w.u16(0);
         w.boxed(config, |w| w.bytes(record));
         if let Some(layout) = &entry.channel_layout {

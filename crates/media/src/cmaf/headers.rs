@@ -6,6 +6,7 @@ use super::{
     init::{AudioInit, TrackInit, VideoInit},
     writer::Writer,
 };
+use crate::probe::Hdr10;
 
 /// What a `trak` says apart from its init facts.
 pub(super) struct TrackHeader {
@@ -168,8 +169,7 @@ fn media_information(w: &mut Writer, init: &TrackInit, tables: impl FnOnce(&mut 
     });
 }
 
-/// The sample entry, and what is known of the picture besides its coding. Mastering display and
-/// light level (`mdcv`, `clli`) belong here too, once [`VideoInit`] has them.
+/// The sample entry, and what is known of the picture besides its coding.
 fn video_entry(w: &mut Writer, video: &VideoInit) {
     entry::write_video(w, &video.entry, |w| {
         if let Some(colour) = video.colour {
@@ -185,7 +185,29 @@ fn video_entry(w: &mut Writer, video: &VideoInit) {
             w.u32(u32::try_from(*video.sar.numer()).unwrap_or(1));
             w.u32(u32::try_from(*video.sar.denom()).unwrap_or(1));
         });
+        light(w, &video.hdr10);
     });
+}
+
+/// Mastering display, its primaries in the order green, blue, red, and light level (12.1.6, 12.1.7).
+fn light(w: &mut Writer, hdr10: &Hdr10) {
+    if let Some(display) = &hdr10.mastering {
+        let [red, green, blue] = display.primaries;
+        w.boxed(b"mdcv", |w| {
+            for (x, y) in [green, blue, red, display.white] {
+                w.u16(x);
+                w.u16(y);
+            }
+            w.u32(display.max_luminance);
+            w.u32(display.min_luminance);
+        });
+    }
+    if let Some(level) = &hdr10.light {
+        w.boxed(b"clli", |w| {
+            w.u16(level.content);
+            w.u16(level.average);
+        });
+    }
 }
 
 /// Reads `elst`: where the presentation's 0 lies on the media timeline. One edit at most, since

@@ -12,7 +12,10 @@ use super::{
     headers::{self, Edit, TrackHeader},
     writer::Writer,
 };
-use crate::time::{Rational, Timescale};
+use crate::{
+    probe::{Hdr10, LightLevel, Mastering},
+    time::{Rational, Timescale},
+};
 
 /// Code points of ISO/IEC 23091-2, for `colr` of type `nclx`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +71,8 @@ pub struct VideoInit {
     pub sar: Rational,
     /// `None` writes no `colr`.
     pub colour: Option<Colour>,
+    /// `mdcv` and `clli`, where known.
+    pub hdr10: Hdr10,
 }
 
 /// What the init segment of an audio track is built from.
@@ -132,6 +137,7 @@ impl TrackInit {
                 composition_delay: media_time,
                 sar: aspect(movie.entry.boxes)?,
                 colour: colour(movie.entry.boxes)?,
+                hdr10: light(movie.entry.boxes)?,
             })),
             SampleEntry::Audio(entry) => Ok(TrackInit::Audio(AudioInit {
                 entry,
@@ -168,6 +174,24 @@ fn colour(boxes: Cursor<'_>) -> Result<Option<Colour>, BoxError> {
         matrix: colr.u16()?,
         full_range: colr.u8()? & 0x80 != 0,
     }))
+}
+
+/// `mdcv` and `clli` (12.1.6, 12.1.7): primaries in the order green, blue, red.
+fn light(boxes: Cursor<'_>) -> Result<Hdr10, BoxError> {
+    let mut hdr10 = Hdr10::default();
+    if let Some(mut mdcv) = boxes.find("mdcv")? {
+        let [green, blue, red, white] = [(); 4].map(|()| Ok::<_, BoxError>((mdcv.u16()?, mdcv.u16()?)));
+        hdr10.mastering = Some(Mastering {
+            primaries: [red?, green?, blue?],
+            white: white?,
+            max_luminance: mdcv.u32()?,
+            min_luminance: mdcv.u32()?,
+        });
+    }
+    if let Some(mut clli) = boxes.find("clli")? {
+        hdr10.light = Some(LightLevel { content: clli.u16()?, average: clli.u16()? });
+    }
+    Ok(hdr10)
 }
 
 /// The init segment of a track.
@@ -214,6 +238,15 @@ mod tests {
             composition_delay: 2000,
             sar: Ratio::new(16, 11),
             colour: Some(Colour { primaries: 9, transfer: 16, matrix: 9, full_range: true }),
+            hdr10: Hdr10 {
+                mastering: Some(Mastering {
+                    primaries: [(34_000, 16_000), (13_250, 34_500), (7500, 3000)],
+                    white: (15_635, 16_450),
+                    max_luminance: 10_000_000,
+                    min_luminance: 1,
+                }),
+                light: Some(LightLevel { content: 1000, average: 400 }),
+            },
         }
     }
 
@@ -230,7 +263,7 @@ mod tests {
             priming: 312,
             language: Language::new("deu").unwrap(),
         };
-        let plain = VideoInit { composition_delay: 0, colour: None, ..video() };
+        let plain = VideoInit { composition_delay: 0, colour: None, hdr10: Hdr10::default(), ..video() };
         for init in [TrackInit::Video(video()), TrackInit::Audio(audio), TrackInit::Video(plain)] {
             assert_eq!(TrackInit::parse(&init_segment(&init)), Ok(init));
         }

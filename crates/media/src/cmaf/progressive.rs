@@ -200,6 +200,7 @@ mod tests {
             composition_delay: 40,
             sar: Ratio::from_integer(1),
             colour: None,
+            hdr10: crate::probe::Hdr10::default(),
         });
         ProgressiveTrack { init, default: true, segments }
     }

@@ -8,6 +8,7 @@ pub(super) enum Coding {
     Avc(u8),
     Hevc(u8),
     Av1,
+    Vp9,
     Sound,
 }
 
@@ -22,6 +23,8 @@ pub(super) fn check(sample: &[u8], coding: Coding, at: usize) -> Result<bool, In
             nal_units(sample, length).map(|nals| nals.iter().any(|nal| hevc_type(nal) == HEVC_SEI && has_banner(nal)))
         }
         Coding::Av1 => obus(sample).map(|obus| obus.iter().any(|obu| obu.kind == OBU_METADATA && has_banner(obu.body))),
+        Coding::Vp9 if sample.first().is_none_or(|byte| byte >> 6 != VP9_MARKER) => Err("it does not begin as VP9"),
+        Coding::Vp9 => Ok(false),
         Coding::Sound => Ok(has_banner(&sample[..sample.len().min(BANNER_REACH)])),
     };
     banner.map_err(|why| InspectError::Bitstream { sample: at, why })
@@ -42,9 +45,21 @@ pub(super) fn starts_at_random_access(sample: &[u8], coding: Coding) -> Result<b
             matches!(slice, Some(19 | 20))
         }),
         Coding::Av1 => obus(sample).map(|obus| shown_key_frame(&obus)),
+        Coding::Vp9 => Ok(sample.first().is_some_and(|byte| vp9_key_frame(*byte))),
         Coding::Sound => Ok(true),
     };
     found.map_err(|why| InspectError::Bitstream { sample: 0, why })
+}
+
+/// `frame_marker` (VP9 bitstream specification 7.2).
+const VP9_MARKER: u8 = 2;
+
+/// The start of `uncompressed_header` (VP9 bitstream specification 6.2): marker (2 bits), two bits of the
+/// profile, a reserved one when both are set, `show_existing_frame` 0 and `frame_type` 0. A key frame
+/// resets everything that later frames refer to.
+fn vp9_key_frame(first: u8) -> bool {
+    let reserved = u8::from(first >> 4 & 3 == 3);
+    first >> 6 == VP9_MARKER && (first << (4 + reserved)) >> 6 == 0
 }
 
 const AVC_SEI: u8 = 6;

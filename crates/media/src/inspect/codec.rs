@@ -1,6 +1,6 @@
 //! RFC 6381 codec texts from configuration records.
 
-use mp4_atom::{Atom, Av1c, Avcc, Dops, Esds, Hvcc};
+use mp4_atom::{Ac3SpecificBox, Atom, Av1c, Avcc, Dfla, Dops, Ec3SpecificBox, Esds, FlacMetadataBlock, Hvcc, VpcC};
 
 use super::{InspectError, init::Colour};
 
@@ -85,6 +85,59 @@ pub(super) fn av1_text(record: &Av1c, colour: Option<Colour>) -> String {
         colour.matrix,
         u8::from(colour.full_range)
     )
+}
+
+/// `vp09.PP.LL.DD.CC.cp.tc.mc.FF` (VP Codec ISO Media File Format Binding 1.0).
+pub(super) fn vp9(body: &[u8]) -> Result<String, InspectError> {
+    let record: VpcC = record("vpcC", body)?;
+    Ok(format!(
+        "vp09.{:02}.{:02}.{:02}.{:02}.{:02}.{:02}.{:02}.{:02}",
+        record.profile,
+        record.level,
+        record.bit_depth,
+        record.chroma_subsampling,
+        record.color_primaries,
+        record.transfer_characteristics,
+        record.matrix_coefficients,
+        u8::from(record.video_full_range_flag)
+    ))
+}
+
+/// Channels of each `acmod` without the low frequency one (ETSI TS 102 366 table 4.3).
+const DOLBY_CHANNELS: [u32; 8] = [2, 1, 2, 3, 3, 4, 4, 5];
+/// Rates of each `fscod` (ETSI TS 102 366 table 4.1).
+const DOLBY_RATES: [u32; 3] = [48_000, 44_100, 32_000];
+
+fn dolby(text: &str, fscod: u8, acmod: u8, low: bool) -> Result<(String, u32, u32), InspectError> {
+    let rate = DOLBY_RATES.get(usize::from(fscod));
+    let rate = rate.ok_or_else(|| InspectError::invalid("stsd", "a reserved sample rate of AC-3"))?;
+    Ok((text.to_owned(), DOLBY_CHANNELS[usize::from(acmod & 7)] + u32::from(low), *rate))
+}
+
+/// `ac-3` (ETSI TS 102 366 F.4).
+pub(super) fn ac3(body: &[u8]) -> Result<(String, u32, u32), InspectError> {
+    let record: Ac3SpecificBox = record("dac3", body)?;
+    dolby("ac-3", record.fscod, record.acmod, record.lfeon)
+}
+
+/// `ec-3` (ETSI TS 102 366 F.6): the first independent substream.
+pub(super) fn eac3(body: &[u8]) -> Result<(String, u32, u32), InspectError> {
+    let record: Ec3SpecificBox = record("dec3", body)?;
+    let first = record.substreams.first().ok_or_else(|| InspectError::invalid("dec3", "has no substream"))?;
+    dolby("ec-3", first.fscod, first.acmod, first.lfeon)
+}
+
+/// `fLaC`: STREAMINFO says the rest (RFC 9639 8.2).
+pub(super) fn flac(body: &[u8]) -> Result<(String, u32, u32), InspectError> {
+    let record: Dfla = record("dfLa", body)?;
+    let info = record.blocks.into_iter().find_map(|block| match block {
+        FlacMetadataBlock::StreamInfo { num_channels_minus_one, sample_rate, .. } => {
+            Some((u32::from(num_channels_minus_one) + 1, sample_rate))
+        }
+        _ => None,
+    });
+    let (channels, rate) = info.ok_or_else(|| InspectError::invalid("dfLa", "has no STREAMINFO"))?;
+    Ok(("fLaC".to_owned(), channels, rate))
 }
 
 /// `mp4a.40.2`, channels and Hz: the AudioSpecificConfig (ISO/IEC 14496-3 1.6.2.1) where it says so,

@@ -47,6 +47,8 @@ pub enum MediaKind {
         sar: Rational,
         /// `colr` of type `nclx`.
         colour: Option<Colour>,
+        /// HDR10 metadata.
+        light: LightBoxes,
     },
     /// Sound.
     Audio {
@@ -55,6 +57,15 @@ pub enum MediaKind {
         /// Hz after decoding.
         sample_rate: u32,
     },
+}
+
+/// Bodies of the boxes of HDR10 (ISO/IEC 14496-12 12.1.6 and 12.1.7).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LightBoxes {
+    /// `mdcv`: colour volume of the mastering display.
+    pub mastering_display: Option<Vec<u8>>,
+    /// `clli`: content light level.
+    pub content_light_level: Option<Vec<u8>>,
 }
 
 /// ISO/IEC 23091-2 code points.

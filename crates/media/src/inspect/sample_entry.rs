@@ -5,7 +5,7 @@ use super::{
     bitstream::has_banner,
     boxes::{Bytes, Children, split},
     codec,
-    init::{Colour, MediaKind, aspect},
+    init::{Colour, LightBoxes, MediaKind, aspect},
 };
 use crate::time::Rational;
 
@@ -28,8 +28,8 @@ pub(super) fn read(stsd: &[u8]) -> Result<SampleEntry, InspectError> {
         return Err(InspectError::invalid("stsd", "must have one sample entry"));
     };
     match &entry.kind {
-        b"avc1" | b"avc3" | b"hvc1" | b"hev1" | b"av01" => visual(&entry.kind, entry.body),
-        b"mp4a" | b"Opus" => audio(&entry.kind, entry.body),
+        b"avc1" | b"avc3" | b"hvc1" | b"hev1" | b"av01" | b"vp09" => visual(&entry.kind, entry.body),
+        b"mp4a" | b"Opus" | b"ac-3" | b"ec-3" | b"fLaC" => audio(&entry.kind, entry.body),
         other => {
             let name = other.escape_ascii();
             Err(InspectError::invalid("stsd", format!("sample entry `{name}` is not known")))
@@ -60,6 +60,7 @@ fn visual(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
             let sets = record.arrays.into_iter().flat_map(|array| array.nalus).collect();
             (text, Some(record.length_size_minus_one + 1), sets)
         }
+        b"vp09" => (codec::vp9(boxes.one("vpcC")?)?, None, vec![]),
         _ => {
             let record = codec::av1(boxes.one("av1C")?)?;
             (codec::av1_text(&record, colour), None, vec![record.config_obus])
@@ -70,7 +71,7 @@ fn visual(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
     }
     Ok(SampleEntry {
         codec,
-        kind: MediaKind::Video { width, height, sar, colour },
+        kind: MediaKind::Video { width, height, sar, colour, light: light(&boxes)? },
         nal_length_size,
         has_encoder_banner: parameter_sets.iter().any(|nal| has_banner(nal)),
     })
@@ -92,6 +93,12 @@ fn colour(boxes: &Children) -> Result<Option<Colour>, InspectError> {
     Ok(None)
 }
 
+/// `mdcv` and `clli` (12.1.6, 12.1.5.4 of the 2022 edition), as they stand.
+fn light(boxes: &Children) -> Result<LightBoxes, InspectError> {
+    let owned = |body: Option<&[u8]>| body.map(<[u8]>::to_vec);
+    Ok(LightBoxes { mastering_display: owned(boxes.maybe("mdcv")?), content_light_level: owned(boxes.maybe("clli")?) })
+}
+
 /// `AudioSampleEntry` (12.2.3).
 fn audio(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
     let mut bytes = Bytes::new(body, "audio sample entry");
@@ -106,6 +113,9 @@ fn audio(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
     let boxes = Children::of(bytes.take(bytes.remaining())?)?;
     let (codec, channels, sample_rate) = match kind {
         b"mp4a" => codec::aac(boxes.one("esds")?, channels, sample_rate)?,
+        b"ac-3" => codec::ac3(boxes.one("dac3")?)?,
+        b"ec-3" => codec::eac3(boxes.one("dec3")?)?,
+        b"fLaC" => codec::flac(boxes.one("dfLa")?)?,
         _ => codec::opus(boxes.one("dOps")?)?,
     };
     Ok(SampleEntry {

@@ -124,6 +124,7 @@ fn decode_time(body: &[u8]) -> Result<u64, InspectError> {
 fn coding(init: &InitFacts) -> Coding {
     match (&init.kind, init.nal_length_size) {
         (MediaKind::Audio { .. }, _) => Coding::Sound,
+        (_, None) if init.codec.starts_with("vp09") => Coding::Vp9,
         (_, None) => Coding::Av1,
         (_, Some(length)) if init.codec.starts_with("avc") => Coding::Avc(length),
         (_, Some(length)) => Coding::Hevc(length),

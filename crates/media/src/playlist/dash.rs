@@ -16,7 +16,7 @@
 use num_rational::Ratio;
 
 use super::{
-    ListedTrack, PlaylistError, Presentation, VideoRange,
+    ListedTrack, PlaylistError, Presentation,
     periods::{Part, Period, periods},
     rate,
     slots::slots,
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     time::{MediaTime, Rational, Timescale},
-    track::TrackKind,
+    track::{TrackKind, VideoRange},
 };
 
 /// What clients must know to play it (ISO/IEC 23009-1 8.4 and 8.12).
@@ -66,8 +66,8 @@ pub fn mpd(presentation: &Presentation, path: &str) -> Result<String, PlaylistEr
 }
 
 fn write_period(xml: &mut Xml, period: &Period, presentation: &Presentation, path: &str) -> Result<(), PlaylistError> {
-    // Players switch within a set only, and not from one codec to another.
-    let mut families: Vec<(&str, Vec<&Part>)> = Vec::new();
+    // Players switch within a set only, and not from one codec or dynamic range to another.
+    let mut families: Vec<((&str, VideoRange), Vec<&Part>)> = Vec::new();
     for part in &period.video {
         let family = family(part.listed);
         match families.iter_mut().find(|(name, _)| *name == family) {
@@ -75,9 +75,9 @@ fn write_period(xml: &mut Xml, period: &Period, presentation: &Presentation, pat
             None => families.push((family, vec![part])),
         }
     }
-    for (at, (_, parts)) in families.iter().enumerate() {
+    for (at, ((_, range), parts)) in families.iter().enumerate() {
         xml.open("AdaptationSet", video_set(at, parts));
-        write_colour(xml, presentation.video_range);
+        write_colour(xml, *range);
         for part in parts {
             xml.open("Representation", video_representation(part.listed)?);
             write_segments(xml, part, period.start, path)?;
@@ -96,9 +96,13 @@ fn write_period(xml: &mut Xml, period: &Period, presentation: &Presentation, pat
     Ok(())
 }
 
-fn family(listed: &ListedTrack) -> &str {
+fn family(listed: &ListedTrack) -> (&str, VideoRange) {
     let codec = &listed.track.track.codec;
-    codec.split('.').next().unwrap_or(codec)
+    let range = match listed.track.track.kind {
+        TrackKind::Video { range, .. } => range,
+        TrackKind::Audio { .. } => VideoRange::Sdr,
+    };
+    (codec.split('.').next().unwrap_or(codec), range)
 }
 
 fn is_default(listed: &ListedTrack) -> bool {
@@ -107,7 +111,7 @@ fn is_default(listed: &ListedTrack) -> bool {
 
 fn video_set(id: usize, parts: &[&Part]) -> Attributes {
     let sizes = parts.iter().filter_map(|part| match part.listed.track.track.kind {
-        TrackKind::Video { width, height, sar, frame_rate } => Some((width, height, sar, frame_rate)),
+        TrackKind::Video { width, height, sar, frame_rate, .. } => Some((width, height, sar, frame_rate)),
         TrackKind::Audio { .. } => None,
     });
     let largest = sizes.clone().max_by_key(|(width, height, ..)| u64::from(*width) * u64::from(*height));
@@ -149,7 +153,7 @@ fn write_colour(xml: &mut Xml, range: VideoRange) {
 fn video_representation(listed: &ListedTrack) -> Result<Attributes, PlaylistError> {
     let shared = representation(listed)?;
     Ok(match listed.track.track.kind {
-        TrackKind::Video { width, height, sar, frame_rate } => shared
+        TrackKind::Video { width, height, sar, frame_rate, .. } => shared
             .with("width", width)
             .with("height", height)
             .with("sar", format!("{}:{}", sar.numer(), sar.denom()))

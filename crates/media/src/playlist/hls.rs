@@ -108,7 +108,7 @@ pub fn master(presentation: &Presentation, path: &str) -> Result<String, Playlis
     }
     lines.push(String::new());
     for rendition in &presentation.video {
-        let picture = Picture::of(rendition, presentation.video_range)?;
+        let picture = Picture::of(rendition)?;
         match sound.is_empty() {
             true => lines.extend(picture.variant(None, path)),
             false => sound.iter().for_each(|s| lines.extend(picture.variant(Some(s), path))),
@@ -122,7 +122,7 @@ pub fn master(presentation: &Presentation, path: &str) -> Result<String, Playlis
     }
     for rendition in &presentation.video {
         if let Some(iframes) = &rendition.iframes {
-            let picture = Picture::of(rendition, presentation.video_range)?;
+            let picture = Picture::of(rendition)?;
             lines.push(picture.iframe_tag(&relative_uri(path, iframes))?);
         }
     }

@@ -25,17 +25,6 @@ pub use uri::relative_uri;
 
 use crate::track::{FinishedTrack, TrackKind};
 
-/// What the transfer function of all renditions is: `VIDEO-RANGE` of RFC 8216bis 4.4.6.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum VideoRange {
-    /// BT.709 and its like.
-    Sdr,
-    /// SMPTE ST 2084: HDR10.
-    Pq,
-    /// ARIB STD-B67.
-    Hlg,
-}
-
 /// A track and where its own playlists lie. Paths are relative to the output prefix, with `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedTrack {
@@ -55,8 +44,6 @@ pub struct Presentation {
     pub video: Vec<ListedTrack>,
     /// Audio tracks, in the order of the source.
     pub audio: Vec<ListedTrack>,
-    /// Of all renditions.
-    pub video_range: VideoRange,
 }
 
 /// Why a playlist can't be written: the tracks contradict themselves or each other.

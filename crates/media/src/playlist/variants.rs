@@ -2,10 +2,10 @@
 
 use num_rational::Ratio;
 
-use super::{ListedTrack, PlaylistError, VideoRange, groups::Group, rate, slots::slots, uri::relative_uri};
+use super::{ListedTrack, PlaylistError, groups::Group, rate, slots::slots, uri::relative_uri};
 use crate::{
     time::Rational,
-    track::{Segment, TrackKind},
+    track::{Segment, TrackKind, VideoRange},
 };
 
 /// Peak and average bit rate, bit/s.
@@ -72,8 +72,8 @@ pub(super) struct Picture<'a> {
 }
 
 impl<'a> Picture<'a> {
-    pub(super) fn of(listed: &'a ListedTrack, range: VideoRange) -> Result<Self, PlaylistError> {
-        let TrackKind::Video { width, height, frame_rate, .. } = listed.track.track.kind else {
+    pub(super) fn of(listed: &'a ListedTrack) -> Result<Self, PlaylistError> {
+        let TrackKind::Video { width, height, frame_rate, range, .. } = listed.track.track.kind else {
             return Err(PlaylistError::WrongKind { track: listed.name().to_owned(), listed: "video" });
         };
         Ok(Picture {

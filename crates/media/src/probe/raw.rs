@@ -6,7 +6,7 @@ use num_rational::Ratio;
 use serde::Deserialize;
 use transcode_api::value::Rational;
 
-use super::{AudioStream, Colour, ProbeError, VideoStream};
+use super::{AudioStream, Colour, Hdr10, LightLevel, Mastering, OtherHdr, ProbeError, VideoStream};
 use crate::time::Timebase;
 
 #[derive(Deserialize)]
@@ -42,6 +42,7 @@ pub(super) struct RawStream {
     sample_rate: Option<String>,
     channels: Option<i64>,
     channel_layout: Option<String>,
+    bits_per_sample: Option<u8>,
     r_frame_rate: Option<String>,
     avg_frame_rate: Option<String>,
     time_base: Option<String>,
@@ -62,12 +63,80 @@ pub(super) struct RawDisposition {
 }
 
 #[derive(Deserialize)]
+pub(super) struct RawFrames {
+    #[serde(default)]
+    pub(super) frames: Vec<RawFrame>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct RawFrame {
+    pub(super) interlaced_frame: Option<u8>,
+    #[serde(default)]
+    pub(super) side_data_list: Vec<RawSideData>,
+}
+
+/// Side data of a stream or a frame. Newer versions of ffprobe nest some of it; what is nested is no use here.
+#[derive(Deserialize)]
 pub(super) struct RawSideData {
+    #[serde(default)]
+    side_data_type: String,
     rotation: Option<f64>,
     displaymatrix: Option<String>,
+    dv_profile: Option<u8>,
+    max_content: Option<u16>,
+    max_average: Option<u16>,
+    red_x: Option<String>,
+    red_y: Option<String>,
+    green_x: Option<String>,
+    green_y: Option<String>,
+    blue_x: Option<String>,
+    blue_y: Option<String>,
+    white_point_x: Option<String>,
+    white_point_y: Option<String>,
+    max_luminance: Option<String>,
+    min_luminance: Option<String>,
 }
 
 impl RawSideData {
+    /// Writes down what this says of the picture. What is known already stays: it came earlier.
+    pub(super) fn tell(&self, video: &mut VideoStream) {
+        let kind = self.side_data_type.as_str();
+        video.closed_captions |= kind == "ATSC A53 Part 4 Closed Captions";
+        video.hdr10.mastering = video.hdr10.mastering.or_else(|| self.mastering());
+        let light = self.max_content.zip(self.max_average);
+        let light = light.map(|(content, average)| LightLevel { content, average });
+        video.hdr10.light = video.hdr10.light.or(light.filter(|level| level.content > 0));
+        let other = match self.dv_profile {
+            Some(profile) => Some(OtherHdr::DolbyVision(profile)),
+            None => kind.contains("2094-40").then_some(OtherHdr::Hdr10Plus),
+        };
+        video.other_hdr = video.other_hdr.or(other);
+    }
+
+    /// Primaries without luminance, or the other way round, are no colour volume.
+    fn mastering(&self) -> Option<Mastering> {
+        let in_units = |text: &Option<String>, unit: i64| {
+            let (n, d) = text.as_deref()?.split_once('/')?;
+            let value = Ratio::new(n.parse::<i64>().ok()?, d.parse::<i64>().ok().filter(|d| *d > 0)?);
+            Some((value * unit).round().to_integer())
+        };
+        let place = |x: &Option<String>, y: &Option<String>| {
+            let number = |text| u16::try_from(in_units(text, 50_000)?).ok();
+            Some((number(x)?, number(y)?))
+        };
+        let luminance = |text| u32::try_from(in_units(text, 10_000)?).ok();
+        Some(Mastering {
+            primaries: [
+                place(&self.red_x, &self.red_y)?,
+                place(&self.green_x, &self.green_y)?,
+                place(&self.blue_x, &self.blue_y)?,
+            ],
+            white: place(&self.white_point_x, &self.white_point_y)?,
+            max_luminance: luminance(&self.max_luminance).filter(|max| *max > 0)?,
+            min_luminance: luminance(&self.min_luminance)?,
+        })
+    }
+
     /// A matrix with a negative determinant mirrors. `00000000:  -65536  0  0` is its first row.
     fn mirrors(&self) -> bool {
         let rows = self.displaymatrix.iter().flat_map(|text| text.lines());
@@ -123,7 +192,7 @@ impl RawStream {
     pub(super) fn video(&self) -> Result<VideoStream, ProbeError> {
         let pixel_format = self.pix_fmt.clone().unwrap_or_default();
         let known = |v: &Option<String>| v.clone().filter(|v| v != "unknown" && v != "reserved" && v != "unspecified");
-        Ok(VideoStream {
+        let mut stream = VideoStream {
             index: self.index,
             codec: self.codec_name.clone().unwrap_or_default(),
             width: self.dimension("width", self.width)?,
@@ -145,7 +214,11 @@ impl RawStream {
             pixel_format,
             interlaced: matches!(self.field_order.as_deref(), Some("tt" | "bb" | "tb" | "bt")),
             closed_captions: self.closed_captions == Some(1),
-        })
+            hdr10: Hdr10::default(),
+            other_hdr: None,
+        };
+        self.side_data_list.iter().for_each(|data| data.tell(&mut stream));
+        Ok(stream)
     }
 
     /// ffprobe tells the display matrix counter-clockwise; older files carry a `rotate` tag.
@@ -174,6 +247,11 @@ impl RawStream {
                 .filter(|c| (1..=64).contains(c))
                 .ok_or_else(|| self.absurd("channel count", channels))?,
             layout: self.channel_layout.clone().filter(|l| l != "unknown"),
+            bits: [self.bits_per_raw_sample.as_deref().and_then(|b| b.parse().ok()), self.bits_per_sample]
+                .into_iter()
+                .flatten()
+                .max()
+                .unwrap_or(0),
             sample_rate: rate
                 .parse()
                 .ok()

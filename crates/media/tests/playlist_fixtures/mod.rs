@@ -1,9 +1,9 @@
 //! Presentations to write playlists of.
 
 use transcode_media::{
-    playlist::{ListedTrack, Presentation, VideoRange},
+    playlist::{ListedTrack, Presentation},
     time::{Rational, Timescale},
-    track::{FileFacts, FinishedTrack, Gap, Segment, Track, TrackKind},
+    track::{FileFacts, FinishedTrack, Gap, Segment, Track, TrackKind, VideoRange},
 };
 
 fn file(path: String, bytes: u64) -> FileFacts {
@@ -45,6 +45,7 @@ fn rendition(name: &str, codec: &str, width: u32, height: u32, bytes: [u64; 4]) 
             height,
             sar: Rational::from_integer(1),
             frame_rate: Rational::new(24_000, 1001),
+            range: VideoRange::Sdr,
         },
     };
     // 4 x 4.004 s.
@@ -85,7 +86,6 @@ pub fn film() -> Presentation {
             sound("audio-0", "en", None, true),
             sound("audio-1", "fr", Some("Commentaire \u{ab}\u{a0}\"x\"\u{a0}\u{bb}"), false),
         ],
-        video_range: VideoRange::Sdr,
     }
 }
 
@@ -101,15 +101,12 @@ pub fn vfr() -> Presentation {
             height: 576,
             sar: Rational::new(64, 45),
             frame_rate: Rational::new(45_233, 3000),
+            range: VideoRange::Hlg,
         },
     };
     let durations = [363_337, 360_001, 360_001, 378_893, 3600];
     let bytes = [400_000, 410_000, 390_000, 500_000, 20_000];
-    Presentation {
-        video: vec![listed("outputs/k/source", track, &durations, &bytes)],
-        audio: vec![],
-        video_range: VideoRange::Hlg,
-    }
+    Presentation { video: vec![listed("outputs/k/source", track, &durations, &bytes)], audio: vec![] }
 }
 
 /// The track with other durations, in another timescale.
@@ -148,4 +145,12 @@ pub fn picture(listed: &ListedTrack) -> (u32, u32, Rational) {
         TrackKind::Video { width, height, frame_rate, .. } => (width, height, frame_rate),
         TrackKind::Audio { .. } => panic!("no picture"),
     }
+}
+
+/// The track with another dynamic range.
+pub fn with_range(mut listed: ListedTrack, wanted: VideoRange) -> ListedTrack {
+    if let TrackKind::Video { range, .. } = &mut listed.track.track.kind {
+        *range = wanted;
+    }
+    listed
 }

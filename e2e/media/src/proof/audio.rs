@@ -8,9 +8,22 @@ use anyhow::{Context, Result, ensure};
 use super::{Evidence, timing::seconds};
 use crate::{boxes, published::Media, signal::Sound, tool};
 
-/// Samples of an access unit: AAC-LC 1024, Opus 20 ms.
+/// Samples of an access unit: AAC-LC 1024, MP3 1152, Opus 20 ms, AC-3 and E-AC-3 six blocks of 256, FLAC
+/// what it is asked for.
 fn unit(media: &Media) -> usize {
-    if &media.track.entry == b"Opus" { 960 } else { 1024 }
+    match &media.track.entry {
+        b"Opus" => 960,
+        b"ac-3" | b"ec-3" => 1536,
+        b"fLaC" => 4096,
+        _ if mpeg1(media) => 1152,
+        _ => 1024,
+    }
+}
+
+/// The object type of MPEG-1 audio (ISO/IEC 14496-1 table 5) in a decoder configuration descriptor (tag 4).
+pub(super) fn mpeg1(media: &Media) -> bool {
+    let entry = &media.bytes[media.track.description.clone()];
+    entry.windows(6).any(|bytes| bytes[0] == 4 && bytes[1..4] == [0x80; 3] && bytes[5] == 0x6b)
 }
 
 /// Proves it.
@@ -57,7 +70,11 @@ fn in_time(evidence: &Evidence<'_>, n: usize, media: &Media, origin: f64) -> Res
     let file = evidence.folder.join(format!("{}.mp4", media.name));
     fs::write(&file, &media.bytes)?;
     let samples = Sound::whole(&file, &evidence.folder)?;
-    let units = track.samples.len() * unit(media);
+    let mut units = track.samples.len() * unit(media);
+    if let Some(last) = track.samples.last().filter(|_| &track.entry == b"fLaC") {
+        // What is lossless has no padding.
+        units -= unit(media) - last.duration as usize;
+    }
     ensure!(samples.len() == units, "{} samples decode from {units}", samples.len());
     let first = track.samples.first().context("no access unit")?;
     let heard = Sound { rate: track.timescale, start: first.composition - track.media_time, samples };

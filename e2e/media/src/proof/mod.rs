@@ -3,6 +3,7 @@
 pub mod audio;
 pub mod before;
 pub mod joins;
+pub mod light;
 pub mod mpd;
 pub mod picture;
 pub mod playlists;
@@ -70,12 +71,13 @@ pub fn prove_published(
     let output = publish(&job, &source).with_context(|| wrong.join("\n"))?;
     let published = Published::read(&output)?;
     let evidence = Evidence { row, folder: scratch, source, plan, reference, published, same_encoder };
-    let claims: [(&str, Claim); 8] = [
+    let claims: [(&str, Claim); 9] = [
         ("record", record::prove),
         ("timing", timing::prove),
         ("audio", audio::prove),
         ("joins", joins::prove),
         ("picture", picture::prove),
+        ("light", light::prove),
         ("relation", relation::prove),
         ("playlists", playlists::prove),
         ("mpd", mpd::prove),

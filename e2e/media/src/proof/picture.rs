@@ -17,10 +17,14 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     for (media, (name, width, height)) in evidence.published.video().into_iter().zip(evidence.row.pictures) {
         let file = evidence.folder.join("joined.mp4");
         std::fs::write(&file, &media.bytes)?;
-        shape(evidence, &file, (*width, *height)).with_context(|| (*name).to_owned())?;
+        shape(evidence, &file, name, (*width, *height)).with_context(|| (*name).to_owned())?;
+        let range = evidence.row.ranges.iter().find(|(range, _)| range == name);
+        let mapped = source_is_hdr(evidence)? && range.is_none();
+        let shown = evidence.row.shown;
+        let tones = if mapped { TONE_MAP } else { "null" };
         // ffmpeg turns the source upright by itself: no filter of the product is used here.
         let graph = format!(
-            "[0:v]settb=1/1000000,setpts=N,format=yuv420p[a];[1:v]scale={width}:{height}:flags=bicubic,setsar=1,settb=1/1000000,setpts=N,format=yuv420p[b];[a]setsar=1[c];[c][b]ssim=stats_file=-"
+            "[0:v]settb=1/1000000,setpts=N,format=yuv420p[a];[1:v]{shown},scale={width}:{height}:flags=bicubic,{tones},setsar=1,settb=1/1000000,setpts=N,format=yuv420p[b];[a]setsar=1[c];[c][b]ssim=stats_file=-"
         );
         let words =
             format!("-v error -i {{in}} -copyts -i {{source}} -filter_complex {graph} -fps_mode passthrough -f null -");
@@ -37,6 +41,14 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A high dynamic range in BT.709 by Hable's curve up to 1000 cd/m2.
+const TONE_MAP: &str = "format=yuv420p10le,zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0:peak=10,zscale=t=bt709:m=bt709:r=tv";
+
+fn source_is_hdr(evidence: &Evidence<'_>) -> Result<bool> {
+    let colour = look(&evidence.source, &evidence.folder)?.colour;
+    Ok(["smpte2084", "arib-std-b67"].contains(&colour[1].as_str()))
 }
 
 /// What a reader says of a picture.
@@ -72,15 +84,20 @@ fn look(path: &Path, folder: &Path) -> Result<Look> {
 }
 
 /// Size as the row says; display aspect ratio and colours as the source has them.
-fn shape(evidence: &Evidence<'_>, file: &Path, (width, height): (u32, u32)) -> Result<()> {
+fn shape(evidence: &Evidence<'_>, file: &Path, name: &str, (width, height): (u32, u32)) -> Result<()> {
     let (found, source) = (look(file, &evidence.folder)?, look(&evidence.source, &evidence.folder)?);
     ensure!(found.size == (f64::from(width), f64::from(height)), "{:?}, expected {width}x{height}", found.size);
     ensure!(
-        (found.aspect / source.aspect - 1.0).abs() < 1e-4,
+        evidence.row.shown.contains("crop") || (found.aspect / source.aspect - 1.0).abs() < 1e-4,
         "display aspect ratio {:.5}, the source has {:.5}",
         found.aspect,
         source.aspect
     );
-    ensure!(found.colour == source.colour, "colours {:?}, the source has {:?}", found.colour, source.colour);
+    let kept = evidence.row.ranges.iter().any(|(range, _)| *range == name);
+    let colour = match source_is_hdr(evidence)? && !kept {
+        true => ["bt709", "bt709", "bt709", "tv"].map(str::to_owned).to_vec(),
+        false => source.colour,
+    };
+    ensure!(found.colour == colour, "colours {:?}, expected {colour:?}", found.colour);
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context, Result, anyhow, ensure};
 use m3u8_rs::{MasterPlaylist, MediaPlaylist, VariantStream};
 
-use super::Evidence;
+use super::{Evidence, audio};
 use crate::{listing, published::Media, tool};
 
 /// Proves it.
@@ -104,7 +104,8 @@ fn check_variant(evidence: &Evidence<'_>, variant: &VariantStream, media: &Media
     ensure!(size == Some((u64::from(row.1), u64::from(row.2))), "RESOLUTION is {size:?}");
     ensure!(variant.frame_rate.is_some_and(|r| r > 0.0), "no FRAME-RATE");
     let other = |name: &str| variant.other_attributes.as_ref().and_then(|o| o.get(name)).map(ToString::to_string);
-    ensure!(other("VIDEO-RANGE").is_some_and(|r| r.contains("SDR")), "VIDEO-RANGE is {:?}", other("VIDEO-RANGE"));
+    let range = evidence.row.ranges.iter().find(|(name, _)| *name == media.name).map_or("SDR", |(_, range)| range);
+    ensure!(other("VIDEO-RANGE").is_some_and(|r| r.contains(range)), "VIDEO-RANGE is {:?}", other("VIDEO-RANGE"));
     ensure!(
         format!("{:?}", variant.closed_captions).contains("None"),
         "CLOSED-CAPTIONS is {:?}",
@@ -125,6 +126,7 @@ fn codec(media: &Media) -> Result<String> {
             let config = find(b"avcC").context("no avcC")?;
             format!("avc1.{:02x}{:02x}{:02x}", config[1], config[2], config[3])
         }
+        b"mp4a" if audio::mpeg1(media) => "mp4a.6b".into(),
         b"mp4a" => "mp4a.40.2".into(),
         b"Opus" => "opus".into(),
         b"hvc1" => {
@@ -141,7 +143,22 @@ fn codec(media: &Media) -> Result<String> {
             let (profile, level, tier) =
                 (config[1] >> 5, config[1] & 0x1f, if config[2] & 0x80 == 0 { 'M' } else { 'H' });
             let depth = if config[2] & 0x40 == 0 { 8 } else { 10 };
-            format!("av01.{profile}.{level:02}{tier}.{depth:02}")
+            let short = format!("av01.{profile}.{level:02}{tier}.{depth:02}");
+            // Primaries, transfer, matrix and range of `nclx`; BT.709 needs no words.
+            let colour = find(b"nclx").map(|c| [c[1], c[3], c[5], c[6] >> 7]).unwrap_or([1, 1, 1, 0]);
+            match colour {
+                [1, 1, 1, 0] => short,
+                [p, t, m, range] => format!("{short}.0.11{}.{p:02}.{t:02}.{m:02}.{range}", config[2] & 3),
+            }
+        }
+        b"vp09" => {
+            // Behind version and flags: profile, level, depth and subsampling and range, colour.
+            let c = &find(b"vpcC").context("no vpcC")?[4..];
+            let (depth, chroma, range) = (c[2] >> 4, c[2] >> 1 & 7, c[2] & 1);
+            format!(
+                "vp09.{:02}.{:02}.{depth:02}.{chroma:02}.{:02}.{:02}.{:02}.{range:02}",
+                c[0], c[1], c[3], c[4], c[5]
+            )
         }
         other => String::from_utf8_lossy(other).into_owned(),
     })

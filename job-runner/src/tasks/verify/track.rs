@@ -4,10 +4,11 @@ use futures::StreamExt;
 use itertools::Itertools;
 use transcode_media::{
     chunk::Chunk,
-    inspect::{InitFacts, MediaKind, SegmentFacts, continuity, inspect_init, inspect_segment},
+    inspect::{InitFacts, LightBoxes, MediaKind, SegmentFacts, continuity, inspect_init, inspect_segment},
+    probe::Hdr10,
     time::{MediaTime, human},
     timeline::Timeline,
-    track::{FinishedTrack, TrackKind},
+    track::{FinishedTrack, TrackKind, VideoRange},
 };
 
 use super::Verify;
@@ -18,6 +19,21 @@ const PARALLEL: usize = 4;
 /// How far the end of an audio track may be from the source's: an access unit, and what containers
 /// round.
 const AUDIO_TOLERANCE: MediaTime = MediaTime::new_raw(1, 10);
+
+/// What `mdcv` and `clli` have to hold (ISO/IEC 14496-12 12.1.6 and 12.1.7), bytes in network order.
+fn light_boxes(hdr10: &Hdr10) -> LightBoxes {
+    let pair = |(a, b): (u16, u16)| [a.to_be_bytes(), b.to_be_bytes()].concat();
+    let display = hdr10.mastering.map(|display| {
+        let [red, green, blue] = display.primaries;
+        let places = [green, blue, red, display.white].into_iter().flat_map(pair);
+        let luminances = [display.max_luminance, display.min_luminance].into_iter().flat_map(u32::to_be_bytes);
+        places.chain(luminances).collect()
+    });
+    LightBoxes {
+        mastering_display: display,
+        content_light_level: hdr10.light.map(|level| pair((level.content, level.average))),
+    }
+}
 
 impl Verify<'_> {
     /// Every frame of every segment at its time.
@@ -77,12 +93,12 @@ impl Verify<'_> {
         let bytes = self.checked(track, None).await?;
         let init = inspect_init(&bytes).map_err(|e| self.wrong(track, format!("its init segment: {e}")))?;
         let claimed = &track.track;
-        // The short form of an AV1 text leaves out what the long one adds (AV1 in ISOBMFF 5).
-        let codec = init.codec == claimed.codec || init.codec.starts_with(&format!("{}.", claimed.codec));
-        let same = codec && init.timescale == claimed.timescale;
+        let same = init.codec == claimed.codec && init.timescale == claimed.timescale;
         let kind = match (&init.kind, &claimed.kind) {
-            (MediaKind::Video { width, height, .. }, TrackKind::Video { width: w, height: h, .. }) => {
-                (width, height) == (w, h)
+            (MediaKind::Video { width, height, light, .. }, TrackKind::Video { width: w, height: h, range, .. }) => {
+                let hdr10 = self.context.media()?.info.video.as_ref().map_or(Hdr10::default(), |v| v.hdr10);
+                let hdr10 = if *range == VideoRange::Sdr { Hdr10::default() } else { hdr10 };
+                (width, height) == (w, h) && *light == light_boxes(&hdr10)
             }
             (MediaKind::Audio { sample_rate, .. }, TrackKind::Audio { sample_rate: r, .. }) => sample_rate == r,
             _ => false,

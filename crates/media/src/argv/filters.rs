@@ -1,0 +1,112 @@
+//! What is done to pictures besides scaling, and how far each filter looks.
+//!
+//! A chunk is decoded from before its start to after its end. So a filter may look at neighbours when
+//! the trim comes behind it; its *reach* says how many. What looks at everything before can't be cut.
+//!
+//! | filter       | reach                              | trim   |
+//! | ------------ | ---------------------------------- | ------ |
+//! | deinterlace  | one frame before and one after     | before |
+//! | crop         | none                               | after  |
+//! | denoise      | none: noise is told from texture within one picture | after |
+//! | tone mapping | none: the peak is the plan's, not the frame's | after |
+
+use serde::{Deserialize, Serialize};
+use transcode_api::{Crop, DenoiseStrength};
+
+use crate::{probe::VideoStream, time::Timebase};
+
+/// What is done to every picture of a source, before it is scaled.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Filters {
+    /// Which frames are deinterlaced.
+    #[serde(default)]
+    pub deinterlace: Deinterlacing,
+    /// Pixels that are cut off the upright picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crop: Option<Crop>,
+    /// How much noise is taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denoise: Option<DenoiseStrength>,
+}
+
+/// Which frames are deinterlaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Deinterlacing {
+    /// Those of an interlaced source that are marked so.
+    #[default]
+    Marked,
+    /// Every one.
+    All,
+    /// None.
+    Off,
+}
+
+impl Filters {
+    /// The deinterlacer, whose output has the source's times again: it halves the timebase.
+    pub(super) fn deinterlace(&self, stream: &VideoStream) -> Option<String> {
+        let Timebase { num, den } = stream.timebase;
+        let which = match self.deinterlace {
+            Deinterlacing::Marked if stream.interlaced => "interlaced",
+            Deinterlacing::All => "all",
+            Deinterlacing::Marked | Deinterlacing::Off => return None,
+        };
+        Some(format!("bwdif=mode=send_frame:parity=auto:deint={which},settb={num}/{den}"))
+    }
+
+    /// Crop, then denoise, of the upright picture.
+    pub(super) fn upright(&self) -> Vec<String> {
+        let crop = self.crop.map(|Crop { left, top, right, bottom }| {
+            format!("crop=iw-{}:ih-{}:{left}:{top}:exact=1", left + right, top + bottom)
+        });
+        // The last two are over time: nothing of it. 0 would mean a default (ffmpeg's hqdn3d).
+        let denoise = self.denoise.map(|strength| match strength {
+            DenoiseStrength::Light => "hqdn3d=2:1.5:0.0001:0.0001",
+            DenoiseStrength::Medium => "hqdn3d=4:3:0.0001:0.0001",
+            DenoiseStrength::Strong => "hqdn3d=8:6:0.0001:0.0001",
+        });
+        crop.into_iter().chain(denoise.map(str::to_string)).collect()
+    }
+}
+
+/// Turns the picture upright.
+pub(super) fn rotate(stream: &VideoStream) -> Option<&'static str> {
+    match stream.rotation {
+        90 => Some("transpose=clock"),
+        180 => Some("hflip,vflip"),
+        270 => Some("transpose=cclock"),
+        _ => None,
+    }
+}
+
+/// What a picture without metadata was graded for, cd/m2.
+const USUAL_PEAK: u32 = 1000;
+/// Reference white of SDR, cd/m2: linear light of 1 (zscale's `npl`).
+const SDR_WHITE: u32 = 100;
+
+/// PQ or HLG with BT.2020 primaries to BT.709: linear light, primaries, Hable's curve up to the peak,
+/// back to gamma.
+pub(super) fn tone_map(stream: &VideoStream) -> String {
+    let transfer = stream.colour.transfer.as_deref().unwrap_or("smpte2084");
+    let primaries = zscale_name(stream.colour.primaries.as_deref(), "2020");
+    let matrix = zscale_name(stream.colour.matrix.as_deref(), "2020_ncl");
+    let range = if stream.colour.full_range { "full" } else { "limited" };
+    let light = stream.hdr10.light.map(|light| u32::from(light.content));
+    let display = stream.hdr10.mastering.map(|display| display.max_luminance / 10_000);
+    let peak = light.or(display).unwrap_or(USUAL_PEAK).clamp(SDR_WHITE, 10_000);
+    let (whole, rest) = (peak / SDR_WHITE, peak % SDR_WHITE);
+    format!(
+        "zscale=tin={transfer}:pin={primaries}:min={matrix}:rin={range}:t=linear:npl={SDR_WHITE},format=gbrpf32le,\
+         zscale=p=709,tonemap=tonemap=hable:desat=0:peak={whole}.{rest:02},zscale=t=709:m=709:r=limited"
+    )
+}
+
+/// zscale's name of primaries or a matrix, which are BT.2020's unless the source says so.
+fn zscale_name(said: Option<&str>, usual: &'static str) -> &'static str {
+    match said {
+        Some("bt709") => "709",
+        Some("smpte432") => "smpte432",
+        _ => usual,
+    }
+}
