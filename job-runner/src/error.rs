@@ -86,8 +86,10 @@ impl TaskError {
 /// The store's words, and how the local engine is told otherwise.
 fn words(error: &StoreError) -> String {
     match error {
-        StoreError::Refused { .. } => {
-            format!("{error} With the local engine: --allow-network, such as --allow-network 127.0.0.0/8.")
+        StoreError::Refused { why, .. } if why.contains("an administrator can allow") => {
+            format!(
+                "{error} With the local engine: --allow-network, such as --allow-network 127.0.0.0/8 for this machine."
+            )
         }
         other => other.to_string(),
     }

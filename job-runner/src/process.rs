@@ -5,7 +5,7 @@ use std::{process::Stdio, time::Duration};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    io::{AsyncBufReadExt, BufReader},
     process::Command as Process,
     time::Instant,
 };
@@ -17,8 +17,12 @@ use crate::error::TaskError;
 
 /// A program without any sign of life for so long is stuck, unless the site says otherwise.
 const STALL: Duration = Duration::from_secs(300);
+/// A program that is asked for its version answers at once.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Lines of a log that go into an error.
 const TAIL: usize = 12;
+/// What a program says when a disk is full.
+const NO_SPACE: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 
 /// What a program left.
 #[derive(Debug, Default)]
@@ -31,6 +35,10 @@ pub struct Finished {
     pub frames: u64,
     /// Errors in its log although it succeeded.
     pub complaints: String,
+    /// Times of those frames that the decoder calls corrupt.
+    pub damaged: Vec<i64>,
+    /// Packets that no decoder took.
+    pub undecodable: u32,
 }
 
 /// How a program is followed.
@@ -91,7 +99,7 @@ pub async fn run_lines(
             line = error_lines.next_segment(), if errors_open => match line {
                 Ok(Some(line)) => {
                     alive = Instant::now();
-                    log.line(&String::from_utf8_lossy(&line), &mut output.finished.shown);
+                    log.line(&String::from_utf8_lossy(&line), &mut output.finished);
                 }
                 _ => errors_open = false,
             },
@@ -103,20 +111,30 @@ pub async fn run_lines(
     let status = child.wait().await.map_err(TaskError::transient)?;
     output.finished.frames = output.frame;
     output.finished.complaints = log.errors();
-    if status.success() { Ok(output.finished) } else { Err(log.failure(command.program, status)) }
+    // ffmpeg 5.1 ends well although its muxer could not write.
+    match status.success() && !log.has(&NO_SPACE) {
+        true => Ok(output.finished),
+        false => Err(log.failure(command.program, status)),
+    }
 }
 
 /// A short answer of a program, such as its version.
 pub async fn ask(program: Program, args: &[&str]) -> Result<String, TaskError> {
     let mut process = self::program(program);
-    process.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-    let mut child = process.spawn().map_err(|e| not_started(program, &e))?;
-    let mut answer = String::new();
-    if let Some(mut stdout) = child.stdout.take() {
-        stdout.read_to_string(&mut answer).await.map_err(TaskError::transient)?;
+    process.args(args).stdin(Stdio::null()).kill_on_drop(true);
+    let asked = format!("{} {}", program.name(), args.join(" "));
+    let answer = tokio::time::timeout(PATIENCE, process.output()).await;
+    let answer = answer.map_err(|_| {
+        TaskError::new(Failure::Misconfigured, format!("{asked} gave no answer in {} s", PATIENCE.as_secs()))
+    })?;
+    let answer = answer.map_err(|e| not_started(program, &e))?;
+    if !answer.status.success() {
+        let words = String::from_utf8_lossy(&answer.stderr);
+        let words = words.trim().lines().last().unwrap_or("it said nothing");
+        let how = format!("{asked} ended with {}: {words}; install ffmpeg again", answer.status);
+        return Err(TaskError::new(Failure::Misconfigured, how));
     }
-    child.wait().await.map_err(TaskError::transient)?;
-    Ok(answer)
+    Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
 }
 
 /// A program with the few variables that it needs: not the runner's credentials, and no proxy, which
@@ -154,6 +172,9 @@ fn not_started(program: Program, error: &std::io::Error) -> TaskError {
             Failure::Misconfigured,
             format!("{name} is not on PATH; install ffmpeg 5.1 or later (Debian, Ubuntu: apt-get install ffmpeg)"),
         ),
+        std::io::ErrorKind::PermissionDenied => {
+            TaskError::new(Failure::Misconfigured, format!("{name} can't be started: {error}; make it executable"))
+        }
         _ => TaskError::transient(format!("{name} can't be started: {error}")),
     }
 }
@@ -228,14 +249,28 @@ impl Output<'_> {
 #[derive(Default)]
 struct Log {
     tail: std::collections::VecDeque<String>,
+    /// The decoder called the frame corrupt that `showinfo` tells of next.
+    corrupt: bool,
 }
 
 impl Log {
-    fn line(&mut self, line: &str, shown: &mut Vec<i64>) {
+    fn has(&self, words: &[&str]) -> bool {
+        self.tail.iter().any(|line| words.iter().any(|words| line.contains(words)))
+    }
+
+    fn line(&mut self, line: &str, finished: &mut Finished) {
         if line.contains("Parsed_showinfo") {
-            shown.extend(shown_pts(line));
+            let pts = shown_pts(line);
+            finished.shown.extend(pts);
+            if let Some(pts) = pts.filter(|_| std::mem::take(&mut self.corrupt)) {
+                finished.damaged.push(pts);
+            }
             return;
         }
+        self.corrupt |= line.contains("corrupt decoded frame");
+        // ffmpeg 5 and 6; 7 and later.
+        let undecodable = ["Error while decoding stream", "Error submitting packet to decoder"];
+        finished.undecodable += u32::from(undecodable.iter().any(|words| line.contains(words)));
         // ffprobe logs nothing but errors; ffmpeg tags each line with its level.
         let matters = ["[error]", "[fatal]", "[panic]", "[warning]"].iter().any(|level| line.contains(level));
         let tagged = line.contains("[info]")
@@ -265,14 +300,15 @@ impl Log {
                 "the source is of the format {format}, which is not taken: playlists, scripts and animated pictures are not, containers with video and audio are"
             ));
         }
-        let lines = Vec::from(self.tail).join("\n");
-        let has = |words: &[&str]| words.iter().any(|w| lines.contains(w));
+        let has = |words: &[&str]| self.has(words);
         let failure = match status.signal() {
             // Nothing here sends SIGKILL to a program that is waited for: it was the kernel.
             Some(9) => Failure::OutOfMemory,
             // However bad the source is, it is ffmpeg that crashed.
             Some(_) => Failure::Transient,
-            _ if has(&["No space left on device", "Disk quota exceeded"]) => Failure::NoSpace,
+            _ if has(&NO_SPACE) => Failure::NoSpace,
+            // A header that claims more than there is, of bytes or of memory.
+            _ if has(&["error reading header", "exceeds containing master element"]) => Failure::BadInput,
             _ if has(&["Cannot allocate memory"]) => Failure::OutOfMemory,
             _ if has(&["Unknown encoder", "Unrecognized option", "No such filter"]) => Failure::Misconfigured,
             _ if has(&[
@@ -290,6 +326,10 @@ impl Log {
             (Some(code), _) => format!("exited with {code}"),
             (_, Some(signal)) => format!("was ended by signal {signal}"),
             _ => "ended strangely".into(),
+        };
+        let lines = match self.tail.is_empty() {
+            true => "it said nothing".into(),
+            false => Vec::from(self.tail).join("\n"),
         };
         TaskError::new(failure, format!("{} {how}:\n{lines}", program.name()))
     }
@@ -313,12 +353,39 @@ mod tests {
     #[test]
     fn a_format_that_is_not_taken_is_named() {
         let mut log = Log::default();
-        log.line("[gif @ 0x55e871747240] Format not on whitelist 'mov,mp4'", &mut vec![]);
-        log.line("clip.gif: Invalid argument", &mut vec![]);
+        log.line("[gif @ 0x55e871747240] Format not on whitelist 'mov,mp4'", &mut Finished::default());
+        log.line("clip.gif: Invalid argument", &mut Finished::default());
         let status = std::os::unix::process::ExitStatusExt::from_raw(256);
         let error = log.failure(Program::Ffprobe, status);
         assert_eq!(error.failure, Failure::BadInput);
         assert!(error.message.starts_with("the source is of the format gif,"), "{}", error.message);
+    }
+
+    #[test]
+    fn damage_is_of_the_frame_that_comes_next() {
+        let (mut log, mut finished) = (Log::default(), Finished::default());
+        for line in [
+            "[Parsed_showinfo_0 @ 0x1] [info] n:   0 pts:      0 pts_time:0",
+            "[h264 @ 0x1] [error] error while decoding MB 14 11, bytestream -7",
+            "out.mp4: [warning] corrupt decoded frame in stream 0",
+            "[Parsed_showinfo_0 @ 0x1] [info] n:   1 pts:    512 pts_time:0.04",
+            "[Parsed_showinfo_0 @ 0x1] [info] n:   2 pts:   1024 pts_time:0.08",
+            "[error] Error while decoding stream #0:1: Invalid data found when processing input",
+        ] {
+            log.line(line, &mut finished);
+        }
+        assert_eq!((finished.shown, finished.damaged, finished.undecodable), (vec![0, 512, 1024], vec![512], 1));
+    }
+
+    #[test]
+    fn a_full_disk_is_told_from_a_bad_source() {
+        let failure = |line: &str| {
+            let mut log = Log::default();
+            log.line(line, &mut Finished::default());
+            log.failure(Program::Ffmpeg, std::os::unix::process::ExitStatusExt::from_raw(256)).failure
+        };
+        assert_eq!(failure("[error] Error closing file a.mp4: No space left on device"), Failure::NoSpace);
+        assert_eq!(failure("[mov @ 0x1] [error] error reading header"), Failure::BadInput);
     }
 
     #[test]

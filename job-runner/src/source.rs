@@ -2,9 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
+use futures::TryStreamExt;
 use transcode_api::Input;
 use transcode_engine::{Failure, layout};
-use transcode_media::argv::SourceUrl;
+use transcode_media::{
+    argv::SourceUrl,
+    container::{self, Step},
+};
 use transcode_storage::{
     FileSource, FileStore, GuardPolicy, HttpLimits, HttpSource, Loopback, S3Store, Source, SourceIdentity, Store,
     StoreSource,
@@ -14,6 +18,10 @@ use crate::{
     context::{Context, Task},
     error::TaskError,
 };
+
+/// Boxes of an MP4 that are looked at for its end; one with more consists of fragments, and is whole up to
+/// where it was cut.
+const MOST_BOXES: usize = 32;
 
 /// The source, served to ffmpeg.
 pub struct OpenSource {
@@ -38,6 +46,22 @@ impl OpenSource {
     /// Where ffmpeg finds it.
     pub fn url(&self) -> SourceUrl {
         SourceUrl::loopback(self.server.url().to_string())
+    }
+
+    /// Bytes that its container says it has beyond those that are there.
+    pub async fn missing_bytes(&self) -> Result<u64, TaskError> {
+        let size = self.identity().size;
+        let mut at = 0;
+        for _ in 0..MOST_BOXES {
+            let bytes = self.source.read(at..(at + container::WINDOW).min(size)).await.map_err(TaskError::of_source)?;
+            let bytes: Vec<bytes::Bytes> = bytes.try_collect().await.map_err(TaskError::of_source)?;
+            match container::step(at, &bytes.concat()) {
+                Step::Next(next) if next < size => at = next,
+                Step::Next(end) | Step::End(end) => return Ok(end.saturating_sub(size)),
+                Step::Unknown => break,
+            }
+        }
+        Ok(0)
     }
 
     /// Bytes read from the source so far.

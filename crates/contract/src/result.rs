@@ -34,6 +34,9 @@ pub struct ChunkResult {
     pub frames: u32,
     /// How often decoding had to begin further back than planned.
     pub steps_back: u32,
+    /// Frames that are damaged in the source; they are shown as the decoder made them up.
+    #[serde(default)]
+    pub damaged: u32,
     /// What it used; shared by the renditions of one run.
     pub usage: Usage,
     /// The command, for a person.
@@ -50,6 +53,9 @@ pub struct AudioResult {
     pub key: String,
     /// In the source's order.
     pub tracks: Vec<FinishedTrack>,
+    /// Packets of the source that no decoder took.
+    #[serde(default)]
+    pub undecodable: u32,
     /// What it used.
     pub usage: Usage,
     /// The command, for a person.

@@ -47,6 +47,9 @@ pub struct MediaSummary {
     pub encoder_build: String,
     /// Size of the source, bytes.
     pub bytes: u64,
+    /// Bytes that its container says it has beyond those: it was cut.
+    #[serde(default)]
+    pub missing_bytes: u64,
     /// Earliest presentation time of any track that is carried over, source time.
     pub origin: MediaTime,
     /// From the origin to the end of the longest track.
@@ -73,6 +76,9 @@ pub struct VideoFacts {
     pub equal_times: u32,
     /// Frames at the start that refer to frames which the source does not have.
     pub undecodable_head: u32,
+    /// Frames at the end of a cut source that can't be decoded.
+    #[serde(default)]
+    pub undecodable_tail: u32,
 }
 
 /// An audio track in numbers.
@@ -140,6 +146,18 @@ pub struct PackageSummary {
     /// Segments that are missing in every rendition.
     #[serde(default)]
     pub gaps: u32,
+    /// What of the source is damaged.
+    #[serde(default)]
+    pub damage: Damage,
+}
+
+/// What decoders met in the source that was damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Damage {
+    /// Frames that are shown as the decoder made them up.
+    pub frames: u32,
+    /// Packets of sound that no decoder took.
+    pub packets: u32,
 }
 
 /// A finished track in numbers.

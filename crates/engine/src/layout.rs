@@ -26,6 +26,10 @@ pub const WORK: &str = "_work";
 pub const MEDIA: &str = "outputs";
 /// The record of what was published; written last of all.
 pub const RECORD: &str = "job.json";
+/// Name of the multivariant playlist.
+pub const MULTIVARIANT: &str = "master.m3u8";
+/// Name of the MPD.
+pub const MPD: &str = "manifest.mpd";
 
 /// Keys of one job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -150,6 +154,13 @@ pub fn is_ours(path: &str) -> bool {
     folder && parts.next().is_some_and(hex)
 }
 
+/// Whether a job of this name writes to a path below its output.
+pub fn is_written(job: &str, path: &str) -> bool {
+    let playlist = [RECORD, MULTIVARIANT, MPD].contains(&path);
+    let mp4 = path.strip_prefix(job).is_some_and(|rest| rest.starts_with('_') && rest.ends_with(".mp4"));
+    playlist || mp4 || path.starts_with("thumbnails/thumbnail.") || is_ours(path)
+}
+
 /// A published progressive MP4.
 pub fn published_mp4(job: &str, rendition: &str) -> String {
     format!("{job}_{rendition}.mp4")
@@ -171,5 +182,11 @@ mod tests {
         for path in ["outputs/holiday.mp4", "outputs/2026/a.mp4", "_work/", "job.json", &format!("mine/{key}/a")] {
             assert!(!is_ours(path), "{path}");
         }
+        for path in
+            ["film_720p.mp4", "job.json", "master.m3u8", "thumbnails/thumbnail.jpg", &format!("{MEDIA}/{key}/a")]
+        {
+            assert!(is_written("film", path), "{path}");
+        }
+        assert!(!is_written("film", "film.mp4") && !is_written("film", "movie_720p.mp4"));
     }
 }

@@ -9,7 +9,7 @@ use transcode_media::{
 use crate::{
     assess::{Progress, StageProgress},
     extend::renditions,
-    facts::{AudioFacts, Facts, MediaSummary, VideoFacts},
+    facts::{AudioFacts, Damage, Facts, MediaSummary, VideoFacts},
     plan::{StageEnd, StageId, StageKind},
     spec::ResolvedSpec,
 };
@@ -21,7 +21,8 @@ const MOST: usize = 64;
 pub fn warnings(spec: &ResolvedSpec, facts: &Facts, progress: &Progress) -> Vec<Warning> {
     let of_stages = progress.stages.iter().filter_map(|(id, standing)| of_stage(id, standing));
     let of_source = facts.media().into_iter().flat_map(|media| of_source(spec, media));
-    of_stages.chain(of_source).take(MOST).collect()
+    let damage = facts.package().into_iter().flat_map(|package| damaged(package.damage));
+    of_stages.chain(of_source).chain(damage).take(MOST).collect()
 }
 
 fn of_stage(id: &StageId, standing: &StageProgress) -> Option<Warning> {
@@ -44,7 +45,19 @@ fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
     let rungs = renditions(spec, media).notes.into_iter().map(|words| note(StageKind::Split, "RungLeftOut", words));
     let audio = media.audio.iter().enumerate().filter_map(|(n, audio)| of_audio(n, audio));
     let pictures = media.video.iter().flat_map(of_video).chain(converted(spec, media)).chain(shown(spec, media));
-    left.chain(pictures).chain(audio).chain(rungs).collect()
+    let cut = (media.missing_bytes > 0).then(|| {
+        let words =
+            format!("the source is cut: {} bytes are there, and {} are missing", media.bytes, media.missing_bytes);
+        note(StageKind::Probe, "SourceCut", words)
+    });
+    left.chain(cut).chain(pictures).chain(audio).chain(rungs).collect()
+}
+
+fn damaged(damage: Damage) -> Vec<Warning> {
+    let frames = format!("{} frames are damaged in the source, and shown as the decoder made them up", damage.frames);
+    let packets = format!("{} packets of the source's sound can't be decoded", damage.packets);
+    let all = [(damage.frames, StageKind::Encode, frames), (damage.packets, StageKind::Audio, packets)];
+    all.into_iter().filter(|(n, ..)| *n > 0).map(|(_, stage, words)| note(stage, "SourceDamaged", words)).collect()
 }
 
 fn of_video(video: &VideoFacts) -> Vec<Warning> {
@@ -54,7 +67,15 @@ fn of_video(video: &VideoFacts) -> Vec<Warning> {
         "{} frames at the start refer to frames that the source does not have, and can't be decoded",
         video.undecodable_head
     );
-    let all = [(video.equal_times, "EqualTimes", equal), (video.undecodable_head, "UndecodableStart", head)];
+    let tail = format!(
+        "{} frames at the end can't be decoded, because the source is cut there; they are left out",
+        video.undecodable_tail
+    );
+    let all = [
+        (video.undecodable_tail, "UndecodableEnd", tail),
+        (video.equal_times, "EqualTimes", equal),
+        (video.undecodable_head, "UndecodableStart", head),
+    ];
     all.into_iter()
         .filter(|(count, ..)| *count > 0)
         .map(|(_, reason, words)| note(StageKind::Probe, reason, words))

@@ -83,6 +83,8 @@ pub struct VideoIndex {
     pub discarded: Vec<u32>,
     /// How many of those can't be decoded because what they refer to is not in the file.
     pub undecodable: u32,
+    /// How many of those are at the end of a cut file, and can't be decoded.
+    pub undecodable_end: u32,
     /// Duration of the packet with the largest presentation time, ticks.
     pub last_duration: i64,
 }
@@ -161,6 +163,7 @@ impl IndexBuilder {
             keys: vec![],
             discarded: vec![],
             undecodable: 0,
+            undecodable_end: 0,
             last_duration: 0,
         };
         IndexBuilder {
@@ -296,6 +299,25 @@ impl VideoIndex {
         Ok(())
     }
 
+    /// Which frames the end of a cut file may lack, from the last random access point but one on, and where
+    /// to seek for them: a second before; `None` is the beginning.
+    pub fn tail(&self) -> (i64, Option<MediaTime>) {
+        let keys = self.keyframes();
+        let from = keys.get(keys.len().saturating_sub(2)).copied().unwrap_or(0);
+        let seek = (keys.len() > 2).then(|| self.timebase.time(from) - MediaTime::seconds(1));
+        (from, seek)
+    }
+
+    /// Takes away the frames from `from` on that a decode did not show.
+    pub fn end(&mut self, shown: &[i64], from: i64) {
+        let shown: BTreeSet<i64> = shown.iter().copied().collect();
+        let unseen = (0..).zip(&self.pts).filter(|(_, pts)| **pts >= from && !shown.contains(pts));
+        let unseen: BTreeSet<u32> = unseen.map(|(place, _)| place).collect();
+        let known: BTreeSet<u32> = self.discarded.iter().copied().collect();
+        self.undecodable_end = unseen.difference(&known).count() as u32;
+        self.discarded = known.union(&unseen).copied().collect();
+    }
+
     /// Presentation times of the random access points, sorted.
     pub fn keyframes(&self) -> Vec<i64> {
         let mut keys: Vec<i64> = self.keys.iter().filter_map(|k| self.pts.get(*k as usize).copied()).collect();
@@ -361,6 +383,17 @@ mod tests {
         let mut video = build(&lines).unwrap().video.unwrap();
         video.begin(&[80], 0).unwrap();
         assert_eq!((video.frames(), video.undecodable), (vec![80], 2));
+    }
+
+    #[test]
+    fn the_end_of_a_cut_file_is_what_a_decoder_shows() {
+        let lines: Vec<String> = (0..6)
+            .map(|n| format!("stream_index=0|pts={}|flags={}", n * 40, if n % 2 == 0 { "K_" } else { "__" }))
+            .collect();
+        let mut video = build(&lines.iter().map(String::as_str).collect::<Vec<_>>()).unwrap().video.unwrap();
+        assert_eq!(video.tail(), (80, Some(MediaTime::new(80 - 1000, 1000))));
+        video.end(&[0, 40, 80, 120, 160], 80);
+        assert_eq!((video.frames(), video.undecodable_end), (vec![0, 40, 80, 120, 160], 1));
     }
 
     #[test]

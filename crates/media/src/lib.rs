@@ -20,6 +20,7 @@ pub mod cmaf;
 
 pub mod codec;
 pub mod colour;
+pub mod container;
 pub mod index;
 pub mod inspect;
 pub mod ladder;

@@ -43,7 +43,8 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let command = commands::audio(&context.task.spec, media, &source.url(), path);
     let command = command.ok_or_else(|| TaskError::bad_input("the source has no audio"))?;
     let cpu = process::cpu_millis();
-    source.explain(process::run(&command, Follow { stall: context.stall(), ..Follow::default() }).await)?;
+    let follow = Follow { stall: context.stall(), ..Follow::default() };
+    let undecodable = source.explain(process::run(&command, follow).await)?.undecodable;
     let usage = Usage {
         cpu_millis: process::cpu_millis() - cpu,
         wall_millis: started.elapsed().as_millis() as u64,
@@ -58,8 +59,14 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
         let storing = Storing { context, layout: &layout, codec, stream, n, default: n == default };
         tracks.push(storing.track(&path(n), timeline.as_ref()).await?);
     }
-    let result =
-        AudioResult { version: VERSION, key: layout.audio.clone(), tracks, usage, command: command.to_string() };
+    let result = AudioResult {
+        version: VERSION,
+        key: layout.audio.clone(),
+        tracks,
+        undecodable,
+        usage,
+        command: command.to_string(),
+    };
     context.put_result(&layout.audio_result(), &result).await
 }
 

@@ -5,8 +5,9 @@
 
 use std::{fs::File, io::BufReader, path::Path, time::Instant};
 
+use transcode_api::Integrity;
 use transcode_contract::{ChunkResult, Usage, VERSION};
-use transcode_engine::{Failure, Layout, StageKind, commands, extend::renditions};
+use transcode_engine::{Failure, Layout, MediaSummary, StageKind, commands, extend::renditions};
 use transcode_media::{
     argv::{
         Command,
@@ -16,14 +17,14 @@ use transcode_media::{
     cmaf::{
         SampleEntry,
         codec::codec_text,
-        encoded::{EncodedError, EncodedTrack},
+        encoded::EncodedTrack,
         init::{TrackInit, VideoInit, init_segment},
         rewrite::{ChunkPlan, RewriteError, SegmentFrames, video_segments},
     },
     colour,
     ladder::Rendition,
     probe::Hdr10,
-    time::MediaTime,
+    time::{MediaTime, human},
     timeline::{Timeline, output_scale},
     track::{Segment, Track, TrackKind, VideoRange},
 };
@@ -59,12 +60,12 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let paths: Vec<_> = missing_renditions.iter().map(|r| context.scratch.join(format!("{}.mp4", r.name))).collect();
     let outputs: Vec<(&Rendition, &Path)> = missing_renditions.iter().zip(paths.iter().map(|p| p.as_path())).collect();
     let cpu = process::cpu_millis();
-    let (command, steps_back) = encode(context, &source, chunk, &timeline, &outputs).await?;
+    let Decoded { command, steps_back, damaged } = encode(context, &source, chunk, &timeline, &outputs).await?;
     let mut usage = Usage { cpu_millis: process::cpu_millis() - cpu, wall_millis: 0, bytes_read: source.bytes_read() };
     for (rendition, path) in outputs {
         usage.wall_millis = started.elapsed().as_millis() as u64;
         let store = Storing { context, layout: &layout, rendition, chunk, timeline: &timeline };
-        store.chunk(path, usage, steps_back, &command.to_string()).await?;
+        store.chunk(path, usage, (steps_back, damaged), &command.to_string()).await?;
         // Shared by the renditions of this run: counted once.
         usage = Usage::default();
     }
@@ -101,14 +102,22 @@ async fn is_whole(context: &Context, known: Option<ChunkResult>) -> Result<bool,
     Ok(true)
 }
 
-/// Encodes, from further and further back until every frame of the index was decoded.
+/// How a chunk was decoded.
+struct Decoded {
+    command: Command,
+    steps_back: u32,
+    /// Frames that are damaged in the source.
+    damaged: u32,
+}
+
+/// Encodes, from further and further back until every frame of the index was decoded without damage.
 async fn encode(
     context: &Context,
     source: &OpenSource,
     chunk: &Chunk,
     timeline: &Timeline,
     outputs: &[(&Rendition, &Path)],
-) -> Result<(Command, u32), TaskError> {
+) -> Result<Decoded, TaskError> {
     let (media, split) = (context.media()?, context.split()?);
     let follow = Follow { frames: u64::from(chunk.frames()), permille: (0, 950), stall: context.stall() };
     let mut seek = chunk.seek;
@@ -116,14 +125,25 @@ async fn encode(
         let command = commands::video(&context.task.spec, media, split, chunk, seek, &source.url(), outputs);
         let command =
             command.ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
-        let shown = source.explain(process::run(&command, follow).await).map_err(chunk_at_fault)?.shown;
-        match (difference(chunk, timeline, seek, &shown), seek) {
-            (None, _) => return Ok((command, steps_back)),
+        let finished = source.explain(process::run(&command, follow).await).map_err(chunk_at_fault)?;
+        let damaged: Vec<i64> =
+            finished.damaged.iter().copied().filter(|pts| (chunk.start..chunk.end).contains(pts)).collect();
+        let seen = Seen { chunk, timeline, media, damaged: &damaged };
+        let difference = seen.difference(seek, &finished.shown);
+        let permissive = context.task.spec.integrity == Integrity::Permissive;
+        match (difference.or_else(|| seen.damage()), seek) {
+            (None, _) => return Ok(Decoded { command, steps_back, damaged: 0 }),
+            (Some(_), None) if permissive && seen.difference(seek, &finished.shown).is_none() => {
+                return Ok(Decoded { command, steps_back, damaged: damaged.len() as u32 });
+            }
             (Some(difference), None) => {
-                return Err(TaskError::new(
-                    Failure::BadChunk,
-                    format!("chunk {} does not decode as the packet index says: {difference}", chunk.index),
-                ));
+                let words = finished.complaints.lines().next().unwrap_or("nothing").trim_end_matches('.');
+                let advice = match permissive {
+                    true => "Get it again",
+                    false => "Get it again, or take what can be had with options.integrity: Permissive",
+                };
+                let what = format!("chunk {}: {difference}. The source is damaged there", chunk.index);
+                return Err(TaskError::new(Failure::BadChunk, format!("{what}; ffmpeg says: {words}. {advice}")));
             }
             (Some(difference), Some(at)) => {
                 tracing::warn!("chunk {}: {difference}; decoding begins further back", chunk.index);
@@ -147,23 +167,53 @@ fn chunk_at_fault(error: TaskError) -> TaskError {
     }
 }
 
-/// What the decoder showed against what the index says; `None` when they agree.
-fn difference(chunk: &Chunk, timeline: &Timeline, seek: Option<MediaTime>, shown: &[i64]) -> Option<String> {
-    let first = chunk.first_frame() as usize;
-    let expected = timeline.source.get(first..first + chunk.frames() as usize).unwrap_or_default();
-    let mut found: Vec<i64> = shown.iter().copied().filter(|pts| (chunk.start..chunk.end).contains(pts)).collect();
-    found.sort_unstable();
-    if found != expected {
-        let lacking: Vec<_> = expected.iter().filter(|pts| found.binary_search(pts).is_err()).take(5).collect();
-        let beside: Vec<_> = found.iter().filter(|pts| expected.binary_search(pts).is_err()).take(5).collect();
-        return Some(format!(
-            "{} frames instead of {} (missing PTS {lacking:?}, unexpected PTS {beside:?})",
-            found.len(),
-            expected.len()
-        ));
+/// What a decoder showed of a chunk.
+struct Seen<'a> {
+    chunk: &'a Chunk,
+    timeline: &'a Timeline,
+    media: &'a MediaSummary,
+    damaged: &'a [i64],
+}
+
+impl Seen<'_> {
+    /// Media time of a frame, for people.
+    fn time(&self, pts: i64) -> String {
+        let timebase = self.media.info.video.as_ref().map(|v| v.timebase);
+        timebase.map_or(String::new(), |timebase| human(timebase.time(pts) - self.media.origin))
     }
-    let proof = seek.is_none() || shown.iter().any(|pts| *pts < chunk.start);
-    (!proof).then(|| "no frame before it was decoded, so some of it may have been skipped".into())
+
+    /// Frames that came out damaged.
+    fn damage(&self) -> Option<String> {
+        let (first, last) = (self.damaged.iter().min()?, self.damaged.iter().max()?);
+        let (first, last) = (self.time(*first), self.time(*last));
+        Some(format!("{} frames can't be decoded whole, from {first} to {last}", self.damaged.len()))
+    }
+
+    /// What the decoder showed against what the index says; `None` when they agree.
+    fn difference(&self, seek: Option<MediaTime>, shown: &[i64]) -> Option<String> {
+        let Seen { chunk, timeline, .. } = *self;
+        let first = chunk.first_frame() as usize;
+        let expected = timeline.source.get(first..first + chunk.frames() as usize).unwrap_or_default();
+        let mut found: Vec<i64> = shown.iter().copied().filter(|pts| (chunk.start..chunk.end).contains(pts)).collect();
+        found.sort_unstable();
+        if found != expected {
+            let lacking: Vec<_> = expected.iter().filter(|pts| found.binary_search(pts).is_err()).collect();
+            let beside: Vec<_> = found.iter().filter(|pts| expected.binary_search(pts).is_err()).take(5).collect();
+            let (count, all) = (lacking.len(), expected.len());
+            return Some(match (lacking.first(), lacking.last()) {
+                (Some(first), Some(last)) => {
+                    format!(
+                        "{count} of {all} frames can't be decoded, from {} to {}",
+                        self.time(**first),
+                        self.time(**last)
+                    )
+                }
+                _ => format!("{} frames are decoded instead of {all} (unexpected PTS {beside:?})", found.len()),
+            });
+        }
+        let proof = seek.is_none() || shown.iter().any(|pts| *pts < chunk.start);
+        (!proof).then(|| "no frame before it was decoded, so some of it may have been skipped".into())
+    }
 }
 
 /// Segments of one rendition of one chunk, on their way to storage.
@@ -176,7 +226,13 @@ struct Storing<'a> {
 }
 
 impl Storing<'_> {
-    async fn chunk(&self, path: &Path, usage: Usage, steps_back: u32, command: &str) -> Result<(), TaskError> {
+    async fn chunk(
+        &self,
+        path: &Path,
+        usage: Usage,
+        (steps_back, damaged): (u32, u32),
+        command: &str,
+    ) -> Result<(), TaskError> {
         let file = File::open(path).map_err(|e| TaskError::scratch(path, &e))?;
         let encoded = EncodedTrack::open(BufReader::new(file)).map_err(TaskError::transient)?;
         let track = self.track(encoded.entry()).await?;
@@ -223,6 +279,7 @@ impl Storing<'_> {
             segments,
             frames: self.chunk.frames(),
             steps_back,
+            damaged,
             usage,
             command: command.into(),
         };
@@ -277,7 +334,8 @@ impl Storing<'_> {
     /// An encoder that does not do what it was told does so again next time.
     fn wrong(&self, error: RewriteError) -> TaskError {
         let failure = match &error {
-            RewriteError::Encoded(EncodedError::Io(_)) => Failure::Transient,
+            // The encoder's own file, on our own disk.
+            RewriteError::Encoded(_) => Failure::Transient,
             _ => Failure::BadChunk,
         };
         TaskError::new(failure, format!("chunk {} of {}: {error}", self.chunk.index, self.rendition.name))

@@ -7,6 +7,7 @@ use transcode_engine::{
     Layout, Summary,
     extend::renditions,
     facts::{PackageSummary, TrackFacts},
+    layout::{MPD, MULTIVARIANT},
 };
 use transcode_media::{
     playlist::{ListedTrack, PlaylistError, Presentation, dash, hls},
@@ -14,11 +15,6 @@ use transcode_media::{
 };
 
 use crate::{context::Context, error::TaskError, tasks::tracks::Tracks};
-
-/// Name of the multivariant playlist.
-pub const MULTIVARIANT: &str = "master.m3u8";
-/// Name of the MPD.
-pub const MPD: &str = "manifest.mpd";
 
 /// Runs the task.
 pub async fn run(context: &Context) -> Result<Summary, TaskError> {
@@ -88,6 +84,7 @@ fn summary(tracks: &Tracks) -> PackageSummary {
         tracks: all.map(|t| (t.track.name.clone(), facts(t))).collect(),
         cpu_seconds: tracks.usage.cpu_millis.div_ceil(1000),
         bytes_read: tracks.usage.bytes_read,
+        damage: tracks.damage,
         gaps: tracks.video.first().map_or(0, |t| t.gaps.len() as u32),
     }
 }

@@ -1,5 +1,6 @@
 //! Probe: what the source is, and the index of its packets.
 
+use transcode_api::Integrity;
 use transcode_engine::{
     Failure, MediaSummary, Summary,
     extend::MAX_AUDIO_TRACKS,
@@ -8,7 +9,7 @@ use transcode_engine::{
 };
 use transcode_media::{
     argv::{self, Program},
-    index::{IndexBuilder, PacketIndex, PacketRow},
+    index::{IndexBuilder, IndexError, PacketIndex, PacketRow},
     probe::{self, MediaInfo},
     time::{MediaTime, Rational},
     timeline::{Timeline, origin},
@@ -34,6 +35,15 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     if identity.size == 0 {
         return Err(TaskError::bad_input(format!("the source {} is empty", identity.uri)));
     }
+    not_where_output_goes(context, &identity.uri)?;
+    let missing_bytes = source.missing_bytes().await?;
+    if missing_bytes > 0 && spec.integrity == Integrity::Strict {
+        return Err(TaskError::bad_input(format!(
+            "the source ends early: by its own account it has {} bytes, and {} are there. Get the whole file, or take what is there with options.integrity: Permissive",
+            identity.size + missing_bytes,
+            identity.size
+        )));
+    }
     let source_key = layout::source_key(&spec.namespace, &identity.uri, identity.size, &identity.tag);
     let (info_key, index_key) = (layout::media_info(&source_key), layout::packet_index(&source_key));
     let known: Option<MediaInfo> = context.get_json(&info_key).await?;
@@ -45,6 +55,9 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
             look(&source, &mut info).await?;
             let mut index = packets(&source, &info).await?;
             begin(&source, &info, &mut index).await?;
+            if missing_bytes > 0 {
+                end(&source, &info, &mut index).await?;
+            }
             let bytes = postcard::to_stdvec(&index).map_err(TaskError::transient)?;
             context.put(&index_key, bytes.into()).await?;
             context.put_json(&info_key, &info).await?;
@@ -56,7 +69,25 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     media.source_key = source_key;
     media.encoder_build = encoder_build;
     media.bytes = identity.size;
+    media.missing_bytes = missing_bytes;
     Ok(Summary::Probe(Box::new(media)))
+}
+
+/// Publishing would replace the source.
+fn not_where_output_goes(context: &Context, source: &str) -> Result<(), TaskError> {
+    let canonical = std::fs::canonicalize(source).map_or_else(|_| source.into(), |path| path.display().to_string());
+    let output = context.store.uri("");
+    let below = [source, &canonical].into_iter().find_map(|uri| uri.strip_prefix(output.as_str()));
+    let path = below.map(|path| path.trim_start_matches('/'));
+    match path.filter(|path| layout::is_written(&context.task.spec.name, path)) {
+        Some(_) => Err(TaskError::new(
+            Failure::Misconfigured,
+            format!(
+                "the source {source} lies where this job writes its output, and would be replaced; choose another output, or another name for the job"
+            ),
+        )),
+        None => Ok(()),
+    }
 }
 
 async fn streams(source: &OpenSource) -> Result<MediaInfo, TaskError> {
@@ -93,8 +124,27 @@ async fn begin(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -
     let (Some(stream), Some(video)) = (&info.video, &mut index.video) else { return Ok(()) };
     let until = video.head(&stream.codec);
     let command = argv::probe::head(&source.url(), &info.container, stream, until);
-    let shown = source.explain(process::run(&command, Follow::default()).await)?.shown;
+    let shown = match process::run(&command, Follow::default()).await {
+        // Decoders of what is encrypted or of nothing that they know say a lot, and show nothing.
+        Err(error) if error.failure != Failure::Stuck => {
+            let error = source.explain(Err::<(), _>(error)).err();
+            let why = error.map_or(String::new(), |e| e.message);
+            let line = why.lines().find(|line| line.contains("[error]")).unwrap_or(&why);
+            return Err(TaskError::bad_input(format!("{}; ffmpeg says: {line}", IndexError::Undecodable)));
+        }
+        finished => source.explain(finished)?.shown,
+    };
     video.begin(&shown, until).map_err(TaskError::bad_input)
+}
+
+/// Finds out which of the last frames of a cut source can be decoded.
+async fn end(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -> Result<(), TaskError> {
+    let (Some(stream), Some(video)) = (&info.video, &mut index.video) else { return Ok(()) };
+    let (from, seek) = video.tail();
+    let command = argv::probe::tail(&source.url(), &info.container, stream, seek);
+    let shown = source.explain(process::run(&command, Follow::default()).await)?.shown;
+    video.end(&shown, from);
+    Ok(())
 }
 
 /// What streams and packets say; the caller adds where they come from.
@@ -131,6 +181,7 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, with_audio: bool) -> Result
         constant: t.constant_rate.is_some(),
         equal_times: t.equal_times,
         undecodable_head: v.undecodable,
+        undecodable_tail: v.undecodable_end,
     });
     Ok(MediaSummary {
         info,
@@ -138,6 +189,7 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, with_audio: bool) -> Result
         source_key: String::new(),
         encoder_build: String::new(),
         bytes: 0,
+        missing_bytes: 0,
         origin,
         duration,
         video,

@@ -12,7 +12,7 @@ use transcode_contract::{
 use transcode_engine::{
     Layout, StageId, StageKind, Summary,
     facts::PublishSummary,
-    layout::{RECORD, is_ours},
+    layout::{MULTIVARIANT, RECORD, is_ours},
 };
 use transcode_media::track::{FileFacts, FinishedTrack};
 use transcode_storage::StoreError;
@@ -20,7 +20,7 @@ use transcode_storage::StoreError;
 use crate::{
     context::Context,
     error::TaskError,
-    tasks::{merge, package, tracks::gone},
+    tasks::{merge, tracks::gone},
 };
 
 /// Runs the task.
@@ -78,7 +78,7 @@ async fn withdraw(context: &Context, files: &[PublishedFile]) -> Result<(), Task
 /// What a person looks for, and the size of everything.
 fn summary(context: &Context, record: &PublishedRecord) -> PublishSummary {
     let top = |f: &&PublishedFile| match f.kind.as_str() {
-        "hls" => f.file.path == package::MULTIVARIANT,
+        "hls" => f.file.path == MULTIVARIANT,
         kind => matches!(kind, "dash" | "mp4" | "thumbnail"),
     };
     let mut outputs: Vec<_> =

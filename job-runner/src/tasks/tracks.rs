@@ -7,6 +7,7 @@ use transcode_contract::{AudioResult, ChunkResult, Usage};
 use transcode_engine::{
     Failure, Layout, StageId, StageKind, TaskSet,
     extend::{fan_out, has_audio, renditions},
+    facts::Damage,
 };
 use transcode_media::{
     chunk::Chunk,
@@ -28,6 +29,8 @@ pub struct Tracks {
     pub audio: Vec<FinishedTrack>,
     /// What it took.
     pub usage: Usage,
+    /// What of the source is damaged.
+    pub damage: Damage,
 }
 
 /// The stage that encodes a rendition.
@@ -46,7 +49,7 @@ impl Tracks {
         let (layout, media) = (context.layout()?, context.media()?);
         let index = context.packet_index().await?;
         let (timeline, chunks) = (context.timeline(&index)?, context.chunks().await?);
-        let mut tracks = Tracks { video: vec![], audio: vec![], usage: Usage::default() };
+        let mut tracks = Tracks { video: vec![], audio: vec![], usage: Usage::default(), damage: Damage::default() };
         let (mut counted, mut findings, blame) = (BTreeSet::new(), vec![], Blame::new(context).await?);
         for rendition in renditions(&context.task.spec, media).renditions {
             if only.is_some_and(|name| name != rendition.name) {
@@ -59,6 +62,8 @@ impl Tracks {
                     continue;
                 }
             };
+            // Every rendition shows the same frames.
+            tracks.damage.frames = tracks.damage.frames.max(results.values().map(|r| r.damaged).sum());
             for result in results.values().filter(|r| counted.insert(r.command.clone())) {
                 add(&mut tracks.usage, result.usage);
             }
@@ -74,6 +79,7 @@ impl Tracks {
             let result: Option<AudioResult> = context.get_json(&layout.audio_result()).await?;
             let result = result.ok_or_else(|| blame.chunks("audio", TaskSet::one(0), "the audio's result is gone"))?;
             add(&mut tracks.usage, result.usage);
+            tracks.damage.packets = result.undecodable;
             tracks.audio = result.tracks;
         }
         Ok(tracks)

@@ -286,6 +286,7 @@ pub fn media() -> MediaSummary {
         source_key: "0123".into(),
         encoder_build: "ffmpeg 5.1".into(),
         bytes: 1_000_000,
+        missing_bytes: 0,
         origin: MediaTime::ZERO,
         duration: MediaTime::seconds(60),
         video: Some(VideoFacts {
@@ -295,6 +296,7 @@ pub fn media() -> MediaSummary {
             constant: true,
             equal_times: 0,
             undecodable_head: 0,
+            undecodable_tail: 0,
         }),
         audio: vec![AudioFacts { start: MediaTime::ZERO, length: MediaTime::seconds(60), holes: None }],
     }

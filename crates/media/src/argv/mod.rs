@@ -12,6 +12,8 @@ pub mod video;
 
 use std::fmt;
 
+use crate::time::{MediaTime, Timescale, decimal_seconds};
+
 /// A program of the ffmpeg suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
@@ -54,6 +56,16 @@ impl Command {
     fn push<S: Into<String>>(&mut self, args: impl IntoIterator<Item = S>) -> &mut Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
+    }
+
+    /// Decoding begins at the random access point before this time of the source.
+    fn seek(&mut self, to: Option<MediaTime>) {
+        if let Some(to) = to {
+            // Rounded up: a target just before the keyframe would land on the one before it.
+            let micros = Timescale(1_000_000);
+            let to = micros.time(micros.ceil(to));
+            self.option("seek_timestamp", 1).push(["-noaccurate_seek"]).option("ss", decimal_seconds(to));
+        }
     }
 
     /// `-name value`

@@ -1,7 +1,10 @@
 //! Probing: streams first, then every packet.
 
 use super::{Command, Program, SourceUrl};
-use crate::probe::{MediaInfo, VideoStream};
+use crate::{
+    probe::{MediaInfo, VideoStream},
+    time::MediaTime,
+};
 
 /// Demuxers that a source may be. Playlists, scripts and devices are not among them: those open
 /// other files and hosts.
@@ -36,6 +39,19 @@ pub fn packets(source: &SourceUrl, info: &MediaInfo) -> Command {
     command.option("v", "error");
     command.option("show_entries", "packet=stream_index,pts,dts,duration,pos,flags").option("of", "compact=p=0");
     source.input(&mut command, &info.container);
+    command
+}
+
+/// Decodes the end of the video from `seek` on; `showinfo` lists the frames. For
+/// [`crate::index::VideoIndex::end`].
+pub fn tail(source: &SourceUrl, container: &str, stream: &VideoStream, seek: Option<MediaTime>) -> Command {
+    let mut command = Command::new(Program::Ffmpeg);
+    command.push(["-copyts", "-noautorotate"]).option("threads", 1);
+    command.seek(seek);
+    source.input(&mut command, container);
+    let graph = format!("[0:{}]showinfo=checksum=0[v]", stream.index);
+    command.option("filter_complex", graph).option("map", "[v]").option("fps_mode", "passthrough");
+    command.option("f", "null").push(["-"]);
     command
 }
 

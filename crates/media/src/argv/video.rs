@@ -18,7 +18,7 @@ use crate::{
     codec::VideoCodec,
     ladder::Rendition,
     probe::{Colour, Hdr10, VideoStream},
-    time::{MediaTime, Rational, Timescale, decimal_seconds},
+    time::{MediaTime, Rational, Timescale},
     track::VideoRange,
 };
 
@@ -70,12 +70,7 @@ pub fn encode(task: &VideoTask<'_>) -> Command {
 fn decode(task: &VideoTask<'_>) -> Command {
     let mut command = Command::new(Program::Ffmpeg);
     command.push(["-copyts"]);
-    if let Some(seek) = task.seek {
-        // Rounded up: a target just before the keyframe would land on the one before it.
-        let micros = Timescale(1_000_000);
-        let seek = micros.time(micros.ceil(seek));
-        command.option("seek_timestamp", 1).push(["-noaccurate_seek"]).option("ss", decimal_seconds(seek));
-    }
+    command.seek(task.seek);
     command.push(["-noautorotate"]).option("threads", 1);
     task.source.input(&mut command, task.container);
     command.option("filter_complex_threads", 1).option("filter_complex", graph(task));

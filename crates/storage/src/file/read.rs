@@ -60,6 +60,12 @@ impl OpenFile {
 pub(crate) async fn open(path: &Path, tag: Option<&str>) -> Result<OpenFile> {
     let uri = path.to_string_lossy().into_owned();
     let failed = |error: io::Error| StoreError::from_io(uri.clone(), &error);
+    // Opening a pipe would wait for its other end.
+    match tokio::fs::metadata(path).await {
+        Ok(meta) if meta.is_dir() => return Err(StoreError::not_found(uri, "it is a folder; name a file")),
+        Ok(meta) if !meta.is_file() => return Err(StoreError::not_found(uri, "it is a pipe or a device; name a file")),
+        _ => {}
+    }
     let file = match tokio::fs::File::open(path).await {
         Err(error) if is_absent(&error) => return Err(StoreError::not_found(uri, error)),
         file => file.map_err(failed)?,

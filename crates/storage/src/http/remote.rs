@@ -6,7 +6,8 @@ use std::ops::Range;
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
 use reqwest::header::{
-    ACCEPT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, LOCATION, RANGE,
+    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, IF_RANGE, LAST_MODIFIED, LOCATION,
+    RANGE,
 };
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
@@ -76,6 +77,12 @@ impl Remote {
     pub(super) async fn probe(&self) -> Result<Version> {
         let answer = self.request("bytes=0-0").await?;
         let headers = answer.headers();
+        if let Some(coding) = text(headers, &CONTENT_ENCODING).filter(|coding| coding != "identity") {
+            let why = format!(
+                "the server sends it compressed (Content-Encoding: {coding}); it has to send the file as it is"
+            );
+            return Err(StoreError::misconfigured(&self.uri, why));
+        }
         let range = text(headers, &CONTENT_RANGE).unwrap_or_default();
         let total = range.rsplit_once('/').and_then(|(_, total)| total.parse().ok());
         match (answer.status(), total) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use percent_encoding::percent_decode_str;
 use transcode_contract::PackageResult;
-use transcode_engine::{Failure, StageId, StageKind};
+use transcode_engine::{Failure, StageId, StageKind, layout::MULTIVARIANT};
 use transcode_media::{
     inspect::{HlsFacts, MediaFacts, mpd, playlist_hls},
     time::MediaTime,
@@ -13,10 +13,7 @@ use transcode_media::{
 use url::Url;
 
 use super::Verify;
-use crate::{
-    error::TaskError,
-    tasks::{package::MULTIVARIANT, tracks::gone},
-};
+use crate::{error::TaskError, tasks::tracks::gone};
 
 impl Verify<'_> {
     /// Every file that a playlist names is one that was checked, and lasts as long as it says.
