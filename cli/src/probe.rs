@@ -10,7 +10,9 @@ use transcode_media::time::human;
 use crate::{
     Exit,
     args::{ProbeArgs, RunOutput},
-    plan, run, site,
+    plan,
+    progress::printable,
+    run, site,
 };
 
 /// Probes a file or URL.
@@ -37,7 +39,7 @@ pub async fn run(args: ProbeArgs) -> anyhow::Result<Exit> {
     };
     let Some(media) = facts.media() else {
         if let Ended::Job(Outcome::Failed { message, .. }, _) = &ended {
-            eprintln!("error: {message}");
+            eprintln!("error: {}", printable(message));
         }
         return Ok(Exit::Failed);
     };

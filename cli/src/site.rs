@@ -48,6 +48,9 @@ pub fn work_dir(given: Option<&Path>, namespace: &str, job: &str) -> anyhow::Res
 
 fn runner(given: Option<&Path>) -> anyhow::Result<PathBuf> {
     if let Some(given) = given {
+        if !given.is_file() {
+            bail!("--runner {}: there is no such file", given.display());
+        }
         return Ok(given.to_path_buf());
     }
     let beside = std::env::current_exe()?.with_file_name("job-runner");

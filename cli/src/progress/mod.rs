@@ -96,7 +96,13 @@ pub fn first_line(message: &str) -> String {
     const LONGEST: usize = 120;
     let line = message.lines().next().unwrap_or_default();
     let cut = if line.chars().count() > LONGEST { "…" } else { "" };
-    format!("{}{cut}", line.chars().take(LONGEST).collect::<String>())
+    format!("{}{cut}", printable(&line.chars().take(LONGEST).collect::<String>()))
+}
+
+/// A text of others, with the control characters in it written out: a terminal would obey them.
+pub fn printable(text: &str) -> String {
+    let escaped = |c: char| if c.is_control() && c != '\n' { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escaped).collect()
 }
 
 /// `3m20s`
@@ -122,7 +128,7 @@ fn summary(spec: &ResolvedSpec, work_dir: &Path, wall: Duration, ended: &Ended) 
                 }
                 Outcome::Complete { .. } => published(spec, bundle, status, wall),
                 Outcome::Failed { reason, message } => {
-                    eprintln!("{}: failed, {reason}: {message}", spec.name);
+                    eprintln!("{}: failed, {reason}: {}", spec.name, printable(message));
                     eprintln!("logs of every task are in {}", work_dir.join("logs").display());
                 }
             }
@@ -141,7 +147,7 @@ fn published(spec: &ResolvedSpec, bundle: &Bundle, status: &TranscodeJobStatus, 
 pub fn warnings(status: &TranscodeJobStatus) {
     for warning in &status.warnings {
         let attempts = if warning.attempts > 0 { format!(" ({} attempts)", warning.attempts) } else { String::new() };
-        eprintln!("warning: {}: {}{attempts}", warning.stage, warning.message);
+        eprintln!("warning: {}: {}{attempts}", warning.stage, printable(&warning.message));
     }
 }
 
@@ -154,7 +160,7 @@ pub fn results(status: &TranscodeJobStatus) {
         println!("  {:<12} {:<10} {:<18} {:>12} {:>12}", rendition.name, resolution, rendition.codec, rate, bytes);
     }
     for output in &status.outputs {
-        println!("  {:<12} {}", output.kind, output.uri);
+        println!("  {:<12} {}", output.kind, printable(&output.uri));
     }
     if let Some(usage) = &status.usage {
         println!(
@@ -169,4 +175,14 @@ pub fn results(status: &TranscodeJobStatus) {
 /// Bytes in MiB.
 pub fn mib(bytes: u64) -> f64 {
     bytes as f64 / 1_048_576.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_terminal_obeys_no_text_of_others() {
+        assert_eq!(printable("a\x1b]0;title\x07\nb é"), "a\\u{1b}]0;title\\u{7}\nb é");
+    }
 }

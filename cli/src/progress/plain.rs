@@ -1,7 +1,7 @@
 //! Plain lines where there is no terminal: what began, what ended, how far it is.
 
 use tokio::sync::mpsc;
-use transcode_engine::ResolvedSpec;
+use transcode_engine::{Failure, ResolvedSpec, observe::TaskFailure};
 use transcode_local::Event;
 
 use super::{Running, first_words, task_name};
@@ -18,6 +18,9 @@ pub async fn show(spec: &ResolvedSpec, mut events: mpsc::Receiver<Event>) {
                 eprintln!("{}: {} started{again}", spec.name, task_name(&batch, index));
             }
             Event::TaskEnded { batch, index, failure } => match failure {
+                Some(TaskFailure { failure: Failure::Disrupted, .. }) => {
+                    eprintln!("{}: {} was stopped", spec.name, task_name(&batch, index));
+                }
                 Some(failure) => {
                     eprintln!("{}: {} failed, {}", spec.name, task_name(&batch, index), first_words(&failure))
                 }

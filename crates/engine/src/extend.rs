@@ -151,6 +151,13 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
         }
     }
     let made = renditions(spec, media).renditions;
+    let unseen = media.info.left_out.iter().find(|left| left.video && media.info.video.is_none());
+    let wanted = spec.renditions.as_ref().is_none_or(|list| !list.is_empty());
+    if let Some(left) = unseen.filter(|_| wanted && spec.integrity == Integrity::Strict) {
+        return Err(Refusal(format!(
+            "this ffmpeg can't decode the only video ({left}); sound alone is made with options.renditions: []"
+        )));
+    }
     if spec.formats.iter().eq([&Format::Hls]) && !made.is_empty() && !made.iter().any(|r| r.codec.in_hls()) {
         return no(
             "spec.outputs[0].formats is hls alone, and HLS lists no VP9, so nothing would be published: add dash or mp4, take another codec, or say `vp9: {hls: true}`",

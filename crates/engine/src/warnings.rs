@@ -95,7 +95,11 @@ fn converted(spec: &ResolvedSpec, media: &MediaSummary) -> Option<Warning> {
 
 /// What is done to interlaced pictures and to a high dynamic range, and which renditions HLS leaves out.
 fn shown(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
-    let Some(stream) = &media.info.video else { return vec![] };
+    let Some(stream) = &media.info.video else {
+        let asked = spec.renditions.as_ref().is_some_and(|list| !list.is_empty());
+        let words = "the source has no video: none of the renditions is made, only the sound";
+        return asked.then(|| note(StageKind::Probe, "NoVideo", words.into())).into_iter().collect();
+    };
     let made = renditions(spec, media).renditions;
     let names = |of: &dyn Fn(&Rendition) -> bool| {
         let names: Vec<&str> = made.iter().filter(|r| of(r)).map(|r| r.name.as_str()).collect();

@@ -152,7 +152,13 @@ async fn watch(
         }
     };
     let ((), status) = tokio::join!(reader, waiter);
-    judge(status.ok().and_then(|s| s.code()), task).await
+    match judge(status.ok().and_then(|s| s.code()), task).await {
+        // A runner that is stopped before it listens is killed by the signal, which is no failure of its own.
+        Err(_) if stop.is_cancelled() => {
+            Err(TaskFailure { failure: Failure::Disrupted, message: "the task was stopped".into() })
+        }
+        judged => judged,
+    }
 }
 
 fn terminate(child: &Child) {

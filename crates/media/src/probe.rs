@@ -171,7 +171,7 @@ pub struct AudioStream {
 impl AudioStream {
     /// As what is not carried over: it is declared, and nothing of it is in the file.
     pub fn without_packets(&self) -> LeftOut {
-        LeftOut { index: Some(self.index), what: format!("audio track ({}) without packets", self.codec) }
+        LeftOut { index: Some(self.index), what: format!("audio track ({}) without packets", self.codec), video: false }
     }
 }
 
@@ -182,6 +182,9 @@ pub struct LeftOut {
     pub index: Option<u32>,
     /// What it is, for people: `cover art (mjpeg)`.
     pub what: String,
+    /// It is a video, and not a picture that goes with the sound.
+    #[serde(default)]
+    pub video: bool,
 }
 
 impl fmt::Display for LeftOut {
@@ -250,13 +253,13 @@ pub fn read(json: &str) -> Result<MediaInfo, ProbeError> {
             Some("video") if chosen == Some(stream.index) => info.video = Some(stream.video()?),
             // A track that is declared without parameters has no sound in it.
             Some("audio") if stream.decodable() && stream.audio().is_ok() => info.audio.extend(stream.audio()),
-            _ => info.left_out.push(LeftOut { index: Some(stream.index), what: stream.description() }),
+            _ => info.left_out.push(stream.left_out()),
         }
     }
     let more = info.left_out.len().saturating_sub(MAX_LEFT_OUT);
     if more > 0 {
         info.left_out.truncate(MAX_LEFT_OUT);
-        info.left_out.push(LeftOut { index: None, what: format!("{more} more tracks") });
+        info.left_out.push(LeftOut { index: None, what: format!("{more} more tracks"), video: false });
     }
     if info.video.is_none() && info.audio.is_empty() {
         let found: Vec<_> = info.left_out.iter().map(|l| l.what.as_str()).collect();

@@ -53,8 +53,9 @@ fn hevc(record: &[u8]) -> Result<String, BoxError> {
     Ok(text)
 }
 
-/// AV1 in ISOBMFF 5: profile, level and tier, bit depth. What follows may be left out for 4:2:0 of BT.709 in
-/// limited range: monochrome, subsampling with the chroma's position, the colour.
+/// AV1 in ISOBMFF 5: profile, level and tier, bit depth. What follows is left out for 4:2:0 of BT.709 in
+/// limited range, wherever its chroma lies, as other packagers do: monochrome, subsampling with the chroma's
+/// position, the colour.
 fn av1(record: &[u8], colour: Option<Colour>) -> Result<String, BoxError> {
     let mut fields = Cursor::new(record, "av1C");
     let [_, profile_level, flags] = fields.array()?;
@@ -69,7 +70,7 @@ fn av1(record: &[u8], colour: Option<Colour>) -> Result<String, BoxError> {
     let bt709 = Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false };
     let colour = colour.unwrap_or(bt709);
     let (mono, x, y, position) = (flags >> 4 & 1, flags >> 3 & 1, flags >> 2 & 1, flags & 3);
-    if colour == bt709 && (mono, x, y, position) == (0, 1, 1, 0) {
+    if colour == bt709 && (mono, x, y) == (0, 1, 1) {
         return Ok(short);
     }
     let Colour { primaries, transfer, matrix, full_range } = colour;

@@ -60,8 +60,8 @@ pub(super) fn hevc_text(kind: &[u8; 4], record: &Hvcc) -> String {
     text
 }
 
-/// `av01.0.04M.08` (AV1 in ISOBMFF 5). The optional part is written when it isn't its default:
-/// 4:2:0, BT.709, limited range.
+/// `av01.0.04M.08` (AV1 in ISOBMFF 5). The optional part is written when it isn't 4:2:0 of BT.709 in
+/// limited range.
 pub(super) fn av1_text(record: &Av1c, colour: Option<Colour>) -> String {
     let depth = match (record.high_bitdepth, record.twelve_bit) {
         (true, true) => 12,
@@ -74,7 +74,7 @@ pub(super) fn av1_text(record: &Av1c, colour: Option<Colour>) -> String {
     let position = if x == 1 && y == 1 { record.chroma_sample_position } else { 0 };
     let bt709 = Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false };
     let colour = colour.unwrap_or(bt709);
-    if !record.monochrome && (x, y, position) == (1, 1, 0) && colour == bt709 {
+    if !record.monochrome && (x, y) == (1, 1) && colour == bt709 {
         return short;
     }
     format!(

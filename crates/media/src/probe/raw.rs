@@ -6,7 +6,7 @@ use num_rational::Ratio;
 use serde::Deserialize;
 use transcode_api::value::Rational;
 
-use super::{AudioStream, Colour, Hdr10, LightLevel, Mastering, OtherHdr, ProbeError, VideoStream};
+use super::{AudioStream, Colour, Hdr10, LeftOut, LightLevel, Mastering, OtherHdr, ProbeError, VideoStream};
 use crate::time::Timebase;
 
 #[derive(Deserialize)]
@@ -28,6 +28,7 @@ pub(super) struct RawStream {
     pub(super) index: u32,
     pub(super) codec_type: Option<String>,
     codec_name: Option<String>,
+    codec_tag_string: Option<String>,
     width: Option<i64>,
     height: Option<i64>,
     sample_aspect_ratio: Option<String>,
@@ -163,13 +164,21 @@ impl RawStream {
         self.codec_name.as_deref().is_some_and(|name| name != "unknown" && name != "none")
     }
 
-    pub(super) fn description(&self) -> String {
-        let codec = self.codec_name.as_deref().unwrap_or("unknown codec");
-        match self.codec_type.as_deref() {
-            Some("video") if self.disposition.attached_pic == 1 => format!("cover art ({codec})"),
+    /// As one that is not carried over.
+    pub(super) fn left_out(&self) -> LeftOut {
+        let tag = self.codec_tag_string.as_deref().filter(|tag| !tag.starts_with("[0]"));
+        let codec = match (self.codec_name.as_deref(), tag) {
+            (Some(name), _) => name.to_string(),
+            (None, Some(tag)) => format!("unknown codec, tag {tag}"),
+            (None, None) => "unknown codec".into(),
+        };
+        let picture = self.disposition.attached_pic == 1;
+        let what = match self.codec_type.as_deref() {
+            Some("video") if picture => format!("cover art ({codec})"),
             Some(kind) => format!("{kind} track ({codec})"),
             None => format!("unknown track ({codec})"),
-        }
+        };
+        LeftOut { index: Some(self.index), what, video: self.codec_type.as_deref() == Some("video") && !picture }
     }
 
     fn absurd(&self, what: &'static str, value: impl ToString) -> ProbeError {

@@ -83,25 +83,41 @@ fn only_what_was_asked_for_is_made() -> Result<()> {
 }
 
 #[test]
-fn what_would_be_changed_in_silence_is_refused() -> Result<()> {
-    for (what, encode) in [
-        (
-            "HDR",
-            "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params log-level=error -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc",
-        ),
-        ("interlaced", "-c:v libx264 -preset ultrafast -flags +ildct+ilme -x264-params tff=1"),
-    ] {
-        let folder = folder()?;
-        let source = folder.path().join("source.mp4");
-        tool::ffmpeg(
-            &format!("-f lavfi -i testsrc2=size=192x108:rate=10:duration=2 {encode} {{out}}"),
-            &[("out", &source)],
-            folder.path(),
-        )?;
-        let finished = Job::of_file(folder.path(), &source, "[hls]", "")?.run(&[])?;
-        assert_eq!((finished.code, finished.reason()), (Some(1), "Refused"), "{what}: {}", finished.message());
-        assert!(finished.message().contains(what), "{}", finished.message());
-        assert!(finished.started("encode").is_empty());
-    }
+fn more_than_can_be_carried_is_refused() -> Result<()> {
+    let folder = folder()?;
+    let source = folder.path().join("source.mkv");
+    let tracks = "-map 0 ".repeat(9);
+    let words = format!("-f lavfi -i sine=duration=2 {tracks} -c:a pcm_s16le {{out}}");
+    tool::ffmpeg(&words, &[("out", &source)], folder.path())?;
+    let finished = Job::of_file(folder.path(), &source, "[hls]", "")?.run(&[])?;
+    assert_eq!((finished.code, finished.reason()), (Some(1), "Refused"), "{}", finished.message());
+    assert!(finished.message().contains("more than 8 audio tracks"), "{}", finished.message());
+    assert!(finished.started("audio").is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_source_where_the_output_goes_is_not_replaced() -> Result<()> {
+    let folder = folder()?;
+    let out = folder.path().join("out");
+    fs::create_dir(&out)?;
+    let source = out.join("e2e_low.mp4");
+    fs::copy(crate::film()?, &source)?;
+    let finished = Job::of_file(folder.path(), &source, "[mp4]", OPTIONS)?.run(&[])?;
+    assert_eq!((finished.code, finished.reason()), (Some(1), "Misconfigured"), "{}", finished.message());
+    assert!(finished.message().contains("would be replaced"), "{}", finished.message());
+    assert_eq!(fs::read(&source)?, fs::read(crate::film()?)?);
+    Ok(())
+}
+
+#[test]
+fn hls_leaves_vp9_out_and_says_so() -> Result<()> {
+    let folder = folder()?;
+    let options = "{video: {encode: {vp9: {speed: 8}}}, renditions: [{name: new, box: {width: 96, height: 96}}, {name: old, box: {width: 96, height: 96}, encode: {h264: {preset: ultrafast}}}]}";
+    let finished = job(&folder, options)?.succeed(&[])?;
+    let out = folder.path().join("out");
+    assert!(!fs::read_to_string(out.join("master.m3u8"))?.contains("vp09"));
+    assert!(fs::read_to_string(out.join("manifest.mpd"))?.contains("vp09.00."));
+    assert!(finished.events.iter().any(|e| e.to_string().contains("NotInHls")), "{}", finished.end());
     Ok(())
 }

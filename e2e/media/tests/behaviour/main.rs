@@ -4,8 +4,10 @@
 //! resume.rs  kill, Ctrl-C, a second run         fault.rs      what fails, and what then
 //! places.rs  S3 and HTTP                        thumbnail.rs  the picture
 //! plan.rs    what `plan` prints                 ends.rs       exit codes and words
+//! bad.rs     cut and damaged sources
 //! ```
 
+mod bad;
 mod ends;
 mod fault;
 mod places;
