@@ -189,7 +189,7 @@ impl Planned<'_> {
             (_, _, Some(object)) => object.key.rsplit('/').next().unwrap_or("source").to_string(),
             _ => String::new(),
         };
-        let source = SourceUrl::pasteable(url);
+        let source = SourceUrl::pasteable(url).read_as(&self.media.info);
         let mut list = vec![
             ("probe: streams".to_string(), probe::streams(&source)),
             ("probe: packets".to_string(), probe::packets(&source, &self.media.info)),

@@ -26,6 +26,7 @@ const MOST_BOXES: usize = 32;
 /// The source, served to ffmpeg.
 pub struct OpenSource {
     source: Arc<dyn Source>,
+    generate_times: bool,
     server: Loopback,
 }
 
@@ -35,7 +36,8 @@ impl OpenSource {
         let source = input(&context.task).await?;
         same_source(context, source.describe())?;
         let server = Loopback::start(source.clone()).await.map_err(TaskError::of_source)?;
-        Ok(OpenSource { source, server })
+        let generate_times = context.task.facts.media().is_some_and(|media| media.info.generated_times);
+        Ok(OpenSource { source, generate_times, server })
     }
 
     /// What it is.
@@ -45,7 +47,7 @@ impl OpenSource {
 
     /// Where ffmpeg finds it.
     pub fn url(&self) -> SourceUrl {
-        SourceUrl::loopback(self.server.url().to_string())
+        SourceUrl { generate_times: self.generate_times, ..SourceUrl::loopback(self.server.url().to_string()) }
     }
 
     /// Bytes that its container says it has beyond those that are there.

@@ -117,7 +117,7 @@ impl AudioSpan {
 pub enum IndexError {
     /// The container gives no times.
     #[error(
-        "{count} video packets have no presentation time, the first at byte {position}: this container can't be cut exactly yet; remux it to MP4 or MKV first"
+        "{count} video packets have neither a presentation nor a decode time, the first at byte {position}: this container can't be cut exactly; remux it to MP4 or MKV first"
     )]
     NoTimestamps {
         /// How many.
@@ -268,10 +268,11 @@ impl VideoIndex {
 
     /// Until when the start of the file has to be decoded for [`VideoIndex::begin`]: the time of
     /// the first keyframe. All of VP8: it has packets that are never shown (RFC 6386, 9.1,
-    /// `show_frame`), which only the decoder knows.
-    pub fn head(&self, codec: &str) -> i64 {
+    /// `show_frame`), which only the decoder knows. All of what has no times of its own, too: the decoder
+    /// may see them otherwise.
+    pub fn head(&self, codec: &str, generated_times: bool) -> i64 {
         let first_key = self.keys.first().and_then(|key| self.pts.get(*key as usize)).copied();
-        if codec == "vp8" { i64::MAX } else { first_key.unwrap_or(0) }
+        if codec == "vp8" || generated_times { i64::MAX } else { first_key.unwrap_or(0) }
     }
 
     /// Takes away the frames that the decoder doesn't show at the start of the file: those before the
@@ -281,6 +282,7 @@ impl VideoIndex {
     /// `shown` are the times of the frames that a decode from the beginning of the file gave, up to
     /// `until` and at least one.
     pub fn begin(&mut self, shown: &[i64], until: i64) -> Result<(), IndexError> {
+        let times = shown;
         let shown: BTreeSet<i64> = shown.iter().copied().collect();
         let first = *shown.first().ok_or(IndexError::Undecodable)?;
         let first_key = self.keys.first().copied().unwrap_or(0);
@@ -296,7 +298,26 @@ impl VideoIndex {
                 self.undecodable += 1;
             }
         }
+        if until == i64::MAX {
+            self.add(times);
+        }
         Ok(())
+    }
+
+    /// Adds frames that a decode of everything showed beyond those that packets have the times of.
+    fn add(&mut self, shown: &[i64]) {
+        let mut known = self.frames().into_iter().peekable();
+        let mut more = shown.to_vec();
+        more.sort_unstable();
+        more.retain(|time| {
+            while known.next_if(|known| known < time).is_some() {}
+            known.next_if_eq(time).is_none()
+        });
+        // Each stands for a packet whose time was guessed otherwise: nothing is lost.
+        self.undecodable = self.undecodable.saturating_sub(more.len() as u32);
+        self.dts_less_pts.extend(more.iter().map(|_| 0));
+        self.position_steps.extend(more.iter().map(|_| 0));
+        self.pts.extend(more);
     }
 
     /// Which frames the end of a cut file may lack, from the last random access point but one on, and where
@@ -366,7 +387,7 @@ mod tests {
             "stream_index=0|pts=160|flags=__",
         ]);
         let mut video = index.unwrap().video.unwrap();
-        assert_eq!((video.head("hevc"), video.head("vp8")), (120, i64::MAX));
+        assert_eq!((video.head("hevc", false), video.head("vp8", false)), (120, i64::MAX));
         assert_eq!(video.begin(&[], 120), Err(IndexError::Undecodable));
         // HEVC decoders leave out both leading pictures, others may show one that refers to no other.
         let mut other = video.clone();
@@ -374,6 +395,14 @@ mod tests {
         assert_eq!((video.frames(), video.undecodable), (vec![120, 160, 200], 3));
         other.begin(&[80, 120], 120).unwrap();
         assert_eq!((other.frames(), other.undecodable), (vec![80, 120, 160, 200], 2));
+    }
+
+    #[test]
+    fn times_that_were_made_up_are_the_decoders() {
+        let lines = ["stream_index=0|pts=1|flags=K_", "stream_index=0|pts=2|flags=__", "stream_index=0|pts=3|flags=__"];
+        let mut video = build(&lines).unwrap().video.unwrap();
+        video.begin(&[1, 3, 3], video.head("h264", true)).unwrap();
+        assert_eq!((video.frames(), video.undecodable), (vec![1, 3, 3], 0));
     }
 
     #[test]

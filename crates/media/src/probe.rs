@@ -23,6 +23,9 @@ pub struct MediaInfo {
     pub audio: Vec<AudioStream>,
     /// Streams that are not carried over, for a warning each.
     pub left_out: Vec<LeftOut>,
+    /// The container lacks presentation times of its video: they are made up from decode times.
+    #[serde(default)]
+    pub generated_times: bool,
 }
 
 /// A video stream.
@@ -246,8 +249,13 @@ pub enum ProbeError {
 pub fn read(json: &str) -> Result<MediaInfo, ProbeError> {
     let raw: RawProbe = serde_json::from_str(json).map_err(|e| ProbeError::Unreadable(e.to_string()))?;
     let chosen = raw.video_choice();
-    let mut info =
-        MediaInfo { container: raw.format.format_name.clone(), video: None, audio: vec![], left_out: vec![] };
+    let mut info = MediaInfo {
+        container: raw.format.format_name.clone(),
+        video: None,
+        audio: vec![],
+        left_out: vec![],
+        generated_times: false,
+    };
     for stream in &raw.streams {
         match stream.codec_type.as_deref() {
             Some("video") if chosen == Some(stream.index) => info.video = Some(stream.video()?),

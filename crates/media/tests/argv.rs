@@ -172,7 +172,13 @@ fn every_audio_track_in_one_pass() {
 #[test]
 fn probes_and_pictures() {
     let source = SourceUrl::pasteable("clip.mov".into());
-    let info = MediaInfo { container: "mov,mp4".into(), video: Some(stream()), audio: vec![], left_out: vec![] };
+    let info = MediaInfo {
+        container: "mov,mp4".into(),
+        video: Some(stream()),
+        audio: vec![],
+        left_out: vec![],
+        generated_times: false,
+    };
     let box2 = Some(Box2 { width: 640, height: 640 });
     let lines = [
         probe::streams(&source),

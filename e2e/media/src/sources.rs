@@ -529,4 +529,34 @@ pub const TABLE: &[Row] = &[
         audio: PLAIN,
         ..ROW
     },
+    Row {
+        name: "avi_without_presentation_times",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "36"),
+            clicks!("36"),
+            "-c:v mpeg4 -b:v 2M -bf 2 -g 50 -c:a pcm_s16le {out}"
+        ))],
+        file: "source.avi",
+        options: H264,
+        frames: 900,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "program_stream",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "36"),
+            clicks!("36"),
+            "-c:v mpeg2video -b:v 3M -bf 2 -g 15 -c:a mp2 -b:a 256k -f vob {out}"
+        ))],
+        file: "source.vob",
+        options: H264_TOGETHER,
+        frames: 900,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
 ];

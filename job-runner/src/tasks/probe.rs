@@ -53,7 +53,14 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
         _ => {
             let mut info = streams(&source).await?;
             look(&source, &mut info).await?;
-            let mut index = packets(&source, &info).await?;
+            let mut index = match packets(&source, &info).await? {
+                Err(IndexError::NoTimestamps { .. }) => {
+                    info.generated_times = true;
+                    packets(&source, &info).await?
+                }
+                read => read,
+            }
+            .map_err(TaskError::bad_input)?;
             begin(&source, &info, &mut index).await?;
             if missing_bytes > 0 {
                 end(&source, &info, &mut index).await?;
@@ -104,7 +111,7 @@ async fn look(source: &OpenSource, info: &mut MediaInfo) -> Result<(), TaskError
 }
 
 /// Reads every packet once; memory is the index.
-async fn packets(source: &OpenSource, info: &MediaInfo) -> Result<PacketIndex, TaskError> {
+async fn packets(source: &OpenSource, info: &MediaInfo) -> Result<Result<PacketIndex, IndexError>, TaskError> {
     let mut builder = IndexBuilder::new(
         info.video.as_ref().map(|v| (v.index, v.timebase)),
         info.audio.iter().map(|a| (a.index, a.timebase)),
@@ -114,16 +121,16 @@ async fn packets(source: &OpenSource, info: &MediaInfo) -> Result<PacketIndex, T
             builder.push(&row);
         }
     };
-    let command = argv::probe::packets(&source.url(), info);
+    let command = argv::probe::packets(&source.url().read_as(info), info);
     source.explain(process::run_lines(&command, Follow::default(), Some(&mut on_line)).await)?;
-    builder.finish().map_err(TaskError::bad_input)
+    Ok(builder.finish())
 }
 
 /// Finds out where the video begins to be decodable.
 async fn begin(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -> Result<(), TaskError> {
     let (Some(stream), Some(video)) = (&info.video, &mut index.video) else { return Ok(()) };
-    let until = video.head(&stream.codec);
-    let command = argv::probe::head(&source.url(), &info.container, stream, until);
+    let until = video.head(&stream.codec, info.generated_times);
+    let command = argv::probe::head(&source.url().read_as(info), &info.container, stream, until);
     let shown = match process::run(&command, Follow::default()).await {
         // Decoders of what is encrypted or of nothing that they know say a lot, and show nothing.
         Err(error) if error.failure != Failure::Stuck => {
@@ -141,7 +148,7 @@ async fn begin(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -
 async fn end(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -> Result<(), TaskError> {
     let (Some(stream), Some(video)) = (&info.video, &mut index.video) else { return Ok(()) };
     let (from, seek) = video.tail();
-    let command = argv::probe::tail(&source.url(), &info.container, stream, seek);
+    let command = argv::probe::tail(&source.url().read_as(info), &info.container, stream, seek);
     let shown = source.explain(process::run(&command, Follow::default()).await)?.shown;
     video.end(&shown, from);
     Ok(())

@@ -281,6 +281,7 @@ pub fn media() -> MediaSummary {
                 default: true,
             }],
             left_out: vec![],
+            generated_times: false,
         },
         source: "in.mp4".into(),
         source_key: "0123".into(),

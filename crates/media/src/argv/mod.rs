@@ -12,7 +12,10 @@ pub mod video;
 
 use std::fmt;
 
-use crate::time::{MediaTime, Timescale, decimal_seconds};
+use crate::{
+    probe::MediaInfo,
+    time::{MediaTime, Timescale, decimal_seconds},
+};
 
 /// A program of the ffmpeg suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,24 +101,35 @@ pub struct SourceUrl {
     pub url: String,
     /// Protocols that opening it may use; nothing inside the source can name others.
     pub protocols: &'static str,
+    /// Its container lacks presentation times, and ffmpeg makes them up from decode times: the same ones
+    /// wherever it begins to read.
+    pub generate_times: bool,
 }
 
 impl SourceUrl {
     /// A URL of the runner's own range server.
     pub fn loopback(url: String) -> Self {
-        SourceUrl { url, protocols: "http,tcp" }
+        SourceUrl { url, protocols: "http,tcp", generate_times: false }
     }
 
     /// What a person can paste: a path, or a URL as it is in the spec.
     pub fn pasteable(url: String) -> Self {
         let protocols = if url.starts_with("http") { "https,http,tls,tcp" } else { "file" };
-        SourceUrl { url, protocols }
+        SourceUrl { url, protocols, generate_times: false }
+    }
+
+    /// The same, read as the probe found that it has to be.
+    pub fn read_as(self, info: &MediaInfo) -> Self {
+        SourceUrl { generate_times: info.generated_times, ..self }
     }
 
     /// `-protocol_whitelist … -f demuxer -i url`. The demuxer is the one that the probe found, so a
     /// source can't turn into a playlist later.
     fn input(&self, command: &mut Command, container: &str) {
         command.option("protocol_whitelist", self.protocols);
+        if self.generate_times {
+            command.option("fflags", "+genpts");
+        }
         if let Some(demuxer) = container.split(',').next().filter(|d| !d.is_empty()) {
             command.option("f", demuxer);
         }
