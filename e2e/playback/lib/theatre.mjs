@@ -10,7 +10,7 @@ import { serve } from './server.mjs';
 // Modules are looked for beside a file only, and ours lie elsewhere.
 const { chromium } = createRequire(join(modules, 'node_modules/'))('playwright-core');
 
-const quiet = [
+const flags = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',
@@ -22,14 +22,13 @@ const quiet = [
 ];
 
 /** The theatre for one file of tests, with a stage for each test. */
-export async function theatre(folders = {}) {
+export async function theatre() {
   const server = await serve({
-    media: outputs, sources, ...folders,
+    media: outputs, sources,
     stage: join(here, 'stage'), signal: join(here, 'signal'), modules: join(modules, 'node_modules'),
   });
-  const browser = await chromium.launch({ executablePath, args: quiet });
+  const browser = await chromium.launch({ executablePath, args: flags });
   return {
-    url: server.url,
     /** Gives a stage of its own to a test. */
     async stage(perform) {
       const page = await browser.newPage();

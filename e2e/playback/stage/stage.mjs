@@ -9,7 +9,7 @@ const video = document.querySelector('video');
 let player = null;
 let listener = null;
 let troubles = [];
-// A seek that was asked for, or a switch, may leave the element without data for a moment.
+// Whether nothing was asked for but to play: a seek or a switch may leave the element without data for a moment.
 let calm = false;
 
 const ranges = () => Array.from(video.buffered, (_, n) => [video.buffered.start(n), video.buffered.end(n)]);
@@ -52,22 +52,22 @@ function watch(onPicture = () => {}) {
 const settle = due => until(`picture ${due}`, done => {
   const check = () => {
     const picture = shown();
-    if (picture?.number === due) done(picture);
+    if (picture.number === due) done(picture);
     else video.requestVideoFrameCallback(check);
   };
   check();
 }).catch(shown);
 
-/** Nothing is shown before the first picture is painted. */
+/** What is on the screen: no picture of the clip before the first one is painted. */
 function shown() {
   try {
     return look(video);
   } catch {
-    return null;
+    return { number: null, flash: false, time: video.currentTime };
   }
 }
 
-/** Plays; a paused element doesn't start to be calm before it moves. */
+/** Plays, and returns when it moves. */
 async function play() {
   const playing = event(video, 'playing');
   await video.play();
@@ -75,9 +75,9 @@ async function play() {
 }
 
 const reached = time => until(`${time} s to be played, it stands at ${video.currentTime} s of ${video.duration} s`, done => {
-  video.addEventListener('timeupdate', function look() {
+  video.addEventListener('timeupdate', function check() {
     if (video.currentTime < time && !video.ended) return;
-    video.removeEventListener('timeupdate', look);
+    video.removeEventListener('timeupdate', check);
     done();
   });
 });
