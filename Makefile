@@ -75,6 +75,10 @@ cluster-down: ## End it; fails when anything is left.
 e2e: ## Test the operator on a cluster of our own, or on that of E2E_KUBECONFIG.
 	@hack/test.sh cluster
 
+.PHONY: playback
+playback: ## Play what a job publishes, in headless Chromium with hls.js, Shaka Player and dash.js.
+	@hack/test.sh playback
+
 .PHONY: bench
 bench: ## Compare with one ffmpeg that makes the same ladder. SOURCE=/path/to/clip takes yours.
 	@e2e/bench/local/run.sh

@@ -28,6 +28,9 @@ missing_packages() {
 		has python3 || echo python3
 		has pip || echo python3-pip
 		has shellcheck || echo shellcheck
+		has node || echo nodejs
+		has npm || echo npm
+		e2e/playback/run.sh --find-browser >/dev/null 2>&1 || echo chromium
 	fi
 	if [ "${1:-}" = --cluster ]; then
 		local pair

@@ -2,16 +2,17 @@
 # Runs the test tiers, and says of each that did not run why.
 #
 #   hack/test.sh          every tier that this machine can run
-#   hack/test.sh unit     one of them: unit, media, apiserver, cluster
+#   hack/test.sh unit     one of them: unit, media, playback, apiserver, cluster
 #
 #   unit       pure functions, golden files, whole jobs in memory with faults; storage on loopback
 #   media      the runner and the local engine on real ffmpeg
+#   playback   what was published, in headless Chromium with hls.js, Shaka Player and dash.js
 #   apiserver  the definitions on a real etcd and kube-apiserver
 #   cluster    the operator on a real cluster, of our own or that of E2E_KUBECONFIG
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-tiers=(unit media apiserver cluster)
+tiers=(unit media playback apiserver cluster)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 rows=()
@@ -27,6 +28,17 @@ obstacle() {
 			echo "ffmpeg is missing: run hack/bootstrap.sh"
 		elif ! has python3 || ! has pip; then
 			echo "python3 or pip is missing: run hack/bootstrap.sh --tests"
+		fi
+		;;
+	playback)
+		if ! has ffmpeg || ! has ffprobe; then
+			echo "ffmpeg is missing: run hack/bootstrap.sh"
+		elif ! has node || ! has npm; then
+			echo "node or npm is missing: run hack/bootstrap.sh --tests"
+		elif ! node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)'; then
+			echo "node $(node --version) is too old: install Node.js 20 or later"
+		elif ! e2e/playback/run.sh --find-browser >/dev/null 2>&1; then
+			echo "chromium is missing: run hack/bootstrap.sh --tests"
 		fi
 		;;
 	apiserver)
@@ -65,19 +77,27 @@ run() {
 		return
 	fi
 	printf '\n== %s\n' "$tier"
-	mapfile -t args < <(packages "$tier")
-	local around=()
-	if [ "$tier" = cluster ]; then
-		around=(e2e/cluster/with-operator.sh)
-		# Each test waits most of its time.
-		args+=(-- --test-threads 3)
+	if [ "$tier" = playback ]; then
+		args=(e2e/playback/run.sh)
+	else
+		mapfile -t args < <(packages "$tier")
+		args=(cargo test --no-fail-fast "${args[@]}")
 	fi
-	"${around[@]}" cargo test --no-fail-fast "${args[@]}" 2>&1 | tee -a "$log" || { state=FAILED; failed=1; }
+	if [ "$tier" = cluster ]; then
+		# Each test waits most of its time.
+		args=(e2e/cluster/with-operator.sh "${args[@]}" -- --test-threads 3)
+	fi
+	"${args[@]}" 2>&1 | tee -a "$log" || { state=FAILED; failed=1; }
 	rows+=("$(printf '%-10s %-7s %4d s' "$tier" "$state" $((SECONDS - started)))")
 }
 
-# Tests by cargo's own closing lines.
-count() { grep -E '^test result: ' "$log" | grep -oE "[0-9]+ $1" | awk '{n += $1} END {print n + 0}'; }
+# Tests by the closing lines of cargo, and of node, which has words of its own: count passed pass.
+count() {
+	{
+		sed -n "s/^test result: .* \([0-9]*\) $1;.*/\1/p" "$log"
+		sed -n "s/^ℹ $2 \([0-9]*\)$/\1/p" "$log"
+	} | awk '{n += $1} END {print n + 0}'
+}
 
 # Tests on a real S3 server are part of unit and media; they are left out where there is none.
 look_for_s3() {
@@ -94,7 +114,7 @@ main() {
 	for tier in "${tiers[@]}"; do run "$tier"; done
 	printf '\n== tiers\n'
 	printf '%s\n' "${rows[@]}"
-	printf '\n%d passed, %d failed, %d skipped\n' "$(count passed)" "$(count failed)" "$(count ignored)"
+	printf '\n%d passed, %d failed, %d skipped\n' "$(count passed pass)" "$(count failed fail)" "$(count ignored skipped)"
 	exit "$failed"
 }
 

@@ -1,0 +1,70 @@
+// Other things that people publish, played in each player: shorter than the film, as the film shows the rest.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { durationIsRight, noTrouble, picturesAreRight } from '../lib/judge.mjs';
+import { players, productions } from '../lib/productions.mjs';
+import { theatre } from '../lib/theatre.mjs';
+import { dueAt, durationOf, timeOf } from '../signal/clip.mjs';
+
+const fast = 4;
+
+let house;
+before(async () => { house = await theatre(); });
+after(() => house.close());
+
+/** Tests of one production, for each player. */
+function eachPlayer(name, test) {
+  const { clip, ladder } = productions[name];
+  for (const { player, module, paths } of players(name, ladder)) {
+    test({ player, clip, module, open: stage => stage.open(module, paths.map(path => `media/${name}/${path}`)) });
+  }
+}
+
+for (const [name, title] of [['ntsc', '30000/1001 pictures a second'], ['variable', 'a rate that varies']]) {
+  describe(title, () => {
+    eachPlayer(name, ({ player, clip, open }) => {
+      it(`plays in ${player}`, () => house.stage(async stage => {
+        const { duration } = await open(stage);
+        const first = await stage.picture(0);
+        const seen = await stage.playToEnd(fast);
+        noTrouble(await stage.troubles());
+        const final = dueAt(clip, durationOf(clip));
+        const last = await stage.picture(final);
+        picturesAreRight(clip, [first, ...seen.pictures, last]);
+        assert.equal(last.number, final, 'the last picture');
+        for (const told of [duration, seen.duration, seen.time]) durationIsRight(clip, told, durationOf(clip));
+        const middle = dueAt(clip, durationOf(clip) / 2);
+        picturesAreRight(clip, [await stage.seek(timeOf(clip, middle + 0.5), middle)]);
+      }));
+    });
+  });
+}
+
+describe('two languages', () => {
+  // A progressive MP4 has both, and Chromium alone has no way to choose.
+  eachPlayer('languages', ({ player, clip, module, open }) => module !== 'native' && it(`are listed and switched in ${player}`, () => house.stage(async stage => {
+    const { languages } = await open(stage);
+    assert.deepEqual(languages.toSorted(), ['de', 'en']);
+    const pitches = ({ beeps }, from) => [...new Set(beeps.filter(beep => beep.time > from).map(beep => beep.pitch))];
+    const [english, german] = clip.sound.map(({ pitch }) => [pitch]);
+    assert.deepEqual(pitches(await stage.perform(0, 2.6), 0), english, 'the pitch of the first language');
+    await stage.speak('de');
+    // A player may first use up what it has of the other language near the playhead.
+    assert.deepEqual(pitches(await stage.perform(null, 6.4), 4), german, 'the pitch of the second language');
+    noTrouble(await stage.troubles());
+  })));
+});
+
+describe('sound alone', () => {
+  eachPlayer('sound', ({ player, clip, open }) => {
+    it(`plays in ${player}`, () => house.stage(async stage => {
+      const { duration } = await open(stage);
+      const { beeps } = await stage.perform(0, 2.6);
+      assert.deepEqual(beeps.map(beep => beep.pitch), [1000, 1000, 1000], 'the beeps of the first seconds');
+      const seen = await stage.playToEnd(fast);
+      noTrouble(await stage.troubles());
+      for (const told of [duration, seen.duration, seen.time]) durationIsRight(clip, told, durationOf(clip));
+    }));
+  });
+});
