@@ -59,16 +59,7 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
         problems.push(invalid("spec.options.video.segmentDuration", &format!("{segment_duration} is not 1s to 30s")));
     }
     let codec = video_codec(video.encode.as_ref());
-    let range = video.dynamic_range;
-    if options.renditions.is_none() && !has_room(&codec, range) {
-        problems.push(invalid("spec.options.video.dynamicRange", NO_ROOM));
-    }
-    let renditions = options.renditions.as_ref().map(|list| {
-        let rungs: Vec<Rung> = list.iter().map(|r| rung(r, &codec, range)).collect();
-        let wrong = rungs.iter().enumerate().filter(|(_, rung)| !has_room(&rung.codec, rung.dynamic_range));
-        problems.extend(wrong.map(|(n, _)| invalid(&format!("spec.options.renditions[{n}].dynamicRange"), NO_ROOM)));
-        rungs
-    });
+    let renditions = rungs(options.renditions.as_deref(), &codec, video.dynamic_range, &mut problems);
     let audio = options.audio.clone().unwrap_or_default();
     let audio = match audio.mode {
         Some(Mode::Disabled) => None,
@@ -152,6 +143,24 @@ fn filters(video: &VideoOptions) -> Filters {
             .filter(|d| d.mode != Some(Mode::Disabled))
             .map(|d| d.strength.unwrap_or_default()),
     }
+}
+
+/// The explicit ladder, if there is one.
+fn rungs(
+    asked: Option<&[video::Rendition]>,
+    codec: &VideoCodec,
+    range: Option<DynamicRange>,
+    problems: &mut Vec<Invalid>,
+) -> Option<Vec<Rung>> {
+    let Some(asked) = asked else {
+        let wrong = !has_room(codec, range);
+        problems.extend(wrong.then(|| invalid("spec.options.video.dynamicRange", NO_ROOM)));
+        return None;
+    };
+    let rungs: Vec<Rung> = asked.iter().map(|r| rung(r, codec, range)).collect();
+    let wrong = rungs.iter().enumerate().filter(|(_, rung)| !has_room(&rung.codec, rung.dynamic_range));
+    problems.extend(wrong.map(|(n, _)| invalid(&format!("spec.options.renditions[{n}].dynamicRange"), NO_ROOM)));
+    Some(rungs)
 }
 
 fn rung(asked: &video::Rendition, default: &VideoCodec, range: Option<DynamicRange>) -> Rung {
@@ -326,6 +335,16 @@ mod tests {
         assert_eq!(both.segment_duration, MediaTime::seconds(6));
         let own = resolve(&job(json!({"options": {"video": {"encode": {"av1": {}}}}})), &[web]).unwrap();
         assert_eq!(own.video, VideoCodec::Av1 { crf: 35, preset: 8, bit_depth: None });
+    }
+
+    #[test]
+    fn a_high_dynamic_range_needs_ten_bits() {
+        let options = json!({"options": {"video": {"dynamicRange": "Source", "encode": {"hevc": {}}},
+            "renditions": [{"name": "720p"}, {"name": "480p", "encode": {"h264": {}}}]}});
+        let problems = resolve(&job(options), &[]).unwrap_err();
+        assert_eq!(problems.iter().map(|p| &*p.path).collect::<Vec<_>>(), ["spec.options.renditions[1].dynamicRange"]);
+        let problems = resolve(&job(json!({"options": {"video": {"dynamicRange": "Source"}}})), &[]).unwrap_err();
+        assert_eq!(problems[0].path, "spec.options.video.dynamicRange");
     }
 
     #[test]
