@@ -3,7 +3,7 @@
 use super::PlaylistError;
 use crate::{
     time::Timescale,
-    track::{FinishedTrack, Segment},
+    track::{FinishedTrack, Segment, TrackKind},
 };
 
 /// A place in the timeline: a segment, or a gap where one is missing.
@@ -16,6 +16,8 @@ pub(super) struct Slot<'a> {
     pub(super) duration: u64,
     /// `None` is a gap.
     pub(super) segment: Option<&'a Segment>,
+    /// Ticks of it that lie before `start`, and that a player throws away: the priming of sound.
+    pub(super) priming: u32,
 }
 
 impl Slot<'_> {
@@ -23,11 +25,13 @@ impl Slot<'_> {
         self.start.saturating_add_unsigned(self.duration)
     }
 
-    /// Duration in microseconds, rounded so that the durations of a row add up to its exact length:
-    /// both ends are rounded, not the difference.
+    /// Duration of its media in microseconds, rounded so that the durations of a row add up to the exact
+    /// length of its media: both ends are rounded, not the difference. Players take the sum of the durations
+    /// before a segment for its decode time, which counts from the priming on.
     pub(super) fn micros(&self, timescale: Timescale) -> i64 {
         const MICROS: Timescale = Timescale(1_000_000);
-        MICROS.round(timescale.time(self.end())) - MICROS.round(timescale.time(self.start))
+        let start = self.start - i64::from(self.priming);
+        MICROS.round(timescale.time(self.end())) - MICROS.round(timescale.time(start))
     }
 }
 
@@ -42,12 +46,21 @@ pub(super) fn slots(track: &FinishedTrack) -> Result<Vec<Slot<'_>>, PlaylistErro
         start: s.start,
         duration: s.duration,
         segment: Some(s),
+        priming: 0,
     });
-    let gaps =
-        track.gaps.iter().map(|g| Slot { number: g.number, start: g.start, duration: g.duration, segment: None });
+    let gaps = track.gaps.iter().map(|g| Slot {
+        number: g.number,
+        start: g.start,
+        duration: g.duration,
+        segment: None,
+        priming: 0,
+    });
     let mut slots: Vec<_> = segments.chain(gaps).collect();
     slots.sort_by_key(|slot| slot.number);
 
+    if let (Some(first), TrackKind::Audio { priming, .. }) = (slots.first_mut(), &track.track.kind) {
+        first.priming = *priming;
+    }
     if let Some(first) = slots.first().filter(|first| first.start < 0) {
         return Err(PlaylistError::BeforeOrigin { track: name(), start: first.start });
     }

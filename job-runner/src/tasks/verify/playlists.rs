@@ -8,7 +8,7 @@ use transcode_engine::{Failure, StageId, StageKind, layout::MULTIVARIANT};
 use transcode_media::{
     inspect::{HlsFacts, MediaFacts, mpd, playlist_hls},
     time::MediaTime,
-    track::{FileFacts, FinishedTrack},
+    track::{FileFacts, FinishedTrack, TrackKind},
 };
 use url::Url;
 
@@ -77,7 +77,11 @@ fn media_playlist(path: &str, facts: MediaFacts, packaged: &PackageResult) -> Re
         .find(|t| t.track.init.path.rsplit_once('/').is_some_and(|(f, _)| f == folder));
     let track = track.ok_or("it belongs to no track")?;
     let total: MediaTime = facts.segments.iter().map(|s| s.duration).sum();
-    let off = total - track.duration();
+    let priming = match track.track.kind {
+        TrackKind::Audio { priming, .. } => track.track.timescale.time(i64::from(priming)),
+        TrackKind::Video { .. } => MediaTime::ZERO,
+    };
+    let off = total - track.duration() - priming;
     // EXTINF has microseconds.
     if off.ratio().numer().abs() * 1_000_000 > *off.ratio().denom() * 2 {
         return Err(format!("its segments last {total}, the track {}", track.duration()));
