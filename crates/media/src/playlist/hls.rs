@@ -33,8 +33,8 @@ pub fn files(presentation: &Presentation, master_path: &str) -> Result<Vec<(Stri
 
 /// The media playlist of a track, to be written at [`ListedTrack::playlist`].
 ///
-/// `EXTINF` has six decimals and sums to the exact duration of the media, the priming of sound included:
-/// each segment's ends are rounded to the microsecond, not its length.
+/// `EXTINF` has six decimals and sums to the exact duration: each segment's ends are rounded to the
+/// microsecond, not its length.
 pub fn media(listed: &ListedTrack) -> Result<String, PlaylistError> {
     media_lines(listed, &listed.playlist, &Form::Whole)
 }

@@ -16,8 +16,11 @@ pub(super) struct Slot<'a> {
     pub(super) duration: u64,
     /// `None` is a gap.
     pub(super) segment: Option<&'a Segment>,
-    /// Ticks of it that lie before `start`, and that a player throws away: the priming of sound.
-    pub(super) priming: u32,
+    /// Where it begins on the decode timeline less where it is presented, ticks: the priming of sound, which
+    /// a player throws away. 0 for the first one, before which nothing is decoded.
+    pub(super) early: u32,
+    /// The same of what follows; 0 for the last one, after which nothing is.
+    pub(super) late: u32,
 }
 
 impl Slot<'_> {
@@ -25,13 +28,13 @@ impl Slot<'_> {
         self.start.saturating_add_unsigned(self.duration)
     }
 
-    /// Duration of its media in microseconds, rounded so that the durations of a row add up to the exact
-    /// length of its media: both ends are rounded, not the difference. Players take the sum of the durations
-    /// before a segment for its decode time, which counts from the priming on.
+    /// Duration in microseconds, rounded so that the durations of a row add up to its exact length:
+    /// both ends are rounded, not the difference. Players take the sum of those before a segment for its
+    /// decode time (Shaka Player places it so), and the sum of all for how long the track plays.
     pub(super) fn micros(&self, timescale: Timescale) -> i64 {
         const MICROS: Timescale = Timescale(1_000_000);
-        let start = self.start - i64::from(self.priming);
-        MICROS.round(timescale.time(self.end())) - MICROS.round(timescale.time(start))
+        let at = |ticks: i64, shift: u32| MICROS.round(timescale.time(ticks + i64::from(shift)));
+        at(self.end(), self.late) - at(self.start, self.early)
     }
 }
 
@@ -41,25 +44,35 @@ pub(super) fn slots(track: &FinishedTrack) -> Result<Vec<Slot<'_>>, PlaylistErro
     if track.segments.is_empty() {
         return Err(PlaylistError::NoSegments { track: name() });
     }
+    let priming = match track.track.kind {
+        TrackKind::Audio { priming, .. } => priming,
+        TrackKind::Video { .. } => 0,
+    };
     let segments = track.segments.iter().map(|s| Slot {
         number: s.number,
         start: s.start,
         duration: s.duration,
         segment: Some(s),
-        priming: 0,
+        early: priming,
+        late: priming,
     });
     let gaps = track.gaps.iter().map(|g| Slot {
         number: g.number,
         start: g.start,
         duration: g.duration,
         segment: None,
-        priming: 0,
+        early: priming,
+        late: priming,
     });
     let mut slots: Vec<_> = segments.chain(gaps).collect();
     slots.sort_by_key(|slot| slot.number);
 
-    if let (Some(first), TrackKind::Audio { priming, .. }) = (slots.first_mut(), &track.track.kind) {
-        first.priming = *priming;
+    if let Some(first) = slots.first_mut() {
+        first.early = 0;
+    }
+    // A last segment that is no longer than the priming keeps its length.
+    if let Some(last) = slots.last_mut().filter(|last| last.duration > u64::from(priming)) {
+        last.late = 0;
     }
     if let Some(first) = slots.first().filter(|first| first.start < 0) {
         return Err(PlaylistError::BeforeOrigin { track: name(), start: first.start });

@@ -181,8 +181,8 @@ fn media_playlist(evidence: &Evidence<'_>, uri: &str) -> Result<(std::path::Path
     Ok((path, playlist))
 }
 
-/// A media playlist: every segment there, as long as the boxes say; that of sound with its priming, from
-/// which decode times count.
+/// A media playlist: every segment there, where the boxes say on the decode timeline; all of them together as
+/// long as what is presented.
 fn segments(evidence: &Evidence<'_>, uri: &str, media: &Media) -> Result<std::path::PathBuf> {
     let (path, playlist) = media_playlist(evidence, uri)?;
     let own = |p: &str| evidence.published.folder.join(p).canonicalize();
@@ -196,16 +196,20 @@ fn segments(evidence: &Evidence<'_>, uri: &str, media: &Media) -> Result<std::pa
     );
     let bounds = media.bounds();
     let scale = media.track.timescale as f64;
+    // Decode times count from the priming of sound on, which the last segment makes up for.
+    let priming = -bounds[0].min(0);
+    let last = media.segments.len() - 1;
     for (n, (listed, segment)) in playlist.segments.iter().zip(&media.segments).enumerate() {
         ensure!(resolved(evidence, &path, &listed.uri)? == own(segment)?, "segment {n} is {}", listed.uri);
-        let exact = (bounds[n + 1] - bounds[n]) as f64 / scale;
+        let end = bounds[n + 1] - if n == last { priming } else { 0 };
+        let exact = (end - bounds[n]) as f64 / scale;
         ensure!(
             (f64::from(listed.duration) - exact).abs() < 2e-5,
             "EXTINF {} of segment {n}, the boxes say {exact:.6}",
             listed.duration
         );
     }
-    exact_sum(&fs::read_to_string(&path)?, (bounds[bounds.len() - 1] - bounds[0]) as f64 / scale)?;
+    exact_sum(&fs::read_to_string(&path)?, (bounds[bounds.len() - 1] - bounds[0].max(0)) as f64 / scale)?;
     Ok(path)
 }
 

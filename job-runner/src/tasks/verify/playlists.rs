@@ -77,11 +77,12 @@ fn media_playlist(path: &str, facts: MediaFacts, packaged: &PackageResult) -> Re
         .find(|t| t.track.init.path.rsplit_once('/').is_some_and(|(f, _)| f == folder));
     let track = track.ok_or("it belongs to no track")?;
     let total: MediaTime = facts.segments.iter().map(|s| s.duration).sum();
-    let priming = match track.track.kind {
-        TrackKind::Audio { priming, .. } => track.track.timescale.time(i64::from(priming)),
-        TrackKind::Video { .. } => MediaTime::ZERO,
+    // A last segment that is shorter than the priming of sound can't make up for it.
+    let priming = match (&track.track.kind, track.segments.last()) {
+        (TrackKind::Audio { priming, .. }, Some(last)) if last.duration <= u64::from(*priming) => *priming,
+        _ => 0,
     };
-    let off = total - track.duration() - priming;
+    let off = total - track.duration() - track.track.timescale.time(i64::from(priming));
     // EXTINF has microseconds.
     if off.ratio().numer().abs() * 1_000_000 > *off.ratio().denom() * 2 {
         return Err(format!("its segments last {total}, the track {}", track.duration()));
