@@ -1,7 +1,7 @@
 //! What a job will cost, from the plan alone: for `plan`, for requests, for the order of tasks.
 
 use serde::Serialize;
-use transcode_media::{ladder::Rendition, time::Timescale};
+use transcode_media::{ladder::Rendition, time::Timescale, track::VideoRange};
 
 use crate::{
     extend::renditions,
@@ -68,7 +68,7 @@ pub fn demand(kind: StageKind, media: Option<&MediaSummary>) -> Demand {
 /// What one task takes that encodes a chunk in these renditions.
 pub fn chunk_demand(media: &MediaSummary, split: &SplitSummary, renditions: &[Rendition]) -> Demand {
     let frames = u64::from(split.longest_chunk);
-    let encoding: u64 = renditions.iter().map(|r| r.codec.memory_mib(pixels(r))).sum();
+    let encoding: u64 = renditions.iter().map(|r| r.codec.memory_mib(pixels(r)) + tone_mapping_mib(media, r)).sum();
     let nanos: u64 = renditions.iter().map(|r| pixels(r) * r.codec.cost_per_pixel() * frames).sum();
     let decode = source_pixels(media) * DECODE_PER_PIXEL * (frames + u64::from(split.preroll));
     let seconds = DEADLINE_FLOOR_SECONDS + DEADLINE_MARGIN * (nanos + decode) / 1_000_000_000;
@@ -94,6 +94,12 @@ pub fn whole_demand(parts: impl Iterator<Item = Demand>, cpu_seconds: u64) -> De
         scratch_mib: 64 + workers * scratch,
         deadline_seconds: (2 * DEADLINE_FLOOR_SECONDS + DEADLINE_MARGIN * cpu_seconds).min(u64::from(u32::MAX)) as u32,
     }
+}
+
+/// Linear light in floating point: 432 MiB instead of 123 at 4K, measured.
+fn tone_mapping_mib(media: &MediaSummary, rendition: &Rendition) -> u64 {
+    let hdr = media.info.video.as_ref().is_some_and(|v| v.colour.is_hdr());
+    if hdr && rendition.range == VideoRange::Sdr { pixels(rendition) * 40 / 1_000_000 } else { 0 }
 }
 
 fn pixels(rendition: &Rendition) -> u64 {

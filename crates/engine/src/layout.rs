@@ -67,8 +67,11 @@ impl Layout {
         let build = &media.encoder_build;
         let cut = key(&("cut", &source, media.origin, &spec.segment_duration));
         let ladder = renditions(spec, media).renditions;
-        let renditions: BTreeMap<_, _> =
-            ladder.iter().map(|r| (r.name.clone(), key(&("rendition", &cut, build, r, &spec.filters)))).collect();
+        let renditions: BTreeMap<_, _> = ladder
+            .iter()
+            // What permissive jobs made of a damaged source is nothing for strict ones.
+            .map(|r| (r.name.clone(), key(&("rendition", &cut, build, r, &spec.filters, spec.integrity))))
+            .collect();
         let audio = key(&("audio", &cut, build, &spec.audio));
         let thumbnail = key(&("thumbnail", &source, build, &spec.thumbnail, &spec.filters));
         let formats: Vec<Format> = spec.formats.iter().copied().collect();

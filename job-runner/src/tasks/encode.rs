@@ -40,6 +40,9 @@ use crate::{
 /// How far decoding steps back after a mismatch; then to the beginning.
 const STEP_BACK: MediaTime = MediaTime::seconds(10);
 
+/// Pictures at the end of a recording that may refer to the one in which it was stopped.
+const LAST_PICTURES: usize = 4;
+
 /// Runs the task.
 pub async fn run(context: &Context) -> Result<(), TaskError> {
     let started = Instant::now();
@@ -131,6 +134,9 @@ async fn encode(
         let seen = Seen { chunk, timeline, media, damaged: &damaged };
         let difference = seen.difference(seek, &finished.shown);
         let permissive = context.task.spec.integrity == Integrity::Permissive;
+        if difference.is_none() && !damaged.is_empty() && seen.ends_damaged() {
+            return Ok(Decoded { command, steps_back, damaged: damaged.len() as u32 });
+        }
         match (difference.or_else(|| seen.damage()), seek) {
             (None, _) => return Ok(Decoded { command, steps_back, damaged: 0 }),
             (Some(_), None) if permissive && seen.difference(seek, &finished.shown).is_none() => {
@@ -180,6 +186,13 @@ impl Seen<'_> {
     fn time(&self, pts: i64) -> String {
         let timebase = self.media.info.video.as_ref().map(|v| v.timebase);
         timebase.map_or(String::new(), |timebase| human(timebase.time(pts) - self.media.origin))
+    }
+
+    /// Whether nothing but the source's last pictures is damaged: a recording that was stopped within one.
+    fn ends_damaged(&self) -> bool {
+        let frames = &self.timeline.source;
+        let last = frames.get(frames.len().saturating_sub(LAST_PICTURES)..).unwrap_or_default();
+        self.damaged.iter().all(|pts| last.contains(pts))
     }
 
     /// Frames that came out damaged.

@@ -94,10 +94,12 @@ pub(super) fn tone_map(stream: &VideoStream) -> String {
     let range = if stream.colour.full_range { "full" } else { "limited" };
     let light = stream.hdr10.light.map(|light| u32::from(light.content));
     let display = stream.hdr10.mastering.map(|display| display.max_luminance / 10_000);
-    let peak = light.or(display).unwrap_or(USUAL_PEAK).clamp(SDR_WHITE, 10_000);
+    // HLG is relative: zscale shows it on a display of the usual peak, whatever it was graded on.
+    let known = light.or(display).filter(|_| transfer != "arib-std-b67");
+    let peak = known.unwrap_or(USUAL_PEAK).clamp(SDR_WHITE, 10_000);
     let (whole, rest) = (peak / SDR_WHITE, peak % SDR_WHITE);
     format!(
-        "zscale=tin={transfer}:pin={primaries}:min={matrix}:rin={range}:t=linear:npl={SDR_WHITE},format=gbrpf32le,\
+        "zscale=tin={transfer}:pin={primaries}:min={matrix}:rin={range}:t=linear:p={primaries}:npl={SDR_WHITE},format=gbrpf32le,\
          zscale=p=709,tonemap=tonemap=hable:desat=0:peak={whole}.{rest:02},zscale=t=709:m=709:r=limited"
     )
 }

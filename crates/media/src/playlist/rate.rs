@@ -64,7 +64,7 @@ mod tests {
         let segments: Vec<_> = segments.iter().enumerate().map(|(n, (d, b))| segment(n as u32, *d, *b)).collect();
         let slots: Vec<_> = segments
             .iter()
-            .map(|s| Slot { number: s.number, start: 0, duration: s.duration, segment: Some(s) })
+            .map(|s| Slot { number: s.number, start: 0, duration: s.duration, segment: Some(s), early: 0, late: 0 })
             .collect();
         peak(&slots, Timescale(1000), |s| s.file.bytes)
     }

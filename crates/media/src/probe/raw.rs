@@ -83,9 +83,9 @@ pub(super) struct RawSideData {
     side_data_type: String,
     rotation: Option<f64>,
     displaymatrix: Option<String>,
-    dv_profile: Option<u8>,
-    max_content: Option<u16>,
-    max_average: Option<u16>,
+    dv_profile: Option<i64>,
+    max_content: Option<i64>,
+    max_average: Option<i64>,
     red_x: Option<String>,
     red_y: Option<String>,
     green_x: Option<String>,
@@ -104,10 +104,11 @@ impl RawSideData {
         let kind = self.side_data_type.as_str();
         video.closed_captions |= kind == "ATSC A53 Part 4 Closed Captions";
         video.hdr10.mastering = video.hdr10.mastering.or_else(|| self.mastering());
-        let light = self.max_content.zip(self.max_average);
+        let level = |value: Option<i64>| u16::try_from(value?).ok();
+        let light = level(self.max_content).zip(level(self.max_average));
         let light = light.map(|(content, average)| LightLevel { content, average });
         video.hdr10.light = video.hdr10.light.or(light.filter(|level| level.content > 0));
-        let other = match self.dv_profile {
+        let other = match self.dv_profile.and_then(|profile| u8::try_from(profile).ok()) {
             Some(profile) => Some(OtherHdr::DolbyVision(profile)),
             None => kind.contains("2094-40").then_some(OtherHdr::Hdr10Plus),
         };
