@@ -196,12 +196,13 @@ fn segments(evidence: &Evidence<'_>, uri: &str, media: &Media) -> Result<std::pa
     );
     let bounds = media.bounds();
     let scale = media.track.timescale as f64;
-    // Decode times count from the priming of sound on, which the last segment makes up for.
-    let priming = -bounds[0].min(0);
+    // Decode times count from the priming of sound on, which the last segment makes up for where it is longer.
     let last = media.segments.len() - 1;
+    let priming = -bounds[0].min(0);
+    let made_up = if bounds[last + 1] - bounds[last] > priming { priming } else { 0 };
     for (n, (listed, segment)) in playlist.segments.iter().zip(&media.segments).enumerate() {
         ensure!(resolved(evidence, &path, &listed.uri)? == own(segment)?, "segment {n} is {}", listed.uri);
-        let end = bounds[n + 1] - if n == last { priming } else { 0 };
+        let end = bounds[n + 1] - if n == last { made_up } else { 0 };
         let exact = (end - bounds[n]) as f64 / scale;
         ensure!(
             (f64::from(listed.duration) - exact).abs() < 2e-5,
@@ -209,7 +210,7 @@ fn segments(evidence: &Evidence<'_>, uri: &str, media: &Media) -> Result<std::pa
             listed.duration
         );
     }
-    exact_sum(&fs::read_to_string(&path)?, (bounds[bounds.len() - 1] - bounds[0].max(0)) as f64 / scale)?;
+    exact_sum(&fs::read_to_string(&path)?, (bounds[last + 1] - bounds[0] - made_up) as f64 / scale)?;
     Ok(path)
 }
 
