@@ -16,9 +16,10 @@ use transcode_engine::{
 };
 use transcode_local::{Ended, Until};
 use transcode_media::{
-    argv::{Command, SourceUrl, probe},
+    argv::{Command, SourceUrl, probe, video::Output},
     chunk::Chunk,
     ladder::Rendition,
+    rate::Squeeze,
     time::human,
 };
 
@@ -202,7 +203,9 @@ impl Planned<'_> {
         for renditions in together.iter().filter(|r| !r.is_empty()) {
             for chunk in &self.chunks {
                 let paths: Vec<_> = renditions.iter().map(|r| format!("{}-{:06}.mp4", r.name, chunk.index)).collect();
-                let outputs: Vec<_> = renditions.iter().copied().zip(paths.iter().map(Path::new)).collect();
+                let outputs = renditions.iter().copied().zip(paths.iter().map(Path::new));
+                let outputs: Vec<_> =
+                    outputs.map(|(rendition, path)| Output { rendition, path, squeeze: Squeeze::None }).collect();
                 let names: Vec<_> = renditions.iter().map(|r| r.name.as_str()).collect();
                 let command = commands::video(self.spec, self.media, self.split, chunk, chunk.seek, &source, &outputs);
                 list.extend(command.map(|c| (format!("encode {} chunk {}", names.join("+"), chunk.index), c)));
@@ -288,7 +291,14 @@ fn need(need: &Need) -> String {
 fn words(codec: &impl serde::Serialize) -> String {
     let value = serde_json::to_value(codec).unwrap_or_default();
     let Some((name, options)) = value.as_object().and_then(|o| o.iter().next()) else { return value.to_string() };
+    format!("{name} {}", options_words(options))
+}
+
+fn options_words(options: &serde_json::Value) -> String {
     let set = options.as_object().into_iter().flatten().filter(|(_, v)| !v.is_null());
-    let set: Vec<_> = set.map(|(k, v)| format!("{k} {}", v.to_string().trim_matches('"'))).collect();
-    format!("{name} {}", set.join(", "))
+    let word = |(name, value): (&String, &serde_json::Value)| match value {
+        serde_json::Value::Object(_) => format!("{name} ({})", options_words(value)),
+        _ => format!("{name} {}", value.to_string().trim_matches('"')),
+    };
+    set.map(word).collect::<Vec<_>>().join(", ")
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::MediaTime;
+use crate::value::{Bitrate, MediaTime};
 
 /// Whether a feature is used. Written out so that a job can switch off what a profile switches on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -146,7 +146,7 @@ pub struct VideoEncode {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct H264Encode {
-    /// Constant rate factor. Default: 23.
+    /// How many bits pictures get. Default: CRF 23.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<X26xRate>,
     /// Speed against compression. Default: medium.
@@ -158,7 +158,7 @@ pub struct H264Encode {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HevcEncode {
-    /// Constant rate factor. Default: 26.
+    /// How many bits pictures get. Default: CRF 26.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<X26xRate>,
     /// Speed against compression. Default: medium.
@@ -225,6 +225,24 @@ pub struct X26xRate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 51))]
     pub crf: Option<u8>,
+    /// A constant rate factor as far as a cap allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capped_crf: Option<CappedCrf>,
+}
+
+/// A constant rate factor under a cap. No segment has more than 1.10 times `maxBitrate`, and a player that
+/// reads at `maxBitrate` through a buffer of `bufferSize` never waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CappedCrf {
+    /// Constant rate factor, 1 to 51: lower is better.
+    #[schemars(range(min = 1, max = 51))]
+    pub crf: u8,
+    /// Bit/s, 10k to 500M.
+    pub max_bitrate: Bitrate,
+    /// Bits (VBV): how much of what is easy to encode may be saved for what is hard. Default: a second of `maxBitrate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffer_size: Option<Bitrate>,
 }
 
 /// Rate control of SVT-AV1: exactly one member.

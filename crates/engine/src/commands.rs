@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 
 use transcode_api::Position;
 use transcode_media::{
-    argv::{self, Command, SourceUrl, audio::AudioTrack, thumbnail::DrawTask, video::VideoTask},
+    argv::{
+        self, Command, SourceUrl,
+        audio::AudioTrack,
+        thumbnail::DrawTask,
+        video::{Output, VideoTask},
+    },
     chunk::Chunk,
-    ladder::Rendition,
     time::{MediaTime, Timescale},
 };
 
@@ -21,7 +25,7 @@ pub fn video(
     chunk: &Chunk,
     seek: Option<MediaTime>,
     source: &SourceUrl,
-    outputs: &[(&Rendition, &Path)],
+    outputs: &[Output<'_>],
 ) -> Option<Command> {
     let (stream, facts) = (media.info.video.as_ref()?, media.video.as_ref()?);
     Some(argv::video::encode(&VideoTask {
@@ -35,6 +39,8 @@ pub fn video(
         longest_segment: split.longest_segment,
         equal_times: facts.equal_times > 0,
         filters: &spec.filters,
+        last: chunk.index + 1 == split.chunks,
+        segment_duration: spec.segment_duration,
     }))
 }
 

@@ -7,12 +7,13 @@
 use serde_json::{Map, Value};
 use transcode_api::{
     Attempts, AudioEncode, Bitrate, Crop, DynamicRange, FanOut, Format, Mode, ProcessingOptions, ProfileSpec,
-    Scheduling, StoreSpec, TranscodeJob, VideoEncode, VideoOptions, WorkData, X26xPreset, video,
+    Scheduling, StoreSpec, TranscodeJob, VideoEncode, VideoOptions, WorkData, X26xPreset, X26xRate, video,
 };
 use transcode_media::{
     argv::filters::{Deinterlacing, Filters},
     codec::{AudioCodec, VideoCodec},
     ladder::Rung,
+    rate::{Cap, Rate},
     time::MediaTime,
 };
 
@@ -59,6 +60,7 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
         problems.push(invalid("spec.options.video.segmentDuration", &format!("{segment_duration} is not 1s to 30s")));
     }
     let codec = video_codec(video.encode.as_ref());
+    check_rate("spec.options.video.encode", &codec, &mut problems);
     let renditions = rungs(options.renditions.as_deref(), &codec, video.dynamic_range, &mut problems);
     let audio = options.audio.clone().unwrap_or_default();
     let audio = match audio.mode {
@@ -158,6 +160,9 @@ fn rungs(
         return None;
     };
     let rungs: Vec<Rung> = asked.iter().map(|r| rung(r, codec, range)).collect();
+    for (n, (_, rung)) in asked.iter().zip(&rungs).enumerate().filter(|(_, (asked, _))| asked.encode.is_some()) {
+        check_rate(&format!("spec.options.renditions[{n}].encode"), &rung.codec, problems);
+    }
     let wrong = rungs.iter().enumerate().filter(|(_, rung)| !has_room(&rung.codec, rung.dynamic_range));
     problems.extend(wrong.map(|(n, _)| invalid(&format!("spec.options.renditions[{n}].dynamicRange"), NO_ROOM)));
     Some(rungs)
@@ -172,15 +177,23 @@ fn rung(asked: &video::Rendition, default: &VideoCodec, range: Option<DynamicRan
     }
 }
 
+fn cap(max_bitrate: Bitrate, buffer_size: Option<Bitrate>) -> Cap {
+    Cap { max_bitrate: max_bitrate.0, buffer_size: buffer_size.unwrap_or(max_bitrate).0 }
+}
+
+fn x26x_rate(asked: Option<X26xRate>, default: u8) -> Rate {
+    let asked = asked.unwrap_or_default();
+    match asked.capped_crf {
+        Some(capped) => Rate::CappedCrf { crf: capped.crf, cap: cap(capped.max_bitrate, capped.buffer_size) },
+        None => Rate::Crf(asked.crf.unwrap_or(default)),
+    }
+}
+
 fn video_codec(encode: Option<&VideoEncode>) -> VideoCodec {
     let encode = encode.cloned().unwrap_or_default();
     if let Some(hevc) = encode.hevc {
         let preset = hevc.preset.unwrap_or(X26xPreset::Medium);
-        return VideoCodec::Hevc {
-            crf: hevc.rate.and_then(|r| r.crf).unwrap_or(26),
-            preset,
-            bit_depth: hevc.bit_depth,
-        };
+        return VideoCodec::Hevc { rate: x26x_rate(hevc.rate, 26), preset, bit_depth: hevc.bit_depth };
     }
     if let Some(av1) = encode.av1 {
         let crf = av1.rate.and_then(|r| r.crf).unwrap_or(35);
@@ -195,10 +208,23 @@ fn video_codec(encode: Option<&VideoEncode>) -> VideoCodec {
         };
     }
     let h264 = encode.h264.unwrap_or_default();
-    VideoCodec::H264 {
-        crf: h264.rate.and_then(|r| r.crf).unwrap_or(23),
-        preset: h264.preset.unwrap_or(X26xPreset::Medium),
-    }
+    VideoCodec::H264 { rate: x26x_rate(h264.rate, 23), preset: h264.preset.unwrap_or(X26xPreset::Medium) }
+}
+
+/// What is wrong with the rates of a codec that lies at `path`.
+fn check_rate(path: &str, codec: &VideoCodec, problems: &mut Vec<Invalid>) {
+    const BITRATES: std::ops::RangeInclusive<u32> = 10_000..=500_000_000;
+    let mut check = |field: &str, value: u32, allowed: std::ops::RangeInclusive<u32>, why: &str| {
+        if !allowed.contains(&value) {
+            let (low, high) = (Bitrate(*allowed.start()), Bitrate(*allowed.end()));
+            problems.push(invalid(path, &format!("{field} {} is not {low} to {high}{why}", Bitrate(value))));
+        }
+    };
+    let Some(cap) = codec.rate().cap() else { return };
+    check("maxBitrate", cap.max_bitrate, BITRATES, "");
+    // Less than a few pictures can't be steered, more than ten seconds no player has.
+    let buffer = cap.max_bitrate / 10..=cap.max_bitrate.saturating_mul(10);
+    check("bufferSize", cap.buffer_size, buffer, ", a tenth of a second to ten seconds of maxBitrate");
 }
 
 fn audio_codec(encode: Option<&AudioEncode>, problems: &mut Vec<Invalid>) -> AudioCodec {
@@ -319,7 +345,7 @@ mod tests {
     #[test]
     fn only_input_and_output_are_needed() {
         let spec = resolve(&job(json!({})), &[]).unwrap();
-        assert_eq!(spec.video, VideoCodec::H264 { crf: 23, preset: X26xPreset::Medium });
+        assert_eq!(spec.video, VideoCodec::H264 { rate: Rate::Crf(23), preset: X26xPreset::Medium });
         assert_eq!(spec.formats.len(), 3);
         assert_eq!((spec.critical.max_attempts, spec.enhancement.max_attempts), (5, 2));
     }
@@ -331,7 +357,7 @@ mod tests {
         );
         let team = profile(json!({"options": {"video": {"encode": {"h264": {"rate": {"crf": 21}}}}}}));
         let both = resolve(&job(json!({})), &[web.clone(), team]).unwrap();
-        assert_eq!(both.video, VideoCodec::H264 { crf: 21, preset: X26xPreset::Slow });
+        assert_eq!(both.video, VideoCodec::H264 { rate: Rate::Crf(21), preset: X26xPreset::Slow });
         assert_eq!(both.segment_duration, MediaTime::seconds(6));
         let own = resolve(&job(json!({"options": {"video": {"encode": {"av1": {}}}}})), &[web]).unwrap();
         assert_eq!(own.video, VideoCodec::Av1 { crf: 35, preset: 8, bit_depth: None });
@@ -345,6 +371,21 @@ mod tests {
         assert_eq!(problems.iter().map(|p| &*p.path).collect::<Vec<_>>(), ["spec.options.renditions[1].dynamicRange"]);
         let problems = resolve(&job(json!({"options": {"video": {"dynamicRange": "Source"}}})), &[]).unwrap_err();
         assert_eq!(problems[0].path, "spec.options.video.dynamicRange");
+    }
+
+    #[test]
+    fn caps_have_a_range() {
+        let capped = |max: &str, buffer: &str| {
+            let capped = json!({"crf": 20, "maxBitrate": max, "bufferSize": buffer});
+            json!({"options": {"video": {"encode": {"h264": {"rate": {"cappedCrf": capped}}}}}})
+        };
+        let cap = Cap { max_bitrate: 2_500_000, buffer_size: 5_000_000 };
+        let spec = resolve(&job(capped("2.5M", "5M")), &[]).unwrap();
+        assert_eq!(spec.video.rate(), Rate::CappedCrf { crf: 20, cap });
+        for (max, buffer) in [("9k", "9k"), ("1M", "11M"), ("1M", "99k")] {
+            let problems = resolve(&job(capped(max, buffer)), &[]).unwrap_err();
+            assert_eq!(problems[0].path, "spec.options.video.encode", "{max} {buffer}");
+        }
     }
 
     #[test]

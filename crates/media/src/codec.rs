@@ -3,21 +3,25 @@
 use serde::{Deserialize, Serialize};
 use transcode_api::{Bitrate, X26xPreset};
 
+use crate::rate::Rate;
+
 /// How a rendition is encoded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum VideoCodec {
     /// x264, 8 bit.
     H264 {
-        /// Constant rate factor, 1 to 51.
-        crf: u8,
+        /// How many bits pictures get.
+        #[serde(flatten)]
+        rate: Rate,
         /// Speed against compression.
         preset: X26xPreset,
     },
     /// x265.
     Hevc {
-        /// Constant rate factor, 1 to 51.
-        crf: u8,
+        /// How many bits pictures get.
+        #[serde(flatten)]
+        rate: Rate,
         /// Speed against compression.
         preset: X26xPreset,
         /// 8 or 10; `None` follows the source.
@@ -53,6 +57,14 @@ impl VideoCodec {
             VideoCodec::Hevc { .. } => "libx265",
             VideoCodec::Av1 { .. } => "libsvtav1",
             VideoCodec::Vp9 { .. } => "libvpx-vp9",
+        }
+    }
+
+    /// How many bits pictures get.
+    pub fn rate(&self) -> Rate {
+        match self {
+            VideoCodec::H264 { rate, .. } | VideoCodec::Hevc { rate, .. } => *rate,
+            VideoCodec::Av1 { crf, .. } | VideoCodec::Vp9 { crf, .. } => Rate::Crf(*crf),
         }
     }
 

@@ -238,10 +238,11 @@ mod tests {
     use super::*;
     use crate::{
         probe::{Colour, Hdr10},
+        rate::Rate,
         time::Timebase,
     };
 
-    const CODEC: VideoCodec = VideoCodec::H264 { crf: 23, preset: X26xPreset::Medium };
+    const CODEC: VideoCodec = VideoCodec::H264 { rate: Rate::Crf(23), preset: X26xPreset::Medium };
 
     fn source(width: u32, height: u32, sar: (i64, i64), rotation: u16) -> VideoStream {
         VideoStream {
@@ -310,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_high_dynamic_range_is_kept_where_there_is_room() {
-        let hevc = |bit_depth| VideoCodec::Hevc { crf: 26, preset: X26xPreset::Medium, bit_depth };
+        let hevc = |bit_depth| VideoCodec::Hevc { rate: Rate::Crf(26), preset: X26xPreset::Medium, bit_depth };
         let mut film = source(1280, 720, (1, 1), 0);
         (film.bit_depth, film.colour.transfer) = (10, Some("smpte2084".into()));
         assert_eq!(range(&film, &hevc(None), None), VideoRange::Pq);

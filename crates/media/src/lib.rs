@@ -28,6 +28,7 @@ pub mod language;
 
 pub mod playlist;
 pub mod probe;
+pub mod rate;
 pub mod time;
 pub mod timeline;
 pub mod track;

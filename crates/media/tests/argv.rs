@@ -12,12 +12,13 @@ use transcode_media::{
         filters::{Deinterlacing, Filters},
         probe,
         thumbnail::{self, DrawTask},
-        video::{self, VideoTask},
+        video::{self, Output, VideoTask},
     },
     chunk::Chunk,
     codec::{AudioCodec, VideoCodec},
     ladder::Rendition,
     probe::{AudioStream, Colour, Hdr10, LightLevel, Mastering, MediaInfo, VideoStream},
+    rate::{Cap, Rate, Squeeze},
     time::{MediaTime, Timebase, Timescale},
     timeline::Span,
     track::VideoRange,
@@ -89,7 +90,8 @@ fn encode(stream: &VideoStream, renditions: &[Rendition], filters: &Filters, equ
         preroll: 30,
     };
     let paths: Vec<String> = renditions.iter().map(|r| format!("{}.mp4", r.name)).collect();
-    let outputs: Vec<_> = renditions.iter().zip(paths.iter().map(Path::new)).collect();
+    let outputs = renditions.iter().zip(paths.iter().map(Path::new));
+    let outputs: Vec<_> = outputs.map(|(rendition, path)| Output { rendition, path, squeeze: Squeeze::None }).collect();
     let source = SourceUrl::loopback("http://127.0.0.1:1234/secret/source.mp4".into());
     let task = VideoTask {
         source: &source,
@@ -102,6 +104,8 @@ fn encode(stream: &VideoStream, renditions: &[Rendition], filters: &Filters, equ
         longest_segment: 120,
         equal_times,
         filters,
+        last: false,
+        segment_duration: MediaTime::seconds(4),
     };
     video::encode(&task).to_string()
 }
@@ -109,8 +113,14 @@ fn encode(stream: &VideoStream, renditions: &[Rendition], filters: &Filters, equ
 #[test]
 fn one_decode_for_three_codecs() {
     let renditions = [
-        rendition("high", 1080, 1920, (1, 1), VideoCodec::Hevc { crf: 26, preset: X26xPreset::Slow, bit_depth: None }),
-        rendition("mid", 480, 854, (1281, 1280), VideoCodec::H264 { crf: 23, preset: X26xPreset::Medium }),
+        rendition(
+            "high",
+            1080,
+            1920,
+            (1, 1),
+            VideoCodec::Hevc { rate: Rate::Crf(26), preset: X26xPreset::Slow, bit_depth: None },
+        ),
+        rendition("mid", 480, 854, (1281, 1280), VideoCodec::H264 { rate: Rate::Crf(23), preset: X26xPreset::Medium }),
         rendition("low", 240, 426, (1, 1), VideoCodec::Av1 { crf: 35, preset: 8, bit_depth: Some(8) }),
     ];
     insta::assert_snapshot!(encode(&stream(), &renditions, &Filters::default(), false));
@@ -120,10 +130,10 @@ fn one_decode_for_three_codecs() {
 fn a_high_dynamic_range_is_kept_and_tone_mapped() {
     let hdr = |name, codec| Rendition { range: VideoRange::Pq, ..rendition(name, 1280, 720, (1, 1), codec) };
     let renditions = [
-        hdr("hevc", VideoCodec::Hevc { crf: 26, preset: X26xPreset::Slow, bit_depth: None }),
+        hdr("hevc", VideoCodec::Hevc { rate: Rate::Crf(26), preset: X26xPreset::Slow, bit_depth: None }),
         hdr("av1", VideoCodec::Av1 { crf: 35, preset: 8, bit_depth: None }),
         hdr("vp9", VideoCodec::Vp9 { crf: 31, speed: 4, bit_depth: None, hls: false }),
-        rendition("h264", 640, 360, (1, 1), VideoCodec::H264 { crf: 23, preset: X26xPreset::Medium }),
+        rendition("h264", 640, 360, (1, 1), VideoCodec::H264 { rate: Rate::Crf(23), preset: X26xPreset::Medium }),
     ];
     let crop = Crop { left: 4, top: 8, right: 2, bottom: 0 };
     let filters =
@@ -135,8 +145,21 @@ fn a_high_dynamic_range_is_kept_and_tone_mapped() {
 fn one_rendition_of_an_rgb_source_with_equal_times() {
     let rgb =
         VideoStream { rotation: 0, pixel_format: "bgr0".into(), bit_depth: 8, colour: Colour::default(), ..stream() };
-    let renditions = [rendition("720p", 1280, 720, (1, 1), VideoCodec::H264 { crf: 20, preset: X26xPreset::Veryfast })];
+    let renditions =
+        [rendition("720p", 1280, 720, (1, 1), VideoCodec::H264 { rate: Rate::Crf(20), preset: X26xPreset::Veryfast })];
     insta::assert_snapshot!(encode(&rgb, &renditions, &Filters::default(), true));
+}
+
+#[test]
+fn capped_rate_factors() {
+    let capped = |crf| Rate::CappedCrf { crf, cap: Cap { max_bitrate: 2_000_000, buffer_size: 3_000_000 } };
+    let of = |name, codec| rendition(name, 1280, 720, (1, 1), codec);
+    let preset = X26xPreset::Medium;
+    let renditions = [
+        of("h264", VideoCodec::H264 { rate: capped(21), preset }),
+        of("hevc", VideoCodec::Hevc { rate: capped(24), preset, bit_depth: None }),
+    ];
+    insta::assert_snapshot!(encode(&stream(), &renditions, &Filters::default(), false));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use transcode_engine::{Failure, Layout, MediaSummary, StageKind, commands, exten
 use transcode_media::{
     argv::{
         Command,
-        video::{encoded_colour, sixteen_bit},
+        video::{Output, encoded_colour, sixteen_bit},
     },
     chunk::Chunk,
     cmaf::{
@@ -24,6 +24,7 @@ use transcode_media::{
     colour,
     ladder::Rendition,
     probe::Hdr10,
+    rate::{CapCheck, OverCap, SegmentSizes, Squeeze},
     time::{MediaTime, human},
     timeline::{Timeline, output_scale},
     track::{Segment, Track, TrackKind, VideoRange},
@@ -45,7 +46,7 @@ const LAST_PICTURES: usize = 4;
 
 /// Runs the task.
 pub async fn run(context: &Context) -> Result<(), TaskError> {
-    let started = Instant::now();
+    let mut meter = Meter::default();
     let layout = context.layout()?;
     let missing_renditions = open_renditions(context, &layout).await?;
     if missing_renditions.is_empty() {
@@ -61,18 +62,65 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
         .ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
     let source = OpenSource::open(context).await?;
     let paths: Vec<_> = missing_renditions.iter().map(|r| context.scratch.join(format!("{}.mp4", r.name))).collect();
-    let outputs: Vec<(&Rendition, &Path)> = missing_renditions.iter().zip(paths.iter().map(|p| p.as_path())).collect();
-    let cpu = process::cpu_millis();
-    let Decoded { command, steps_back, damaged } = encode(context, &source, chunk, &timeline, &outputs).await?;
-    let mut usage = Usage { cpu_millis: process::cpu_millis() - cpu, wall_millis: 0, bytes_read: source.bytes_read() };
-    for (rendition, path) in outputs {
-        usage.wall_millis = started.elapsed().as_millis() as u64;
-        let store = Storing { context, layout: &layout, rendition, chunk, timeline: &timeline };
-        store.chunk(path, usage, (steps_back, damaged), &command.to_string()).await?;
-        // Shared by the renditions of this run: counted once.
-        usage = Usage::default();
+    let mut left: Vec<(&Rendition, &Path)> = missing_renditions.iter().zip(paths.iter().map(|p| p.as_path())).collect();
+    let mut over = vec![];
+    for squeeze in Squeeze::ALL {
+        let outputs: Vec<Output<'_>> =
+            left.iter().map(|(rendition, path)| Output { rendition, path, squeeze }).collect();
+        let Decoded { command, steps_back, damaged } = encode(context, &source, chunk, &timeline, &outputs).await?;
+        over.clear();
+        for output in outputs {
+            let (rendition, path) = (output.rendition, output.path);
+            let store = Storing { context, layout: &layout, rendition, chunk, timeline: &timeline };
+            if let Some(error) = store.over_cap(path)? {
+                tracing::info!("chunk {} of {}: {error}; it is encoded again", chunk.index, rendition.name);
+                over.push(((rendition, path), error));
+                continue;
+            }
+            store.chunk(path, meter.untold(&source), (steps_back, damaged), &command.to_string()).await?;
+        }
+        if over.is_empty() {
+            return Ok(());
+        }
+        left = over.iter().map(|(output, _)| *output).collect();
     }
-    Ok(())
+    let told: Vec<String> = over.iter().map(|((rendition, _), error)| format!("{}: {error}", rendition.name)).collect();
+    Err(TaskError::new(
+        Failure::Misconfigured,
+        format!(
+            "chunk {}: {} even at the lowest quality. Raise maxBitrate or make the picture smaller",
+            chunk.index,
+            told.join("; ")
+        ),
+    ))
+}
+
+/// What the task used; each result tells what no result has told yet.
+struct Meter {
+    started: Instant,
+    told: Usage,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Meter { started: Instant::now(), told: Usage { cpu_millis: process::cpu_millis(), ..Usage::default() } }
+    }
+}
+
+impl Meter {
+    fn untold(&mut self, source: &OpenSource) -> Usage {
+        let now = Usage {
+            cpu_millis: process::cpu_millis(),
+            wall_millis: self.started.elapsed().as_millis() as u64,
+            bytes_read: source.bytes_read(),
+        };
+        let told = std::mem::replace(&mut self.told, now);
+        Usage {
+            cpu_millis: now.cpu_millis - told.cpu_millis,
+            wall_millis: now.wall_millis - told.wall_millis,
+            bytes_read: now.bytes_read - told.bytes_read,
+        }
+    }
 }
 
 /// Renditions of this stage whose result for this chunk is not there.
@@ -119,7 +167,7 @@ async fn encode(
     source: &OpenSource,
     chunk: &Chunk,
     timeline: &Timeline,
-    outputs: &[(&Rendition, &Path)],
+    outputs: &[Output<'_>],
 ) -> Result<Decoded, TaskError> {
     let (media, split) = (context.media()?, context.split()?);
     let follow = Follow { frames: u64::from(chunk.frames()), permille: (0, 950), stall: context.stall() };
@@ -239,6 +287,35 @@ struct Storing<'a> {
 }
 
 impl Storing<'_> {
+    /// Why what was encoded is above the rendition's cap.
+    fn over_cap(&self, path: &Path) -> Result<Option<OverCap>, TaskError> {
+        let Some(cap) = self.rendition.codec.rate().cap() else { return Ok(None) };
+        let sizes: Vec<u32> = Self::open(path)?
+            .map(|sample| sample.map(|s| s.size))
+            .collect::<Result<_, _>>()
+            .map_err(TaskError::transient)?;
+        let mut check = CapCheck::new(cap, self.timeline.timescale, self.context.task.spec.segment_duration);
+        let first = self.chunk.first_frame();
+        for (span, number) in self.chunk.segments.iter().zip(self.chunk.first_segment..) {
+            let frames = span.first..span.first + span.frames;
+            let sample = |frame: u32| {
+                let ticks = self.timeline.at(frame + 1) - self.timeline.at(frame);
+                Some((*sizes.get((frame - first) as usize)?, u32::try_from(ticks).ok()?))
+            };
+            let boxes = SegmentSizes::boxes_of(span.frames);
+            let segment = SegmentSizes { number, boxes, samples: frames.filter_map(sample).collect() };
+            if let Err(error) = check.next(&segment) {
+                return Ok(Some(error));
+            }
+        }
+        Ok(None)
+    }
+
+    fn open(path: &Path) -> Result<EncodedTrack<BufReader<File>>, TaskError> {
+        let file = File::open(path).map_err(|e| TaskError::scratch(path, &e))?;
+        EncodedTrack::open(BufReader::new(file)).map_err(TaskError::transient)
+    }
+
     async fn chunk(
         &self,
         path: &Path,
@@ -246,8 +323,7 @@ impl Storing<'_> {
         (steps_back, damaged): (u32, u32),
         command: &str,
     ) -> Result<(), TaskError> {
-        let file = File::open(path).map_err(|e| TaskError::scratch(path, &e))?;
-        let encoded = EncodedTrack::open(BufReader::new(file)).map_err(TaskError::transient)?;
+        let encoded = Self::open(path)?;
         let track = self.track(encoded.entry()).await?;
         let first = self.chunk.first_frame();
         let end = first + self.chunk.frames();

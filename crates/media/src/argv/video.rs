@@ -18,6 +18,7 @@ use crate::{
     codec::VideoCodec,
     ladder::Rendition,
     probe::{Colour, Hdr10, VideoStream},
+    rate::{Rate, Squeeze, Vbv},
     time::{MediaTime, Rational, Timescale},
     track::VideoRange,
 };
@@ -36,7 +37,7 @@ pub struct VideoTask<'a> {
     /// Where to seek: the chunk's own place, or further back after a mismatch.
     pub seek: Option<MediaTime>,
     /// Renditions, and the file that each goes to.
-    pub outputs: &'a [(&'a Rendition, &'a Path)],
+    pub outputs: &'a [Output<'a>],
     /// Ticks per second of the encoded files.
     pub timescale: Timescale,
     /// The longest segment of the whole source, frames: no keyframe is later than this.
@@ -45,15 +46,31 @@ pub struct VideoTask<'a> {
     pub equal_times: bool,
     /// What is done to the pictures.
     pub filters: &'a Filters,
+    /// Whether no chunk follows.
+    pub last: bool,
+    /// Length of a segment.
+    pub segment_duration: MediaTime,
+}
+
+/// A rendition of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Output<'a> {
+    /// The rendition.
+    pub rendition: &'a Rendition,
+    /// The file that it goes to.
+    pub path: &'a Path,
+    /// How hard a capped encoder is held down.
+    pub squeeze: Squeeze,
 }
 
 /// Encodes a chunk.
 pub fn encode(task: &VideoTask<'_>) -> Command {
     let mut command = decode(task);
-    for (n, (rendition, path)) in task.outputs.iter().enumerate() {
+    for (n, output) in task.outputs.iter().enumerate() {
+        let Output { rendition, path, .. } = output;
         command.option("map", format!("[v{n}]"));
         timing(&mut command, task.timescale);
-        encoder(&mut command, task, rendition);
+        encoder(&mut command, task, output);
         colour(&mut command, &encoded_colour(task.stream, rendition));
         command
             .option("video_track_timescale", task.timescale.0)
@@ -95,10 +112,10 @@ fn graph(task: &VideoTask<'_>) -> String {
     let shared = shared.join(",");
     let finish = |n: usize, rendition: &Rendition| format!("{}[v{n}]", picture(task.stream, rendition));
     match task.outputs {
-        [(rendition, _)] => format!("{shared},{}", finish(0, rendition)),
+        [output] => format!("{shared},{}", finish(0, output.rendition)),
         outputs => {
             let labels: String = (0..outputs.len()).map(|n| format!("[s{n}]")).collect();
-            let each = outputs.iter().enumerate().map(|(n, (rendition, _))| format!("[s{n}]{}", finish(n, rendition)));
+            let each = outputs.iter().enumerate().map(|(n, o)| format!("[s{n}]{}", finish(n, o.rendition)));
             format!("{shared},split={}{labels};{}", outputs.len(), each.collect::<Vec<_>>().join(";"))
         }
     }
@@ -167,23 +184,33 @@ fn colour(command: &mut Command, colour: &Colour) {
 
 /// Encoder, its rate, its threads (never the node's number of cores: bytes depend on it) and
 /// keyframes: one at each segment, by frame number, because expressions over time round.
-fn encoder(command: &mut Command, task: &VideoTask<'_>, rendition: &Rendition) {
-    let keyint = task.longest_segment;
+fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
+    let (keyint, rendition) = (task.longest_segment, output.rendition);
     // Encoders of ffmpeg 5.1 drop it; later ones take it from the frames, which say the same.
     let hdr10 = if rendition.range == VideoRange::Sdr { Hdr10::default() } else { task.stream.hdr10 };
+    let length = task.stream.timebase.time(task.chunk.end - task.chunk.start);
+    let cap = rendition.codec.rate().cap();
+    let vbv = cap.map(|cap| cap.vbv(length, task.last, task.segment_duration, output.squeeze));
     command.option("c:v", rendition.codec.encoder());
     match &rendition.codec {
-        VideoCodec::H264 { crf, preset } => {
-            command.option("preset", preset.name()).option("crf", crf).option("threads", 1);
-            command.option("g", keyint).option("forced-idr", 1);
+        VideoCodec::H264 { rate, preset } => {
+            command.option("preset", preset.name());
+            quality(command, rate);
+            if let Some(Vbv { max_bitrate, buffer_size, initial }) = vbv {
+                command.option("maxrate", max_bitrate).option("bufsize", buffer_size);
+                command.option("rc_init_occupancy", initial);
+            }
+            command.option("threads", 1).option("g", keyint).option("forced-idr", 1);
         }
-        VideoCodec::Hevc { crf, preset, .. } => {
-            command.option("preset", preset.name()).option("crf", crf).option("tag:v", "hvc1");
+        VideoCodec::Hevc { rate, preset, .. } => {
+            command.option("preset", preset.name());
+            quality(command, rate);
+            let vbv = vbv.map(|vbv| x265_vbv(&vbv)).unwrap_or_default();
             // info=0: no version and options in the bitstream. No open GOPs: no RASL frames at joins.
-            command.option("forced-idr", 1).option(
+            command.option("tag:v", "hvc1").option("forced-idr", 1).option(
                 "x265-params",
                 format!(
-                    "info=0:open-gop=0:keyint={keyint}:min-keyint=1:pools=1:frame-threads=1:log-level=error{}",
+                    "info=0:open-gop=0:keyint={keyint}:min-keyint=1:pools=1:frame-threads=1:log-level=error{vbv}{}",
                     x265_light(&hdr10)
                 ),
             );
@@ -199,6 +226,19 @@ fn encoder(command: &mut Command, task: &VideoTask<'_>, rendition: &Rendition) {
         }
     }
     command.option("force_key_frames", format!("expr:{}", keyframes(task.chunk)));
+}
+
+fn quality(command: &mut Command, rate: &Rate) {
+    let (Rate::Crf(crf) | Rate::CappedCrf { crf, .. }) = rate;
+    command.option("crf", crf);
+}
+
+/// x265's options of the same meaning, kbit and kbit/s.
+fn x265_vbv(vbv: &Vbv) -> String {
+    let (rate, size) = (vbv.max_bitrate / 1000, vbv.buffer_size / 1000);
+    // More than 1 would be kbit.
+    let initial = f64::from(vbv.initial) / f64::from(vbv.buffer_size.max(1));
+    format!(":vbv-maxrate={rate}:vbv-bufsize={size}:vbv-init={initial:.3}")
 }
 
 /// x265's options `master-display` (1/50000 and 1/10000 cd/m2, as ITU-T H.265 D.3.28 has them) and `max-cll`.

@@ -4,7 +4,7 @@
 //! resume.rs  kill, Ctrl-C, a second run         fault.rs      what fails, and what then
 //! places.rs  S3 and HTTP                        thumbnail.rs  the picture
 //! plan.rs    what `plan` prints                 ends.rs       exit codes and words
-//! bad.rs     cut and damaged sources
+//! bad.rs     cut and damaged sources          rate.rs       caps that hold over joins
 //! ```
 
 mod bad;
@@ -12,6 +12,7 @@ mod ends;
 mod fault;
 mod places;
 mod plan;
+mod rate;
 mod resume;
 mod thumbnail;
 

@@ -2,10 +2,12 @@
 
 use futures::StreamExt;
 use itertools::Itertools;
+use transcode_engine::extend::renditions;
 use transcode_media::{
     chunk::Chunk,
     inspect::{InitFacts, LightBoxes, MediaKind, SegmentFacts, continuity, inspect_init, inspect_segment},
     probe::Hdr10,
+    rate::{CapCheck, SegmentSizes},
     time::{MediaTime, human},
     timeline::Timeline,
     track::{FinishedTrack, TrackKind, VideoRange},
@@ -62,9 +64,28 @@ impl Verify<'_> {
             }
         }
         TaskError::all(findings)?;
+        self.rate(track, &segments)?;
         let present = track.segments.len() + track.gaps.len();
         if present != spans.len() {
             return Err(self.wrong(track, format!("there are {present} segments and gaps instead of {}", spans.len())));
+        }
+        Ok(())
+    }
+
+    /// The rate model over all joins.
+    fn rate(&self, track: &FinishedTrack, segments: &[SegmentFacts]) -> Result<(), TaskError> {
+        let rendition = renditions(&self.context.task.spec, self.context.media()?).renditions;
+        let rendition = rendition.iter().find(|r| r.name == track.track.name);
+        let Some(cap) = rendition.and_then(|r| r.codec.rate().cap()) else { return Ok(()) };
+        let mut check = CapCheck::new(cap, track.track.timescale, self.context.task.spec.segment_duration);
+        for (claimed, facts) in track.segments.iter().zip(segments) {
+            if track.gaps.iter().any(|gap| gap.number + 1 == claimed.number) {
+                check.gap();
+            }
+            let samples: Vec<(u32, u32)> = facts.samples.iter().map(|s| (s.size, s.duration)).collect();
+            let boxes = claimed.file.bytes.saturating_sub(samples.iter().map(|s| u64::from(s.0)).sum());
+            let segment = SegmentSizes { number: claimed.number, boxes, samples };
+            check.next(&segment).map_err(|error| self.wrong(track, error.to_string()))?;
         }
         Ok(())
     }

@@ -1,0 +1,80 @@
+//! Rates that are kept to over joins, judged by a buffer of the tests' own.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use e2e_media::{
+    product::Job,
+    published::{Media, Published},
+    tool,
+};
+
+use crate::folder;
+
+const MAX: f64 = 300_000.0;
+const BUFFER: f64 = 600_000.0;
+/// Part of the buffer that is full when playing begins.
+const BEGIN: f64 = 0.3;
+
+/// Still, then noise, then still: what an encoder saves in the one it spends in the other. Four chunks.
+fn film(folder: &Path) -> Result<PathBuf> {
+    let film = folder.join("film.mkv");
+    let words = "-v error -f lavfi -i testsrc2=size=320x180:rate=25:duration=66 -vf noise=alls=40:allf=t:enable='between(mod(t\\,20)\\,8\\,16)' -c:v libx264 -preset ultrafast -qp 8 -g 25 {out}";
+    tool::ffmpeg(words, &[("out", &film)], folder)?;
+    Ok(film)
+}
+
+fn made(folder: &Path, source: &Path, codec: &str, rate: &str) -> Result<Published> {
+    let options = format!(
+        "{{video: {{segmentDuration: 4s, encode: {{{codec}: {{preset: veryfast, rate: {{{rate}}}}}}}}}, renditions: [{{name: low, box: {{width: 320, height: 180}}}}]}}"
+    );
+    let finished = Job::of_file(&folder.join(codec), source, "[dash]", &options)?.run(&[])?;
+    assert_eq!(finished.code, Some(0), "{}", finished.message());
+    Published::read(&folder.join(codec).join("out"))
+}
+
+/// Bit/s of every segment, and how full the buffer is at its emptiest, bits.
+fn rates(media: &Media) -> (Vec<f64>, f64) {
+    let (track, scale) = (&media.track, media.track.timescale as f64);
+    let seconds =
+        |n: usize| track.samples.iter().filter(|s| s.fragment == n).map(|s| s.duration as f64 / scale).sum::<f64>();
+    let segments = media.sizes.iter().enumerate().map(|(n, bytes)| *bytes as f64 * 8.0 / seconds(n)).collect();
+    let (mut full, mut emptiest) = (BUFFER * BEGIN, BUFFER);
+    for sample in &track.samples {
+        full -= sample.bytes.len() as f64 * 8.0;
+        emptiest = emptiest.min(full);
+        full = (full + MAX * sample.duration as f64 / scale).min(BUFFER);
+    }
+    (segments, emptiest)
+}
+
+#[test]
+fn a_capped_rate_factor_holds_over_joins() -> Result<()> {
+    let folder = folder()?;
+    let film = film(folder.path())?;
+    for codec in ["h264", "hevc"] {
+        let capped = made(folder.path(), &film, codec, "cappedCrf: {crf: 20, maxBitrate: 300k, bufferSize: 600k}")?;
+        let (segments, emptiest) = rates(capped.video()[0]);
+        assert_eq!(segments.len(), 17);
+        let peak = segments.iter().take(16).copied().fold(0.0, f64::max);
+        assert!(peak > 0.9 * MAX && peak <= 1.1 * MAX, "{codec}: {segments:?}");
+        assert!(emptiest >= 0.0, "{codec}: a player waits for {} bits", -emptiest);
+    }
+    let free = made(&folder.path().join("free"), &film, "h264", "crf: 20")?;
+    let (segments, emptiest) = rates(free.video()[0]);
+    assert!(segments.iter().any(|rate| *rate > 2.0 * MAX) && emptiest < 0.0, "nothing to cap: {segments:?}");
+    Ok(())
+}
+
+#[test]
+fn a_cap_that_can_not_be_kept_is_told() -> Result<()> {
+    let folder = folder()?;
+    let film = film(folder.path())?;
+    let options = "{video: {encode: {h264: {preset: ultrafast, rate: {cappedCrf: {crf: 20, maxBitrate: 10k}}}}}, renditions: [{name: low, box: {width: 320, height: 180}}]}";
+    let finished = Job::of_file(folder.path(), &film, "[dash]", options)?.run(&[])?;
+    assert_eq!((finished.code, finished.reason()), (Some(1), "Misconfigured"), "{}", finished.message());
+    for words in ["low", "10000", "Raise maxBitrate"] {
+        assert!(finished.message().contains(words), "{}", finished.message());
+    }
+    Ok(())
+}
