@@ -80,8 +80,16 @@ playback: ## Play what a job publishes, in headless Chromium with hls.js, Shaka 
 	@hack/test.sh playback
 
 .PHONY: bench
-bench: ## Compare with one ffmpeg that makes the same ladder. SOURCE=/path/to/clip takes yours.
-	@e2e/bench/local/run.sh
+bench: ## Compare with what one would do without it, five times. ARGS='--seconds 20 --runs 1' is quick; SOURCE takes yours.
+	@e2e/bench/local/run.sh $(ARGS)
+
+.PHONY: bench-hour
+bench-hour: ## Measure how time and memory grow, up to a source of one hour.
+	@e2e/bench/local/run.sh --hour $(ARGS)
+
+.PHONY: bench-docs
+bench-docs: ## Write the tables and plots of docs/performance.md from what bench and bench-hour measured.
+	@e2e/bench/local/report.py $(ARGS)
 
 .PHONY: clean
 clean: ## Remove what was built and made: target/, out/.

@@ -3,6 +3,7 @@
 #
 #   hack/bootstrap.sh           what `make quickstart` needs
 #   hack/bootstrap.sh --tests   also what the tests need
+#   hack/bootstrap.sh --bench   also what the benchmarks need
 #   hack/bootstrap.sh --cluster also what a cluster of our own and its images need
 #
 # Nothing is installed when nothing is missing. On Debian and Ubuntu it uses apt-get, with sudo
@@ -31,6 +32,10 @@ missing_packages() {
 		has node || echo nodejs
 		has npm || echo npm
 		e2e/playback/run.sh --find-browser >/dev/null 2>&1 || echo chromium
+	fi
+	if [ "${1:-}" = --bench ]; then
+		has python3 || echo python3
+		[ -x /usr/bin/time ] || echo time
 	fi
 	if [ "${1:-}" = --cluster ]; then
 		local pair

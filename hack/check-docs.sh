@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks what the documentation says: every YAML of examples/ and every ```yaml block with a `kind:`
 # is valid, every link between pages leads somewhere, every path that a page names as `crates/…` is
-# there, and docs/reference/cli.md is up to date.
+# there, and docs/reference/cli.md and docs/performance.md say what they are generated from.
 #
 # TRANSCODE_CLI names a kubectl-transcode that is built already.
 #
@@ -83,6 +83,7 @@ while IFS= read -r page; do
 	check_paths "$page"
 done < <(pages)
 TRANSCODE_CLI=$bin hack/cli-reference.sh --check || wrong=$((wrong + 1))
+e2e/bench/local/report.py --check || wrong=$((wrong + 1))
 
 if [ "$wrong" != 0 ]; then
 	echo "docs: $wrong of them are wrong" >&2

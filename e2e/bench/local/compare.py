@@ -1,126 +1,252 @@
 #!/usr/bin/env python3
-"""Times the local engine against one ffmpeg that makes the same ladder for HLS and DASH.
+"""Compares the local engine with what one would do without it, on one source and in one sitting.
 
-Both read the same file and write CMAF segments, HLS playlists and an MPD: the same pictures, CRF,
-preset, segment length and sound. The one ffmpeg may use every core as it likes; it verifies nothing.
-Runs alternate, so that a busy machine is busy for both; the median counts.
-
-What the numbers don't say: the engine's chunks are encoded with one thread each, so its bytes differ
-slightly, and bytes without quality prove nothing; compare quality with another tool.
+Runs alternate and their order rotates, so that a busy machine is busy for all; the median counts, and
+the spread is shown. Afterwards quality is measured on what the last runs left, and one more run of the
+engine tells what was read and where the time went. Writes everything to a JSON file, from which
+report.py makes tables and plots.
 """
 
 import argparse
+import datetime
+import functools
 import json
 import os
 import pathlib
 import platform
-import resource
 import shlex
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
-SEGMENT = 4
+import contenders
+import profiling
+from meter import Meter
+from quality import quality
 
-
-def manifest(source, output, crf, preset):
-    quoted = "'" + str(source).replace("'", "''") + "'"
-    return f"""\
-apiVersion: transcode.media/v1alpha1
-kind: TranscodeJob
-metadata: {{name: bench}}
-spec:
-  inputs:
-  - {{name: main, file: {{path: {quoted}}}}}
-  outputs:
-  - {{name: main, file: {{path: '{output}'}}, formats: [hls, dash]}}
-  options:
-    video: {{encode: {{h264: {{rate: {{crf: {crf}}}, preset: {preset}}}}}, segmentDuration: {SEGMENT}s}}
-    audio: {{encode: {{aac: {{bitrate: 128k}}}}}}
-"""
+GOALS = {"encode_cpu": 1.05, "wall": 1.03, "engine_mib": 64, "engine_cpu": 0.02, "source_bytes": 1.10}
 
 
-def one_ffmpeg(source, output, plan, crf, preset):
-    """The same ladder in one run: one decode, a scaler and an encoder for each rendition."""
-    ladder, media = plan["ladder"], plan["media"]
-    labels = "".join(f"[s{n}]" for n in range(len(ladder)))
-    graph = f"[0:v:0]split={len(ladder)}{labels}"
-    for n, rung in enumerate(ladder):
-        graph += f";[s{n}]scale={rung['width']}:{rung['height']}:flags=bicubic,format=yuv420p[v{n}]"
-    command = ["ffmpeg", "-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-i", str(source), "-filter_complex", graph]
-    for n in range(len(ladder)):
-        command += ["-map", f"[v{n}]"]
-    if media["audio"]:
-        command += ["-map", "0:a", "-c:a", "aac", "-b:a", "128k"]
-    command += ["-c:v", "libx264", "-crf", str(crf), "-preset", preset, "-fps_mode", "passthrough"]
-    command += ["-force_key_frames", f"expr:gte(t,n_forced*{SEGMENT})", "-sc_threshold", "0", "-g", "100000"]
-    command += ["-f", "dash", "-seg_duration", str(SEGMENT), "-use_template", "1", "-use_timeline", "1", "-hls_playlist", "1"]
-    sets = "id=0,streams=v" + (" id=1,streams=a" if media["audio"] else "")
-    return command + ["-adaptation_sets", sets, str(output / "manifest.mpd")]
+def first_line(command):
+    return (
+        subprocess.run(command, capture_output=True, text=True, check=True)
+        .stdout.splitlines()[0]
+        .split(" Copyright")[0]
+    )
 
 
-def timed(command, environment=None):
-    """Wall and CPU seconds of a command and all that it started and waited for."""
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
-    done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    wall, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-    if done.returncode != 0:
-        sys.exit(f"{command[0]} failed with {done.returncode}:\n{done.stderr[-2000:]}")
-    return wall, after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+def machine():
+    """What the figures depend on; no names."""
+    models = [
+        line.split(":", 1)[1].strip()
+        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    kib = int(pathlib.Path("/proc/meminfo").read_text().split()[1])
+    return {
+        "cores": os.cpu_count(),
+        "cpu": models[0] if models else platform.machine(),
+        "memory_gib": round(kib / 2**20, 1),
+        "system": f"{platform.system()} {platform.release()}",
+    }
 
 
-def size(folder):
-    files = [f for f in folder.rglob("*") if f.is_file() and f.suffix in (".m4s", ".mp4")]
-    return sum(f.stat().st_size for f in files)
+def encoder_version():
+    """x264's own words, from the first bytes that it writes."""
+    command = [
+        "ffmpeg",
+        "-hide_banner",
+        "-loglevel",
+        "debug",
+        "-f",
+        "lavfi",
+        "-i",
+        "color=s=64x64:d=0.04",
+        "-c:v",
+        "libx264",
+        "-f",
+        "h264",
+        "-",
+    ]
+    raw = subprocess.run(command, capture_output=True, check=True).stdout
+    at = raw.find(b"x264 - core")
+    return raw[at:].split(b" - H.264", 1)[0].decode() if at >= 0 else "unknown"
 
 
-def version(command):
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+def measure(settings, all_contenders, meter, runs):
+    """Every contender once in each run, beginning with another one each time."""
+    results = []
+    for run in range(runs):
+        turn = run % len(all_contenders)
+        for contender in all_contenders[turn:] + all_contenders[:turn]:
+            for folder in (contender.output, settings.scratch / "work"):
+                shutil.rmtree(folder, ignore_errors=True)
+            contender.output.mkdir()
+            measured = meter.run(contender.command, f"run {run + 1} of {runs}, {contender.name}")
+            row = {
+                "contender": contender.name,
+                "run": run + 1,
+                "wall": measured.wall,
+                "cpu": measured.cpu,
+                "stages": contender.stages(measured),
+                "peaks": measured.peaks,
+                "together": measured.together,
+            }
+            if contender.stages is contenders.engine_stages:
+                row |= {"tasks": contenders.tasks(measured), "batches": contenders.batches(measured)}
+            results.append(row)
+            print(
+                f"run {run + 1}  {contender.name:<32} {measured.wall:7.1f} s wall {measured.cpu:8.1f} s CPU", flush=True
+            )
+    return results
+
+
+def summary(results):
+    """By contender: median, least and most; of stages the median."""
+    made = {}
+    for name in dict.fromkeys(row["contender"] for row in results):
+        rows = [row for row in results if row["contender"] == name]
+        spread = lambda of: [statistics.median(map(of, rows)), min(map(of, rows)), max(map(of, rows))]
+        median = lambda stage, key: statistics.median(row["stages"][stage].get(key, 0.0) for row in rows)
+        stages = {stage: {key: median(stage, key) for key in rows[0]["stages"][stage]} for stage in rows[0]["stages"]}
+        peaks = {
+            program: max(row["peaks"].get(program, 0.0) for row in rows) for row in rows for program in row["peaks"]
+        }
+        made[name] = {
+            "wall": spread(lambda r: r["wall"]),
+            "cpu": spread(lambda r: r["cpu"]),
+            "stages": stages,
+            "peaks": peaks,
+            "together": max(row["together"] for row in rows),
+        }
+    return made
+
+
+def goals(made, source_ratio):
+    """Each goal with its figure. Where one ffmpeg does everything, so does the figure that it is held against."""
+    ours, one = made["ours"], made["one ffmpeg"]
+    others = {name: row for name, row in made.items() if not name.startswith("ours")}
+    fastest = min(others, key=lambda name: others[name]["wall"][0])
+    encode = ours["stages"]["encode"]["cpu"] + ours["stages"]["audio"]["cpu"]
+    own = sum(stage["own"] for stage in ours["stages"].values())
+    return [
+        {
+            "goal": "CPU of encode and audio / CPU of one ffmpeg",
+            "figure": encode / one["cpu"][0],
+            "at_most": GOALS["encode_cpu"],
+        },
+        {
+            "goal": f"wall of everything / wall of the fastest other ({fastest})",
+            "figure": ours["wall"][0] / others[fastest]["wall"][0],
+            "at_most": GOALS["wall"],
+        },
+        {"goal": "CPU of driver and runners / all CPU", "figure": own / ours["cpu"][0], "at_most": GOALS["engine_cpu"]},
+        {
+            "goal": "memory of driver and runners at the same time, MiB",
+            "figure": ours["together"],
+            "at_most": GOALS["engine_mib"],
+        },
+        {
+            "goal": "source bytes read per video pass / size of the source",
+            "figure": source_ratio,
+            "at_most": GOALS["source_bytes"],
+        },
+    ]
+
+
+def show(report):
+    """The figures, for a terminal."""
+    print(f"\n{'':<33} {'wall s':>8} {'least':>7} {'most':>7} {'CPU s':>8} {'cores':>6}")
+    for name, row in report["summary"].items():
+        (wall, least, most), cpu = row["wall"], row["cpu"][0]
+        print(f"{name:<33} {wall:8.1f} {least:7.1f} {most:7.1f} {cpu:8.1f} {cpu / wall:6.2f}")
+        for stage, took in row["stages"].items():
+            span, busy = (f"{took[key]:7.1f}" if key in took else f"{'-':>7}" for key in ("span", "busy"))
+            own = f", {took['own']:.2f} s of it not ffmpeg's" if "own" in took else ""
+            print(f"  {stage:<10} from begin to end {span} s, tasks {busy} s, CPU {took['cpu']:7.1f} s{own}")
+        print(
+            f"  memory     {', '.join(f'{program} {mib:.0f}' for program, mib in sorted(row['peaks'].items()))} MiB at most"
+        )
+    print(f"\n{'':<33} {'':>6} {'frames':>7} {'MiB':>8} {'SSIM':>8} {'dB':>6}")
+    for name, renditions in report["quality"].items():
+        for rendition, q in renditions.items():
+            print(
+                f"{name:<33} {rendition:>6} {q['frames']:7} {q['bytes'] / 2**20:8.3f} {q['ssim']:8.5f} {q['db']:6.2f}"
+            )
+    print()
+    for goal in report["goals"]:
+        met = "met" if goal["figure"] <= goal["at_most"] else "missed"
+        print(f"{goal['goal']:<75} {goal['figure']:8.3f}  goal {goal['at_most']:>5}  {met}")
 
 
 def main():
-    options = argparse.ArgumentParser(description="Local engine against one ffmpeg.")
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("source", type=pathlib.Path)
     options.add_argument("--bin", type=pathlib.Path, required=True, help="folder of kubectl-transcode and job-runner")
-    options.add_argument("--runs", type=int, default=3)
+    options.add_argument("--json", type=pathlib.Path, required=True, help="where the figures go")
+    options.add_argument("--runs", type=int, default=5)
+    options.add_argument("--workers", type=int, default=os.cpu_count())
     options.add_argument("--crf", type=int, default=23)
     options.add_argument("--preset", default="medium")
-    options.add_argument("--workers", type=int, default=os.cpu_count())
     args = options.parse_args()
-    source, cli = args.source.resolve(), str(args.bin.resolve() / "kubectl-transcode")
-    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        scratch = pathlib.Path(scratch)
-        job, ours, theirs = scratch / "job.yaml", scratch / "engine", scratch / "ffmpeg"
-        job.write_text(manifest(source, ours, args.crf, args.preset))
-        plan = json.loads(subprocess.run([cli, "plan", "-f", job, "-o", "json"], capture_output=True, text=True, check=True).stdout)
-        engine = [cli, "run", "-f", str(job), "--workers", str(args.workers), "--work-dir", str(scratch / "work")]
-        single = one_ffmpeg(source, theirs, plan, args.crf, args.preset)
-        media = plan["media"]
-        print(f"source   {source.name}, {media['bytes'] / 2**20:.1f} MiB, {media['duration']}, {len(plan['chunks'])} chunks")
-        print(f"ladder   {', '.join(r['name'] + ' ' + str(r['width']) + 'x' + str(r['height']) for r in plan['ladder'])}")
-        print(f"options  h264 crf {args.crf} {args.preset}, segments of {SEGMENT} s, aac 128k; {args.workers} workers")
-        print(f"versions {version([cli, 'version'])}; {version(['ffmpeg', '-version']).split(' Copyright')[0]}")
-        print(f"machine  {os.cpu_count()} cores, {platform.machine()}, {platform.system()} {platform.release()}")
-        print(f"\n$ {shlex.join(single)}\n", flush=True)
-        rows = {"engine": [], "one ffmpeg": []}
-        for run in range(args.runs):
-            for name, command, output in [("engine", engine, ours), ("one ffmpeg", single, theirs)]:
-                for folder in (output, scratch / "work"):
-                    shutil.rmtree(folder, ignore_errors=True)
-                output.mkdir()
-                wall, cpu = timed(command)
-                rows[name].append((wall, cpu, size(output)))
-                print(f"run {run + 1}  {name:<11} {wall:7.1f} s wall {cpu:8.1f} s CPU {rows[name][-1][2] / 2**20:9.2f} MiB", flush=True)
-        print()
-        medians = {name: [statistics.median(column) for column in zip(*results)] for name, results in rows.items()}
-        for name, (wall, cpu, media_bytes) in medians.items():
-            print(f"median {name:<11} {wall:7.1f} s wall {cpu:8.1f} s CPU {media_bytes / 2**20:9.2f} MiB")
-        ratio = [ours / theirs for ours, theirs in zip(medians["engine"], medians["one ffmpeg"])]
-        print(f"engine / one ffmpeg {ratio[0]:6.2f} wall   {ratio[1]:8.2f} CPU {ratio[2]:12.2f} bytes")
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        scratch, programs = pathlib.Path(folder), args.bin.resolve()
+        settings = contenders.Settings(args.source.resolve(), programs, scratch, args.workers, args.crf, args.preset)
+        settings.plan = contenders.plan(settings)
+        own = {"kubectl-transcode": programs / "kubectl-transcode", "job-runner": programs / "job-runner"}
+        shims = {"job-runner": own["job-runner"], "ffmpeg": shutil.which("ffmpeg"), "ffprobe": shutil.which("ffprobe")}
+        meter = Meter(scratch / "shims", shims, own)
+        everyone = contenders.contenders(settings)
+        media = settings.plan["media"]
+        places = [folder, settings.source.parent, programs, contenders.HERE]
+        short = lambda command: functools.reduce(lambda text, place: text.replace(f"{place}/", ""), places, command)
+        report = {
+            "date": datetime.date.today().isoformat(),
+            "machine": machine(),
+            "versions": {
+                "engine": first_line([own["kubectl-transcode"], "version"]),
+                "ffmpeg": first_line(["ffmpeg", "-version"]),
+                "encoder": encoder_version(),
+            },
+            "source": {
+                "mib": media["bytes"] / 2**20,
+                "duration": media["duration"],
+                "chunks": len(settings.plan["chunks"]),
+            },
+            "chunk_frames": [sum(s["frames"] for s in chunk["segments"]) for chunk in settings.plan["chunks"]],
+            "rate": settings.rate,
+            "ladder": settings.ladder,
+            "workers": args.workers,
+            "runs": args.runs,
+            "options": f"H.264, CRF {args.crf}, {args.preset}, segments of {contenders.SEGMENT} s, AAC {contenders.AUDIO}; HLS, DASH, MP4",
+            "commands": {contender.name: short(shlex.join(contender.command)) for contender in everyone},
+            "encode": short(
+                next(line for name, line in settings.plan["commands"].items() if name.startswith("encode"))
+            ),
+        }
+        for name in ("versions", "machine", "source", "options"):
+            print(f"{name:<9} {report[name]}")
+        for name, line in report["commands"].items():
+            print(f"\n{name}\n  $ {line}")
+        print(f"\neach chunk of ours\n  $ {report['encode']}\n", flush=True)
+        report["results"] = measure(settings, everyone, meter, args.runs)
+        report["summary"] = summary(report["results"])
+        print("quality is measured …", flush=True)
+        report["quality"] = {contender.name: quality(settings, contender) for contender in everyone}
+        print("one more run, for a profile …", flush=True)
+        report["profile"], read = profiling.profile(everyone[0], settings)
+        report["source"]["read_per_pass"] = read / media["bytes"]
+        report["goals"] = goals(report["summary"], report["source"]["read_per_pass"])
+        show(report)
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(report, indent=1) + "\n")
+        print(f"\nfigures: {args.json}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("\nstopped; nothing is left, and no figures were written")
