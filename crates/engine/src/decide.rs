@@ -113,7 +113,7 @@ pub fn decide(
         grow(&mut decision, spec, plan, observation);
     }
     let mut grant = grant;
-    for stage in plan.stages.values() {
+    for stage in plan.longest_first() {
         if let Some(standing) = progress.stages.get(&stage.id) {
             start(&mut decision, stage, standing, observation, &mut grant, now);
         }

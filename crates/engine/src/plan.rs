@@ -1,6 +1,6 @@
 //! The plan: stages, what each needs, and how it may fail. It grows only by `extend`.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{cmp::Reverse, collections::BTreeMap, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use transcode_media::time::MediaTime;
@@ -214,7 +214,8 @@ pub struct Demand {
     pub memory_mib: u64,
     /// Files that it writes for a while, MiB.
     pub scratch_mib: u64,
-    /// It never takes so long, unless it is stuck.
+    /// It never takes so long, unless it is stuck. It grows with what is estimated, so that the longest task has
+    /// the latest.
     pub deadline_seconds: u32,
 }
 
@@ -255,6 +256,14 @@ impl Plan {
         for stage in stages {
             self.stages.entry(stage.id.clone()).or_insert(stage);
         }
+    }
+
+    /// Stages in the order of the graph, and of one kind those with the longest tasks first, by their deadlines: a
+    /// long task that begins last keeps everyone waiting.
+    pub fn longest_first(&self) -> Vec<&Stage> {
+        let mut stages: Vec<&Stage> = self.stages.values().collect();
+        stages.sort_by_key(|stage| (stage.id.kind, Reverse(stage.demand.deadline_seconds)));
+        stages
     }
 
     /// Stages that need a stage, directly or not.

@@ -184,6 +184,15 @@ fn who_says_how_tasks_are_cut_gets_many() {
 }
 
 #[test]
+fn the_rendition_that_takes_longest_starts_first() {
+    let renditions = json!([{"name": "180p"}, {"name": "720p"}, {"name": "480p"}]);
+    let mut job = Memory::new(json!({"video": {"fanOut": "ChunkRendition"}, "renditions": renditions}), 3);
+    assert_eq!(job.run_to_end(&mut |_, _, _| None), published());
+    let started = |line: &String| Some(line.split_once(" start encode-")?.1.split('.').next()?.to_string());
+    assert_eq!(job.story.iter().filter_map(started).collect::<Vec<_>>(), ["720p", "480p", "180p"]);
+}
+
+#[test]
 fn missing_results_are_made_again() {
     let mut job = Memory::new(json!({}), 3);
     let mut told = false;

@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
         write_atomic(&self.file("job"), &serde_json::to_vec(&job).unwrap_or_default()).await?;
         let facts = FactsFile { version: VERSION, facts: self.observation.record.facts.of_source() };
         write_atomic(&self.file("facts"), &serde_json::to_vec(&facts).unwrap_or_default()).await?;
-        self.queue.add(&batch.id, &batch.tasks, batch.demand.memory_mib);
+        self.queue.add(&batch.id, &batch.tasks, &batch.demand);
         let state = BatchState {
             tasks: batch.tasks,
             succeeded: TaskSet::default(),

@@ -9,20 +9,24 @@ import argparse
 import json
 import pathlib
 import re
+import statistics
+import subprocess
 import sys
 
 import plots
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 MEASURED, FIGURES, PAGE = ROOT / "out/bench", ROOT / "docs/performance", ROOT / "docs/performance.md"
+ORDERS = {"plan": "the plan's order", "naive": "by name", "hindsight": "in hindsight"}
 
 
-def take_over():
-    """New figures, without each run's tasks."""
+def take_over(args):
+    """New figures, without what only the simulation needs."""
     compare, hour = (MEASURED / name for name in ("compare.json", "hour.json"))
     FIGURES.mkdir(exist_ok=True)
     if compare.exists():
         report = json.loads(compare.read_text())
+        write(FIGURES / "makespan.json", simulate(report, args))
         kept = ("contender", "run", "wall", "cpu")
         report["results"] = [{key: row[key] for key in kept} for row in report["results"]]
         write(FIGURES / "compare.json", report)
@@ -33,6 +37,46 @@ def take_over():
 def write(path, content):
     rounded = json.loads(json.dumps(content), parse_float=lambda text: float(f"{float(text):.6g}"))
     path.write_text(json.dumps(rounded, indent=1) + "\n")
+
+
+def simulate(report, args):
+    """A long film, whose chunks take what the measured ones took for each frame, over and over."""
+    frames, rate = report["chunk_frames"], report["rate"]
+    chunks = args.hours * 3600 // args.chunk_seconds
+    jobs = []
+    for name in ("ours", "ours, a task per rendition"):
+        rows = [row for row in report["results"] if row["contender"] == name]
+        batches = [b for b in rows[0]["batches"] if b["id"].startswith(("encode", "audio"))]
+        millis = {}
+        for batch in batches:
+            stage = batch["id"].split(".")[0]
+            taken = lambda n, stage=stage: 1000 * statistics.median(
+                t["to"] - t["from"] for row in rows for t in row["tasks"] if (t["stage"], t["task"]) == (stage, n)
+            )
+            if stage == "audio":
+                millis[batch["id"]] = [round(taken(0) * args.hours * 3600 * rate / sum(frames))]
+                continue
+            batch["tasks"] = f"0-{chunks - 1}"
+            each = [taken(n) * args.chunk_seconds * rate / count for n, count in enumerate(frames)]
+            millis[batch["id"]] = [round(each[n % len(each)]) for n in range(chunks)]
+        fan_out = "a task per chunk and rendition" if len(batches) > 2 else "a task per chunk"
+        jobs.append({"name": fan_out, "batches": batches, "millis": millis})
+    question = {
+        "workers": args.workers,
+        "podMillis": round(1000 * args.pod_seconds),
+        "podsPerSecond": args.pods_per_second,
+        "jobs": jobs,
+    }
+    command = ["cargo", "run", "--quiet", "-p", "transcode-local", "--example", "makespan"]
+    answer = subprocess.run(command, cwd=ROOT, input=json.dumps(question), capture_output=True, text=True, check=True)
+    return {
+        "date": report["date"],
+        "hours": args.hours,
+        "chunk_seconds": args.chunk_seconds,
+        "pod_seconds": args.pod_seconds,
+        "pods_per_second": args.pods_per_second,
+        "rows": json.loads(answer.stdout),
+    }
 
 
 def table(head, rows):
@@ -176,6 +220,28 @@ def hour_blocks(report):
         yield "workers", f"Two workers against one, on {minutes} minutes: {walls[minutes, 1] / walls[minutes, 2]:.2f} times as fast."
 
 
+def makespan_blocks(report):
+    rows = [
+        (
+            row["job"],
+            row["tasks"],
+            row["workers"],
+            ORDERS[row["order"]],
+            f"{row['makespanMillis'] / 1000:.0f}",
+            f"{row['floorMillis'] / 1000:.0f}",
+            f"{100 * row['efficiency']:.1f} %",
+        )
+        for row in report["rows"]
+    ]
+    yield "makespan", image("makespan", "Efficiency by fan-out and workers") + table(
+        ["fan-out", "tasks", "workers", "order", "makespan, s", "at least, s", "efficiency"], rows
+    )
+    yield "pods", (
+        f"A film of {report['hours']} hours in chunks of {report['chunk_seconds']} s; each pod takes {report['pod_seconds']:g} s beside its task, and "
+        f"{report['pods_per_second']} are made a second."
+    )
+
+
 def figures(reports):
     """Plots by file name."""
     if report := reports.get("compare"):
@@ -202,6 +268,15 @@ def figures(reports):
         programs = {"driver": "kubectl-transcode", "runner": "job-runner", "ffmpeg": "ffmpeg", "ffprobe": "ffprobe"}
         series = [(name, line(lambda r, p=program: r["peaks"].get(p, 0.0))) for name, program in programs.items()]
         yield "hour-memory.svg", plots.lines("Memory at most, of one process", "MiB", "min", series)
+    if report := reports.get("makespan"):
+        groups = {}
+        for row in report["rows"]:
+            groups.setdefault((row["job"].removeprefix("a task "), row["workers"]), []).append(100 * row["efficiency"])
+        named = [
+            (f"{job}, {workers}".replace("per chunk and rendition", "rendition").replace("per chunk", "chunk"), values)
+            for (job, workers), values in groups.items()
+        ]
+        yield "makespan.svg", plots.bars("Efficiency by fan-out and workers", "%", list(ORDERS.values()), named)
 
 
 def main():
@@ -209,10 +284,15 @@ def main():
     options.add_argument(
         "--check", action="store_true", help="take nothing over; fail when what is generated would change"
     )
+    options.add_argument("--workers", type=int, nargs="+", default=[8, 64, 512])
+    options.add_argument("--hours", type=int, default=2, help="length of the simulated film")
+    options.add_argument("--chunk-seconds", type=int, default=60, help="its chunks")
+    options.add_argument("--pod-seconds", type=float, default=3.0, help="what a pod takes beside its task")
+    options.add_argument("--pods-per-second", type=int, default=45, help="what the Job controller makes")
     args = options.parse_args()
     if not args.check:
-        take_over()
-    names = {"compare": compare_blocks, "hour": hour_blocks}
+        take_over(args)
+    names = {"compare": compare_blocks, "hour": hour_blocks, "makespan": makespan_blocks}
     reports = {
         name: json.loads((FIGURES / f"{name}.json").read_text())
         for name in names

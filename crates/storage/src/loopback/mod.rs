@@ -13,7 +13,7 @@ use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_T
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
 use axum::routing::any;
 use futures::{StreamExt, TryStreamExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Result, StoreError};
@@ -24,6 +24,10 @@ mod range;
 
 use blocks::Blocks;
 use range::{Wanted, wanted};
+
+/// Bytes on their way to ffmpeg at most. Those that it does not wait for, because it seeks or has enough, were read
+/// in vain; Linux would let megabytes queue up.
+const SENT_AHEAD: u32 = 128 << 10;
 
 /// An HTTP server on 127.0.0.1 that serves one source, under a path that nobody can guess.
 ///
@@ -56,7 +60,7 @@ impl Loopback {
         let mut secret = [0; 16];
         getrandom::fill(&mut secret).map_err(|error| failed(io::Error::other(error)))?;
         let path = format!("/{:032x}/source{}", u128::from_be_bytes(secret), extension(&identity.uri));
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
+        let listener = listen().map_err(failed)?;
         let address: SocketAddr = listener.local_addr().map_err(failed)?;
         let stop = CancellationToken::new();
         let shared = Arc::new(Shared {
@@ -101,6 +105,14 @@ impl Drop for Loopback {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A free port; connections inherit the size of its buffer.
+fn listen() -> io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_send_buffer_size(SENT_AHEAD)?;
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+    socket.listen(64)
 }
 
 /// `.mp4` of `…/movie.mp4`: a hint for ffmpeg, taken only when it looks like one.
