@@ -2,7 +2,7 @@
 //! its time, every sample of sound, in files that other people's readers understand.
 //!
 //! ```text
-//! sources.rs  the table: a row is a source, a job and what must come of it
+//! sources/    the table: a row is a source, a job and what must come of it
 //!    │
 //! recipe.rs   makes the source          camera.rs  clips of a camera, from a package
 //! product.rs  runs the real programs    plan.rs    the commands that the product would run

@@ -1,0 +1,102 @@
+//! Groups of pictures: where decoding can start, and what refers to what.
+
+use super::{H264, H264_TOGETHER, HEVC_OPUS, PLAIN, WIDE};
+use crate::row::{ROW, Row, Step::Ffmpeg};
+
+/// The rows.
+pub const ROWS: &[Row] = &[
+    Row {
+        name: "closed_gop",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "36"),
+            clicks!("36"),
+            "-c:v libx264 -preset veryfast -g 50 -bf 2 -c:a aac {out}"
+        ))],
+        options: H264,
+        frames: 900,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "open_gop",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "36"),
+            clicks!("36"),
+            "-c:v libx264 -preset veryfast -x264-params open-gop=1:keyint=48:bframes=3:b-pyramid=normal -c:a aac {out}"
+        ))],
+        options: H264_TOGETHER,
+        frames: 900,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "open_gop_hevc_10_bit",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "24", "34"),
+            "-c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params log-level=error:open-gop=1:keyint=48:bframes=4 -tag:v hvc1 {out}"
+        ))],
+        options: HEVC_OPUS,
+        frames: 816,
+        chunks: 2,
+        pictures: WIDE,
+        ..ROW
+    },
+    Row {
+        name: "ntsc_b_frames_edit_list",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("320x180", "30000/1001", "38"),
+                clicks!("38"),
+                "-c:v libx264 -preset veryfast -g 60 -bf 3 -c:a aac {out}"
+            )),
+            // Cut without encoding: the edit list hides what lies before 1.3 s.
+            Ffmpeg("-ss 1.3 -i {in} -c copy {out}"),
+        ],
+        options: H264,
+        frames: 1100,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "begins_between_keyframes",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("320x180", "10", "42"),
+                clicks!("42"),
+                "-c:v libx264 -preset veryfast -g 5 -bf 2 -c:a aac {out}"
+            )),
+            Ffmpeg("-ss 3.7 -i {in} -c copy -copyinkf {out}"),
+        ],
+        file: "source.ts",
+        options: H264,
+        frames: 380,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "begins_with_leading_pictures",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("320x180", "25", "40"),
+                clicks!("40"),
+                "-c:v libx265 -preset ultrafast -x265-params log-level=error:open-gop=1:keyint=20:bframes=4 -c:a aac {out}"
+            )),
+            Ffmpeg("-ss 4.5 -i {in} -c copy {out}"),
+        ],
+        file: "source.ts",
+        options: H264,
+        frames: 880,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+];

@@ -1,0 +1,142 @@
+//! What pictures look like: shape, turn, colours, fields, filters.
+
+use super::{H264, H264_TOGETHER, PLAIN, WIDE};
+use crate::row::{
+    ROW, Row,
+    Step::{Ffmpeg, Turn},
+};
+
+/// The rows.
+pub const ROWS: &[Row] = &[
+    Row {
+        name: "turned_portrait",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("320x180", "25", "20"),
+                clicks!("20"),
+                "-c:v libx264 -preset veryfast -g 25 -c:a aac {out}"
+            )),
+            Turn(90),
+        ],
+        options: H264,
+        frames: 500,
+        pictures: &[("top", 180, 320), ("low", 90, 160)],
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "turned_landscape_wide_pixels",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("180x320", "10", "12"),
+                "-vf setsar=8/9 -c:v libx264 -preset veryfast -g 25 {out}"
+            )),
+            Turn(270),
+        ],
+        options: H264,
+        frames: 120,
+        pictures: &[("top", 320, 160), ("low", 160, 80)],
+        ..ROW
+    },
+    Row {
+        name: "tagged_colours_av1_and_hevc_10_bit",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "12", "36"),
+            clicks!("36"),
+            "-c:v libx264 -preset veryfast -g 24 -bf 2 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -color_range tv -c:a aac {out}"
+        ))],
+        options: "{video: {segmentDuration: 3s, encode: {av1: {preset: 12}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 160, height: 160}, encode: {hevc: {preset: ultrafast, bitDepth: 10}}}]}",
+        frames: 432,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "wide_pixels_odd_size",
+        source: &[Ffmpeg(concat!(
+            pictures!("241x135", "25", "20"),
+            "-vf setsar=16/11 -c:v libx264 -preset veryfast -pix_fmt yuv444p -g 25 {out}"
+        ))],
+        options: "{video: {segmentDuration: 2s, encode: {h264: {preset: veryfast}}}, renditions: [{name: top, box: {width: 640, height: 640}}, {name: low, box: {width: 160, height: 160}}]}",
+        frames: 500,
+        pictures: &[("top", 240, 134), ("low", 160, 62)],
+        ..ROW
+    },
+    Row {
+        name: "interlaced_top_first",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "50", "36"),
+            clicks!("36"),
+            "-vf tinterlace=interleave_top,setfield=tff -pix_fmt yuv420p -c:v libx264 -preset veryfast -flags +ildct+ilme -x264-params tff=1 -g 50 -bf 2 -c:a aac {out}"
+        ))],
+        options: H264,
+        frames: 900,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        shown: "yadif",
+        ..ROW
+    },
+    Row {
+        name: "interlaced_mpeg2_bottom_first",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "60000/1001", "36"),
+            clicks!("36"),
+            "-vf tinterlace=interleave_bottom,setfield=bff -pix_fmt yuv420p -c:v mpeg2video -b:v 3M -flags +ildct+ilme -top 0 -g 15 -bf 2 -c:a mp2 {out}"
+        ))],
+        file: "source.ts",
+        options: H264_TOGETHER,
+        frames: 1079,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        shown: "yadif",
+        ..ROW
+    },
+    Row {
+        name: "hdr10_kept_and_tone_mapped",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "24", "34"),
+            clicks!("34"),
+            "-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -color_range tv -x265-params log-level=error:keyint=48:hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400 -tag:v hvc1 -c:a aac {out}"
+        ))],
+        options: "{video: {segmentDuration: 2s, encode: {hevc: {preset: ultrafast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: av1, box: {width: 240, height: 240}, encode: {av1: {preset: 12}}}, {name: low, box: {width: 160, height: 160}, encode: {h264: {preset: veryfast}}}], thumbnail: {}}",
+        frames: 816,
+        chunks: 2,
+        pictures: &[("top", 320, 180), ("av1", 240, 136), ("low", 160, 90)],
+        audio: PLAIN,
+        ranges: &[("top", "PQ"), ("av1", "PQ")],
+        ..ROW
+    },
+    Row {
+        name: "hlg_mov_to_vp9",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "36"),
+            "-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -color_primaries bt2020 -color_trc arib-std-b67 -colorspace bt2020nc -color_range tv -x265-params log-level=error:keyint=50 -tag:v hvc1 {out}"
+        ))],
+        file: "source.mov",
+        options: "{video: {segmentDuration: 2s, fanOut: Chunk, encode: {vp9: {speed: 8, hls: true}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 160, height: 160}, dynamicRange: Standard}]}",
+        frames: 900,
+        chunks: 2,
+        pictures: WIDE,
+        ranges: &[("top", "HLG")],
+        ..ROW
+    },
+    Row {
+        name: "cropped_and_denoised",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("180x320", "25", "36"),
+                "-vf noise=alls=5:allf=t:all_seed=7 -c:v libx264 -preset veryfast -g 50 -bf 2 {out}"
+            )),
+            Turn(90),
+        ],
+        options: "{video: {segmentDuration: 2s, crop: {left: 20, right: 40, top: 10}, denoise: {strength: Medium}, encode: {h264: {preset: veryfast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 130, height: 130}}]}",
+        frames: 900,
+        chunks: 2,
+        pictures: &[("top", 260, 170), ("low", 130, 86)],
+        shown: "crop=iw-60:ih-10:20:10",
+        ..ROW
+    },
+];

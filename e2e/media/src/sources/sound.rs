@@ -1,0 +1,79 @@
+//! Sound: none, alone, several tracks, every codec.
+
+use super::{H264, PLAIN, WIDE};
+use crate::row::{ROW, Row, Step::Ffmpeg};
+
+/// The rows.
+pub const ROWS: &[Row] = &[
+    Row {
+        name: "no_audio",
+        source: &[Ffmpeg(concat!(pictures!("320x180", "25", "20"), "-c:v libx264 -preset veryfast -g 25 {out}"))],
+        options: H264,
+        frames: 500,
+        pictures: WIDE,
+        ..ROW
+    },
+    Row {
+        name: "audio_only",
+        source: &[Ffmpeg(concat!(clicks!("20"), "-c:a aac {out}"))],
+        file: "source.m4a",
+        chunks: 0,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "two_languages",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "20"),
+            clicks!("20"),
+            clicks!("19"),
+            "-map 0 -map 1 -map 2 -c:v libx264 -preset veryfast -g 25 -c:a aac -metadata:s:a:0 language=eng -metadata:s:a:1 language=fra -metadata:s:a:1 title=Commentaire -metadata:s:a:1 handler_name=Commentaire {out}"
+        ))],
+        file: "source.mkv",
+        options: H264,
+        frames: 500,
+        pictures: WIDE,
+        audio: &[("en", None), ("fr", Some("Commentaire"))],
+        ..ROW
+    },
+    Row {
+        name: "sound_as_ac3",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "20"),
+            clicks!("20"),
+            "-c:v libx264 -preset veryfast -g 25 -c:a aac {out}"
+        ))],
+        options: "{video: {segmentDuration: 2s}, audio: {encode: {ac3: {channels: 2}}}}",
+        frames: 500,
+        pictures: &[("144p", 160, 90)],
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "sound_as_eac3",
+        source: &[Ffmpeg(concat!(clicks!("20"), "-ac 6 -c:a pcm_s16le {out}"))],
+        file: "source.mkv",
+        options: "{video: {segmentDuration: 3s}, audio: {encode: {eac3: {}}}}",
+        chunks: 0,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "sound_as_mp3",
+        source: &[Ffmpeg(concat!(clicks!("20"), "-ac 2 -c:a libmp3lame {out}"))],
+        file: "source.mp3",
+        options: "{audio: {encode: {mp3: {}}}}",
+        chunks: 0,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "sound_as_flac",
+        source: &[Ffmpeg(concat!(clicks!("20"), "-ar 96000 -c:a pcm_s24le {out}"))],
+        file: "source.wav",
+        options: "{audio: {encode: {flac: {}}}}",
+        chunks: 0,
+        audio: PLAIN,
+        ..ROW
+    },
+];

@@ -1,0 +1,109 @@
+//! Times of frames: rates, pauses, starts, times that containers lack or share.
+
+use super::{H264, H264_TOGETHER, PLAIN, WIDE};
+use crate::row::{ROW, Row, Step::Ffmpeg};
+
+/// The rows.
+pub const ROWS: &[Row] = &[
+    Row {
+        name: "variable_rate_with_pauses",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "40"),
+            clicks!("40"),
+            "-vf \"select='lt(t,9)+between(t,9,17)*not(mod(n,5))+between(t,24.4,33)+gte(t,36.5)'\" -fps_mode passthrough -c:v libx264 -preset veryfast -g 40 -bf 2 -c:a aac {out}"
+        ))],
+        options: H264,
+        frames: 569,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "equal_times",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "10", "36"),
+            "-c:v libx264 -preset veryfast -g 10 -bf 0 -bsf:v \"setts=ts='if(eq(mod(N,40),7),PREV_OUTPTS,PTS)'\" {out}"
+        ))],
+        file: "source.mkv",
+        options: H264,
+        frames: 360,
+        chunks: 2,
+        pictures: WIDE,
+        ..ROW
+    },
+    Row {
+        name: "transport_stream_audio_late",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "5", "40"),
+            clicks!("34"),
+            "-af asetpts=PTS+0.7/TB -c:v libx264 -preset veryfast -g 4 -bf 2 -c:a mp2 -b:a 256k {out}"
+        ))],
+        file: "source.ts",
+        options: H264,
+        frames: 200,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "video_late_in_mkv",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "20"),
+            clicks!("21"),
+            "-vf setpts=PTS+0.52/TB -fps_mode passthrough -c:v libx264 -preset veryfast -g 25 -c:a pcm_s16le {out}"
+        ))],
+        file: "source.mkv",
+        options: H264,
+        frames: 500,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "avi_without_presentation_times",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "36"),
+            clicks!("36"),
+            "-c:v mpeg4 -b:v 2M -bf 2 -g 50 -c:a pcm_s16le {out}"
+        ))],
+        file: "source.avi",
+        options: H264,
+        frames: 900,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "program_stream",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "36"),
+            clicks!("36"),
+            "-c:v mpeg2video -b:v 3M -bf 2 -g 15 -c:a mp2 -b:a 256k -f vob {out}"
+        ))],
+        file: "source.vob",
+        options: H264_TOGETHER,
+        frames: 900,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "flash_and_beep",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "30", "36"),
+            " -f lavfi -i \"aevalsrc=exprs='if(lt(mod(n,48000),2400),0.7*sin(2*PI*(1000+20000*mod(t,1))*mod(t,1)),0)':s=48000:d=36\" ",
+            "-vf drawbox=color=white:t=fill:enable='lt(mod(n\\,30)\\,2)' -c:v libx264 -preset veryfast -g 45 -bf 2 -c:a aac {out}"
+        ))],
+        options: H264,
+        frames: 1080,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        flashes: true,
+        ..ROW
+    },
+];
