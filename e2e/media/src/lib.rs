@@ -5,6 +5,7 @@
 //! sources/    the table: a row is a source, a job and what must come of it
 //!    │
 //! recipe.rs   makes the source          camera.rs  clips of a camera, from a package
+//!                                       sparse.rs  files of any size
 //! product.rs  runs the real programs    plan.rs    the commands that the product would run
 //!    │
 //! proof/      one file for each claim; nothing in it shares code with the product:
@@ -27,6 +28,7 @@ pub mod recipe;
 pub mod row;
 pub mod signal;
 pub mod sources;
+pub mod sparse;
 pub mod tool;
 pub mod tree;
 pub mod web;

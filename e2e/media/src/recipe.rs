@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     boxes, camera,
     row::{Row, Step},
-    tool,
+    sparse, tool,
 };
 
 /// The source of a row.
@@ -42,6 +42,7 @@ fn take(step: &Step, from: &Path, to: &Path) -> Result<()> {
         Step::Ffmpeg(words) => {
             tool::ffmpeg(&format!("-v error {words}"), &[("in", from), ("out", to)], folder).map(drop)
         }
+        Step::Hole(length) => sparse::with_hole(from, to, *length),
         Step::Turn(degrees) => {
             let mut bytes = fs::read(from)?;
             ensure!(turn(&mut bytes, *degrees), "no tkhd box to turn");

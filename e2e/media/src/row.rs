@@ -34,6 +34,8 @@ pub struct Row {
 pub enum Step {
     /// Words for ffmpeg; `{in}` is the file of the step before, `{out}` its own.
     Ffmpeg(&'static str),
+    /// So many bytes of nothing before the media of an MP4, which take no room on a disk with sparse files.
+    Hole(u64),
     /// Turns the picture by writing the display matrix: clockwise degrees.
     Turn(u16),
     /// A script of the repository, run with `{out}` and these words.

@@ -22,13 +22,19 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
         let mapped = source_is_hdr(evidence)? && range.is_none();
         let shown = evidence.row.shown;
         let tones = if mapped { TONE_MAP } else { "null" };
-        // ffmpeg turns the source upright by itself: no filter of the product is used here.
-        let graph = format!(
-            "[0:v]settb=1/1000000,setpts=N,format=yuv420p[a];[1:v]{shown},scale={width}:{height}:flags=bicubic,{tones},setsar=1,settb=1/1000000,setpts=N,format=yuv420p[b];[a]setsar=1[c];[c][b]ssim=stats_file=-"
+        // ffmpeg turns the source upright by itself: no filter of the product is used here. First to one form,
+        // because comparing starts anew where a source changes its own.
+        let plain = evidence.folder.join("plain.mkv");
+        let form = format!("{shown},scale={width}:{height}:flags=bicubic,{tones},setsar=1,format=yuv420p");
+        let words = format!(
+            "-v error -copyts -i {{source}} -map 0:{} -vf {form} -fps_mode passthrough -c:v ffv1 -threads 1 {{plain}}",
+            evidence.plan.json["media"]["info"]["video"]["index"]
         );
-        let words =
-            format!("-v error -i {{in}} -copyts -i {{source}} -filter_complex {graph} -fps_mode passthrough -f null -");
-        let ran = tool::ffmpeg(&words, &[("in", &file), ("source", &evidence.source)], &evidence.folder)?;
+        tool::ffmpeg(&words, &[("source", &evidence.source), ("plain", &plain)], &evidence.folder)?;
+        let numbered = "setsar=1,settb=1/1000000,setpts=N";
+        let graph = format!("[0:v]format=yuv420p,{numbered}[a];[1:v]{numbered}[b];[a][b]ssim=stats_file=-");
+        let words = format!("-v error -i {{in}} -i {{plain}} -filter_complex {graph} -fps_mode passthrough -f null -");
+        let ran = tool::ffmpeg(&words, &[("in", &file), ("plain", &plain)], &evidence.folder)?;
         let text = String::from_utf8_lossy(&ran.stdout).into_owned();
         let all: Vec<f64> =
             text.lines().filter_map(|l| l.split_once("All:")?.1.split_whitespace().next()?.parse().ok()).collect();

@@ -1,7 +1,10 @@
 //! Containers and the codecs that they usually carry.
 
-use super::{AV1_OPUS, H264, H264_TOGETHER, HEVC_OPUS, PLAIN, WIDE};
-use crate::row::{ROW, Row, Step::Ffmpeg};
+use super::{AV1_OPUS, H264, H264_TOGETHER, HEVC_OPUS, PLAIN, SMALL, TINY, WIDE};
+use crate::row::{
+    ROW, Row,
+    Step::{Ffmpeg, Hole},
+};
 
 /// The rows.
 pub const ROWS: &[Row] = &[
@@ -90,6 +93,85 @@ pub const ROWS: &[Row] = &[
         frames: 1700,
         chunks: 2,
         pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "prores_mov_index_last",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "33"),
+            clicks!("33"),
+            "-c:v prores_ks -profile:v 2 -pix_fmt yuv422p10le -c:a pcm_s24le {out}"
+        ))],
+        file: "source.mov",
+        options: TINY,
+        frames: 825,
+        chunks: 2,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "av1_mp4",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "24", "33"),
+            clicks!("33"),
+            "-pix_fmt yuv420p10le -c:v libsvtav1 -preset 12 -g 48 -c:a libopus -ar 48000 {out}"
+        ))],
+        options: TINY,
+        frames: 792,
+        chunks: 2,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "motion_jpeg_avi",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "33"),
+            clicks!("33"),
+            "-c:v mjpeg -pix_fmt yuvj422p -q:v 3 -c:a pcm_s16le {out}"
+        ))],
+        file: "source.avi",
+        options: TINY,
+        frames: 825,
+        chunks: 2,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "cover_art",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("160x90", "25", "10"),
+                clicks!("10"),
+                "-c:v libx264 -preset ultrafast -g 25 -c:a aac {out}"
+            )),
+            Ffmpeg(
+                "-i {in} -f lavfi -i color=red:size=64x64:duration=0.04 -map 0 -map 1 -c copy -c:v:1 mjpeg -disposition:v:1 attached_pic {out}",
+            ),
+        ],
+        options: TINY,
+        frames: 250,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "over_4_gib",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("160x90", "25", "33"),
+                clicks!("33"),
+                "-c:v libx264 -preset ultrafast -g 25 -bf 2 -c:a aac {out}"
+            )),
+            Hole(5 << 30),
+        ],
+        options: TINY,
+        frames: 825,
+        chunks: 2,
+        pictures: SMALL,
         audio: PLAIN,
         ..ROW
     },

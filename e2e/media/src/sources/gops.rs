@@ -1,6 +1,6 @@
 //! Groups of pictures: where decoding can start, and what refers to what.
 
-use super::{H264, H264_TOGETHER, HEVC_OPUS, PLAIN, WIDE};
+use super::{H264, H264_TOGETHER, HEVC_OPUS, PLAIN, SMALL, TINY, WIDE};
 use crate::row::{ROW, Row, Step::Ffmpeg};
 
 /// The rows.
@@ -97,6 +97,32 @@ pub const ROWS: &[Row] = &[
         chunks: 2,
         pictures: WIDE,
         audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "all_intra_50",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "50", "33"),
+            clicks!("33"),
+            "-c:v libx264 -preset ultrafast -g 1 -c:a aac {out}"
+        ))],
+        options: TINY,
+        frames: 1650,
+        chunks: 2,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "intra_refresh",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "36"),
+            "-c:v libx264 -preset veryfast -x264-params intra-refresh=1:keyint=50 {out}"
+        ))],
+        file: "source.ts",
+        options: TINY,
+        frames: 900,
+        pictures: SMALL,
         ..ROW
     },
 ];

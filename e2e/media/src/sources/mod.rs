@@ -39,7 +39,11 @@ const H264_TOGETHER: &str = "{video: {segmentDuration: 2s, fanOut: Chunk, encode
 const HEVC_OPUS: &str = "{video: {segmentDuration: 2s, encode: {hevc: {preset: ultrafast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 160, height: 160}}], audio: {encode: {opus: {}}}}";
 /// AV1 and Opus.
 const AV1_OPUS: &str = "{video: {segmentDuration: 2s, encode: {av1: {preset: 12}}}, renditions: [{name: top, box: {width: 256, height: 256}}], audio: {encode: {opus: {}}}}";
-/// 16:9 in the boxes above.
+/// One rendition, as cheap as can be.
+const TINY: &str = "{video: {segmentDuration: 2s, encode: {h264: {preset: ultrafast}}}, renditions: [{name: low, box: {width: 160, height: 160}}]}";
+/// 16:9 in its box.
+const SMALL: &[(&str, u32, u32)] = &[("low", 160, 90)];
+/// 16:9 in the boxes of the others.
 const WIDE: &[(&str, u32, u32)] = &[("top", 320, 180), ("low", 160, 90)];
 /// One audio track of which nothing is said.
 const PLAIN: &[(&str, Option<&str>)] = &[("und", None)];

@@ -1,6 +1,6 @@
 //! Sound: none, alone, several tracks, every codec.
 
-use super::{H264, PLAIN, WIDE};
+use super::{H264, PLAIN, SMALL, TINY, WIDE};
 use crate::row::{ROW, Row, Step::Ffmpeg};
 
 /// The rows.
@@ -73,6 +73,61 @@ pub const ROWS: &[Row] = &[
         file: "source.wav",
         options: "{audio: {encode: {flac: {}}}}",
         chunks: 0,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "mono_and_surround",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "10"),
+            clicks!("10"),
+            clicks!("10"),
+            "-map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -g 25 -c:a:0 aac -ac:a:0 1 -c:a:1 ac3 -ac:a:1 6 -metadata:s:a:0 language=deu -metadata:s:a:1 language=jpn {out}"
+        ))],
+        options: TINY,
+        pictures: SMALL,
+        file: "source.mkv",
+        frames: 250,
+        audio: &[("de", None), ("ja", None)],
+        ..ROW
+    },
+    Row {
+        name: "sound_longer_than_picture",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "8"),
+            clicks!("12"),
+            "-c:v libx264 -preset ultrafast -g 25 -c:a aac {out}"
+        ))],
+        options: TINY,
+        pictures: SMALL,
+        frames: 200,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "sound_shorter_than_picture",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "12"),
+            clicks!("7"),
+            "-c:v libx264 -preset ultrafast -g 25 -c:a aac {out}"
+        ))],
+        options: TINY,
+        pictures: SMALL,
+        frames: 300,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "holes_in_sound",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "12"),
+            clicks!("12"),
+            "-af \"aselect='not(between(t,3,4.2)+between(t,6,6.4))'\" -c:v libx264 -preset ultrafast -g 25 -c:a pcm_s16le {out}"
+        ))],
+        options: TINY,
+        pictures: SMALL,
+        file: "source.mkv",
+        frames: 300,
         audio: PLAIN,
         ..ROW
     },

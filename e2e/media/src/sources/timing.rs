@@ -1,6 +1,6 @@
 //! Times of frames: rates, pauses, starts, times that containers lack or share.
 
-use super::{H264, H264_TOGETHER, PLAIN, WIDE};
+use super::{H264, H264_TOGETHER, PLAIN, SMALL, TINY, WIDE};
 use crate::row::{ROW, Row, Step::Ffmpeg};
 
 /// The rows.
@@ -104,6 +104,88 @@ pub const ROWS: &[Row] = &[
         pictures: WIDE,
         audio: PLAIN,
         flashes: true,
+        ..ROW
+    },
+    Row {
+        name: "rate_59_94_mkv",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "60000/1001", "34"),
+            "-c:v libx264 -preset ultrafast -g 60 -bf 2 {out}"
+        ))],
+        file: "source.mkv",
+        options: TINY,
+        frames: 2038,
+        chunks: 2,
+        pictures: SMALL,
+        ..ROW
+    },
+    Row {
+        name: "rate_120_mkv",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "120", "33"),
+            "-c:v libx264 -preset ultrafast -g 120 -bf 2 {out}"
+        ))],
+        file: "source.mkv",
+        options: TINY,
+        frames: 3960,
+        chunks: 2,
+        pictures: SMALL,
+        ..ROW
+    },
+    Row {
+        name: "rate_14_985_mkv",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "14985/1000", "36"),
+            clicks!("36"),
+            "-c:v libx264 -preset ultrafast -g 30 -bf 2 -c:a aac {out}"
+        ))],
+        file: "source.mkv",
+        options: TINY,
+        frames: 540,
+        chunks: 2,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "rate_30_303_mkv",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "1000/33", "36"),
+            "-c:v libx264 -preset ultrafast -g 30 -bf 2 {out}"
+        ))],
+        file: "source.mkv",
+        options: TINY,
+        frames: 1091,
+        chunks: 2,
+        pictures: SMALL,
+        ..ROW
+    },
+    Row {
+        name: "starts_at_a_large_time",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "36"),
+            clicks!("36"),
+            "-c:v libx264 -preset ultrafast -g 25 -bf 2 -c:a aac -output_ts_offset 100000.37 {out}"
+        ))],
+        file: "source.mkv",
+        options: TINY,
+        frames: 900,
+        chunks: 2,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "shorter_than_a_segment",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "1.4"),
+            clicks!("1.4"),
+            "-c:v libx264 -preset ultrafast -bf 2 -c:a aac {out}"
+        ))],
+        options: TINY,
+        frames: 35,
+        pictures: SMALL,
+        audio: PLAIN,
         ..ROW
     },
 ];
