@@ -185,7 +185,7 @@ fn who_says_how_tasks_are_cut_gets_many() {
 
 #[test]
 fn the_rendition_that_takes_longest_starts_first() {
-    let renditions = json!([{"name": "180p"}, {"name": "720p"}, {"name": "480p"}]);
+    let renditions = json!([{"name": "144p"}, {"name": "720p"}, {"name": "480p"}]);
     let mut job = Memory::new(json!({"video": {"fanOut": "ChunkRendition"}, "renditions": renditions}), 3);
     assert_eq!(job.run_to_end(&mut |_, _, _| None), published());
     let started = |line: &String| Some(line.split_once(" start encode-")?.1.split('.').next()?.to_string());
