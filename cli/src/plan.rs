@@ -98,17 +98,11 @@ pub fn print_media(media: &MediaSummary) {
     println!("source       {} ({:.1} MiB)", media.source, media.bytes as f64 / 1_048_576.0);
     println!("  container  {}, {}", media.info.container, human(media.duration));
     if let (Some(video), Some(facts)) = (&media.info.video, &media.video) {
-        let rate = if facts.constant { "constant" } else { "variable" };
+        let (frames, frame_rate, constant) = facts.of_source();
+        let rate = if constant { "constant" } else { "variable" };
         println!(
-            "  video      {} {}x{} {}, {} frames at {} fps ({rate}), SAR {}, turned {}°",
-            video.codec,
-            video.width,
-            video.height,
-            video.pixel_format,
-            facts.frames,
-            facts.frame_rate,
-            video.sar,
-            video.rotation
+            "  video      {} {}x{} {}, {frames} frames at {frame_rate} fps ({rate}), SAR {}, turned {}°",
+            video.codec, video.width, video.height, video.pixel_format, video.sar, video.rotation
         );
     }
     for (stream, facts) in media.info.audio.iter().zip(&media.audio) {
@@ -124,6 +118,9 @@ impl Planned<'_> {
     fn text(&self, fan_out: Option<String>) {
         println!("job          {}/{}", self.spec.namespace, self.spec.name);
         print_media(self.media);
+        if let Some(facts) = self.media.video.as_ref().filter(|facts| facts.source.is_some()) {
+            println!("shown        {} frames at {} fps", facts.frames, facts.frame_rate);
+        }
         println!("ladder");
         for r in &self.ladder {
             println!("  {:<10} {}x{} (SAR {}), {}", r.name, r.width, r.height, r.sar, words(&r.codec));

@@ -165,11 +165,12 @@ impl Context {
         serde_json::from_slice(&bytes).map_err(|_| gone())
     }
 
-    /// The video's timeline, from its index.
+    /// The timeline of the video that is shown, from its index.
     pub fn timeline(&self, index: &PacketIndex) -> Result<Option<Timeline>, TaskError> {
         let media = self.media()?;
         let (Some(video), Some(stream)) = (&index.video, &media.info.video) else { return Ok(None) };
-        Timeline::new(video, media.origin, stream.frame_rate).map(Some).map_err(TaskError::bad_input)
+        let retiming = self.task.spec.filters.retiming();
+        Timeline::new(video, retiming, media.origin, stream.frame_rate).map(Some).map_err(TaskError::bad_input)
     }
 }
 

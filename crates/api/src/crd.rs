@@ -383,6 +383,7 @@ mod tests {
     fn every_text_that_a_pattern_takes_is_a_value() {
         what_the_schema_takes_is_read::<crate::MediaTime>("TranscodeJob.spec.options.video.segmentDuration");
         what_the_schema_takes_is_read::<crate::Position>("TranscodeJob.spec.options.thumbnail.at");
+        what_the_schema_takes_is_read::<crate::FrameRate>("TranscodeJob.spec.options.video.frameRate");
         what_the_schema_takes_is_read::<crate::Bitrate>("TranscodeJob.spec.options.audio.encode.aac.bitrate");
         what_the_schema_takes_is_read::<crate::Bitrate>("TranscodeJob.spec.options.audio.encode.opus.bitrate");
     }

@@ -36,7 +36,7 @@ pub use storage::{
     S3Store, SecretRef, StoreSpec,
 };
 pub use thumbnail::{ImageFormat, Thumbnail};
-pub use value::{Bitrate, MediaTime, Position, Rational, ValueError};
+pub use value::{Bitrate, FrameRate, MediaTime, Position, Rational, ValueError};
 pub use video::{
     Av1Encode, Av1Rate, Box2, CappedCrf, Crop, Deinterlace, Denoise, DenoiseStrength, DynamicRange, FanOut, H264Encode,
     HevcEncode, Integrity, Mode, Rendition, VideoEncode, VideoOptions, Vp9Encode, Vp9Rate, X26xPreset, X26xRate,

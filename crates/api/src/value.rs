@@ -201,6 +201,51 @@ impl fmt::Display for Bitrate {
     }
 }
 
+/// Frames a second of what is made: an integer, or a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FrameRate {
+    /// Those of the source, constant or not.
+    Source,
+    /// A constant rate, exact: 30000/1001, not 29.97.
+    Constant(Rational),
+}
+
+const FRAME_RATE: &str = "a frame rate such as 25, `30000/1001` (for 29.97) or `Source`";
+
+impl FrameRate {
+    /// Whether a constant rate is one that is made: 1 to 120.
+    pub fn in_range(self) -> bool {
+        match self {
+            FrameRate::Source => true,
+            FrameRate::Constant(rate) => (Ratio::from_integer(1)..=Ratio::from_integer(120)).contains(&rate),
+        }
+    }
+}
+
+impl FromStr for FrameRate {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let part = |digits: &str| {
+            let number = digits.parse::<i64>().ok().filter(|n| (1..1_000_000).contains(n))?;
+            (number.to_string() == digits).then_some(number)
+        };
+        let (numerator, denominator) = text.split_once('/').unwrap_or((text, "1"));
+        let rate = || Some(FrameRate::Constant(Ratio::new(part(numerator)?, part(denominator)?)));
+        let parsed = if text == "Source" { Some(FrameRate::Source) } else { rate() };
+        parsed.ok_or_else(|| ValueError { found: text.into(), expected: FRAME_RATE })
+    }
+}
+
+impl fmt::Display for FrameRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FrameRate::Source => write!(f, "Source"),
+            FrameRate::Constant(rate) => rate.fmt(f),
+        }
+    }
+}
+
 /// A place in the source: a share of its duration (`10%`) or a media time (`5s`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Position {
@@ -279,46 +324,61 @@ text_value!(
     r"^((100|[0-9]{1,2}(\.[0-9]{1,2})?)%|[0-9]{1,9}(\.[0-9]{1,9})?m?s|([0-9]{1,4}:)?[0-5]?[0-9]:[0-5]?[0-9](\.[0-9]{1,9})?)$"
 );
 
-impl Serialize for Bitrate {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
+/// An integer or a text in YAML and JSON; the schema carries the same range and pattern.
+macro_rules! number_value {
+    ($type:ty, $name:literal, $description:expr, $maximum:literal, $pattern:literal) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                #[derive(Deserialize)]
+                #[serde(untagged)]
+                enum IntOrText {
+                    Int(u32),
+                    Text(String),
+                }
+                let text = match IntOrText::deserialize(deserializer)? {
+                    IntOrText::Int(number) => number.to_string(),
+                    IntOrText::Text(text) => text,
+                };
+                text.parse().map_err(de::Error::custom)
+            }
+        }
+
+        impl JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                $name.into()
+            }
+            fn inline_schema() -> bool {
+                true
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "x-kubernetes-int-or-string": true,
+                    "anyOf": [{"type": "integer"}, {"type": "string"}],
+                    "title": $description,
+                    "minimum": 1,
+                    "maximum": $maximum,
+                    "pattern": $pattern,
+                    "maxLength": 16
+                })
+            }
+        }
+    };
 }
 
-impl<'de> Deserialize<'de> for Bitrate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum IntOrText {
-            Int(u32),
-            Text(String),
-        }
-        match IntOrText::deserialize(deserializer)? {
-            IntOrText::Int(rate) => Ok(Bitrate(rate)),
-            IntOrText::Text(text) => text.parse().map_err(de::Error::custom),
-        }
-    }
-}
-
-impl JsonSchema for Bitrate {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Bitrate".into()
-    }
-    fn inline_schema() -> bool {
-        true
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "x-kubernetes-int-or-string": true,
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "title": BITRATE,
-            "minimum": 1,
-            "maximum": 999_999_999,
-            "pattern": r"^([0-9]{1,9}|[0-9]{1,6}(\.[0-9]{1,3})?k|[0-9]{1,3}(\.[0-9]{1,6})?M)$",
-            "maxLength": 16
-        })
-    }
-}
+number_value!(
+    Bitrate,
+    "Bitrate",
+    BITRATE,
+    999_999_999,
+    r"^([0-9]{1,9}|[0-9]{1,6}(\.[0-9]{1,3})?k|[0-9]{1,3}(\.[0-9]{1,6})?M)$"
+);
+number_value!(FrameRate, "FrameRate", FRAME_RATE, 120, r"^([1-9][0-9]{0,5}(/[1-9][0-9]{0,5})?|Source)$");
 
 #[cfg(test)]
 mod tests {
@@ -349,9 +409,25 @@ mod tests {
         for position in [Position::Share(1050), Position::Share(10_000), Position::Time(time)] {
             assert_eq!(position.to_string().parse(), Ok(position));
         }
+        for rate in [FrameRate::Source, FrameRate::Constant(Ratio::new(24000, 1001))] {
+            assert_eq!(rate.to_string().parse(), Ok(rate));
+        }
         for rate in [Bitrate(128_000), Bitrate(1), Bitrate(1_500_001)] {
             assert_eq!(rate.to_string().parse(), Ok(rate));
         }
+    }
+
+    #[test]
+    fn frame_rates_are_exact() {
+        let rate = |n, d| Ok(FrameRate::Constant(Ratio::new(n, d)));
+        assert_eq!("30000/1001".parse(), rate(30000, 1001));
+        assert_eq!("25".parse(), rate(25, 1));
+        assert_eq!("Source".parse(), Ok(FrameRate::Source));
+        for text in ["29.97", "0", "25/0", "-25", "+25", "025", "1000000", "source", "25/1/1", ""] {
+            assert!(text.parse::<FrameRate>().is_err(), "{text}");
+        }
+        let in_range = |text: &str| text.parse::<FrameRate>().unwrap().in_range();
+        assert!(in_range("120") && in_range("1") && !in_range("999/1000") && !in_range("121"));
     }
 
     #[test]

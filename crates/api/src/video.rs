@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::value::{Bitrate, MediaTime};
+use crate::value::{Bitrate, FrameRate, MediaTime};
 
 /// Whether a feature is used. Written out so that a job can switch off what a profile switches on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -37,6 +37,10 @@ pub struct VideoOptions {
     /// source that are marked as interlaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deinterlace: Option<Deinterlace>,
+    /// Frames a second, 1 to 120: `25`, `30000/1001`, or `Source`. Frames are left out and repeated at their own times;
+    /// nothing gets faster or slower, and none is made up. Default: `Source`, also where that is variable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_rate: Option<FrameRate>,
     /// Cuts off the edges of the picture, before anything else is done to it. Default: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,

@@ -129,7 +129,8 @@ pub fn estimate(spec: &ResolvedSpec, media: &MediaSummary, split: &SplitSummary,
     let (fan_out, _) = crate::extend::fan_out(spec, split, ladder.len());
     let together = fan_out == transcode_api::FanOut::Chunk;
     let decodes = if together { 1 } else { ladder.len() as u64 };
-    let decode = source * DECODE_PER_PIXEL * (frames + u64::from(split.preroll)) * decodes;
+    let decoded = media.video.as_ref().map_or(0, |v| u64::from(v.of_source().0)) + u64::from(split.preroll);
+    let decode = source * DECODE_PER_PIXEL * decoded * decodes;
     let encode: u64 = ladder.iter().map(|r| pixels(r) * r.codec.cost_per_pixel() * frames).sum();
     let audio = Timescale(1000).round(media.duration) as u64 * 20_000 * media.info.audio.len() as u64;
     let cpu_seconds = (decode + encode + audio).div_ceil(1_000_000_000);

@@ -60,7 +60,7 @@ pub struct MediaSummary {
     pub audio: Vec<AudioFacts>,
 }
 
-/// The video's timeline in numbers.
+/// The timeline of the video that is shown, in numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct VideoFacts {
@@ -72,6 +72,9 @@ pub struct VideoFacts {
     pub frame_rate: Rational,
     /// Whether the rate is constant.
     pub constant: bool,
+    /// The source's own frames, where others are shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceFrames>,
     /// Frames with the time of another frame.
     pub equal_times: u32,
     /// Frames at the start that refer to frames which the source does not have.
@@ -79,6 +82,20 @@ pub struct VideoFacts {
     /// Frames at the end of a cut source that can't be decoded.
     #[serde(default)]
     pub undecodable_tail: u32,
+}
+
+/// Frames of a source whose number or times filters change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceFrames {
+    /// How many it has.
+    pub frames: u32,
+    /// Frames per second, nominal or average.
+    pub frame_rate: Rational,
+    /// Whether the rate is constant.
+    pub constant: bool,
+    /// How many of them are never shown.
+    pub left_out: u32,
 }
 
 /// An audio track in numbers.
@@ -247,6 +264,15 @@ impl Summary {
             }
             Summary::Package(_) => false,
         }
+    }
+}
+
+impl VideoFacts {
+    /// How many frames the source has, at which rate, and whether that is constant.
+    pub fn of_source(&self) -> (u32, Rational, bool) {
+        self.source.map_or((self.frames, self.frame_rate, self.constant), |source| {
+            (source.frames, source.frame_rate, source.constant)
+        })
     }
 }
 

@@ -65,7 +65,10 @@ impl Layout {
     pub fn new(spec: &ResolvedSpec, media: &MediaSummary) -> Self {
         let source = media.source_key.clone();
         let build = &media.encoder_build;
-        let cut = key(&("cut", &source, media.origin, &spec.segment_duration));
+        let cut = match spec.filters.retiming() {
+            None => key(&("cut", &source, media.origin, &spec.segment_duration)),
+            Some(retiming) => key(&("cut", &source, media.origin, &spec.segment_duration, retiming)),
+        };
         let ladder = renditions(spec, media).renditions;
         let renditions: BTreeMap<_, _> = ladder
             .iter()

@@ -6,8 +6,8 @@
 
 use serde_json::{Map, Value};
 use transcode_api::{
-    Attempts, AudioEncode, Bitrate, Crop, DynamicRange, FanOut, Format, Mode, ProcessingOptions, ProfileSpec,
-    Scheduling, StoreSpec, TranscodeJob, VideoEncode, VideoOptions, WorkData, X26xPreset, X26xRate, video,
+    Attempts, AudioEncode, Bitrate, Crop, DynamicRange, FanOut, Format, FrameRate, Mode, ProcessingOptions,
+    ProfileSpec, Scheduling, StoreSpec, TranscodeJob, VideoEncode, VideoOptions, WorkData, X26xPreset, X26xRate, video,
 };
 use transcode_media::{
     argv::filters::{Deinterlacing, Filters},
@@ -58,6 +58,9 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
     // The schema has this range for all forms but fractions.
     if !(MediaTime::seconds(1)..=MediaTime::seconds(30)).contains(&segment_duration) {
         problems.push(invalid("spec.options.video.segmentDuration", &format!("{segment_duration} is not 1s to 30s")));
+    }
+    if let Some(FrameRate::Constant(rate)) = video.frame_rate.filter(|rate| !rate.in_range()) {
+        problems.push(invalid("spec.options.video.frameRate", &format!("{rate} is not 1 to 120 fps")));
     }
     let codec = video_codec(video.encode.as_ref());
     check_rate("spec.options.video.encode", &codec, &mut problems);
@@ -137,6 +140,10 @@ fn filters(video: &VideoOptions) -> Filters {
             None => Deinterlacing::Marked,
             Some(Mode::Enabled) => Deinterlacing::All,
             Some(Mode::Disabled) => Deinterlacing::Off,
+        },
+        frame_rate: match video.frame_rate {
+            None | Some(FrameRate::Source) => None,
+            Some(FrameRate::Constant(rate)) => Some(rate),
         },
         crop: video.crop.filter(|crop| *crop != Crop::default()),
         denoise: video
@@ -328,6 +335,7 @@ fn merge(base: &mut Value, over: Value, field: &str) {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use transcode_api::Rational;
 
     use super::*;
 
@@ -361,6 +369,17 @@ mod tests {
         assert_eq!(both.segment_duration, MediaTime::seconds(6));
         let own = resolve(&job(json!({"options": {"video": {"encode": {"av1": {}}}}})), &[web]).unwrap();
         assert_eq!(own.video, VideoCodec::Av1 { crf: 35, preset: 8, bit_depth: None });
+    }
+
+    #[test]
+    fn a_frame_rate_is_of_use_and_can_be_taken_back() {
+        let with = |rate: &str| job(json!({"options": {"video": {"frameRate": rate}}}));
+        let resolved = resolve(&with("30000/1001"), &[]).unwrap();
+        assert_eq!(resolved.filters.frame_rate, Some(Rational::new(30000, 1001)));
+        let problems = resolve(&with("60000/61"), &[]).unwrap_err();
+        assert_eq!(problems[0].to_string(), "spec.options.video.frameRate: 60000/61 is not 1 to 120 fps");
+        let team = profile(json!({"options": {"video": {"frameRate": 25}}}));
+        assert_eq!(resolve(&with("Source"), &[team]).unwrap().filters, Filters::default());
     }
 
     #[test]

@@ -167,9 +167,9 @@ fn media(media: &MediaSummary) -> MediaStatus {
 
 /// `h264 1920x1080 25 fps yuv420p`
 fn video_words(video: &VideoStream, media: &MediaSummary) -> String {
-    let rate = media.video.as_ref().map_or(video.frame_rate, |v| v.frame_rate);
+    let (_, rate, constant) = media.video.as_ref().map_or((0, video.frame_rate, true), |v| v.of_source());
     let rate = *rate.numer() as f64 / *rate.denom() as f64;
-    let variable = if media.video.as_ref().is_some_and(|v| !v.constant) { " variable" } else { "" };
+    let variable = if constant { "" } else { " variable" };
     let turned = match video.rotation {
         0 => String::new(),
         degrees => format!(" turned {degrees}°"),

@@ -71,6 +71,7 @@ fn of_video(video: &VideoFacts) -> Vec<Warning> {
         "{} frames at the end can't be decoded, because the source is cut there; they are left out",
         video.undecodable_tail
     );
+    let converted = converted_rate(video).map(|words| note(StageKind::Split, "FrameRateConverted", words));
     let all = [
         (video.undecodable_tail, "UndecodableEnd", tail),
         (video.equal_times, "EqualTimes", equal),
@@ -79,7 +80,17 @@ fn of_video(video: &VideoFacts) -> Vec<Warning> {
     all.into_iter()
         .filter(|(count, ..)| *count > 0)
         .map(|(_, reason, words)| note(StageKind::Probe, reason, words))
+        .chain(converted)
         .collect()
+}
+
+fn converted_rate(video: &VideoFacts) -> Option<String> {
+    let source = video.source?;
+    let repeats = video.frames - (source.frames - source.left_out);
+    Some(format!(
+        "{} frames at {} fps become {} at {} fps: {} are left out, and {repeats} repeat the frame before them",
+        source.frames, source.frame_rate, video.frames, video.frame_rate, source.left_out
+    ))
 }
 
 /// Chroma and depth that no rendition keeps.

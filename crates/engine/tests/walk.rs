@@ -10,7 +10,7 @@ use memory::Memory;
 use proptest::prelude::*;
 use serde_json::json;
 use transcode_engine::{
-    Facts, Failure, Intent, MediaSummary, Outcome, StageId, StageKind, Summary, TaskSet, assess, begin, extend,
+    Facts, Failure, Intent, Layout, MediaSummary, Outcome, StageId, StageKind, Summary, TaskSet, assess, begin, extend,
     facts::Holes, status,
 };
 use transcode_media::{probe::OtherHdr, time::MediaTime};
@@ -39,6 +39,16 @@ fn bad_input_fails_once_with_its_reason() {
     let mut job = Memory::new(json!({}), 3);
     let end = job.run_to_end(&mut |stage, _, _| (stage.kind == StageKind::Probe).then_some(Failure::BadInput));
     assert_eq!(end, Outcome::Failed { reason: "BadInput".into(), message: "probe failed: injected".into() });
+}
+
+#[test]
+fn a_frame_rate_moves_every_key_but_the_sources() {
+    let keys = |options| Layout::new(&memory::spec(options), &memory::media());
+    let (plain, other) = (keys(json!({})), keys(json!({"video": {"frameRate": 30}})));
+    assert_eq!(keys(json!({"video": {"frameRate": "Source"}})), plain);
+    assert_eq!(other.source, plain.source);
+    assert!(other.cut != plain.cut && other.audio != plain.audio && other.job != plain.job);
+    assert!(plain.renditions.iter().all(|(name, key)| other.renditions.get(name).is_some_and(|other| other != key)));
 }
 
 #[test]

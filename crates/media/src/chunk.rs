@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     index::VideoIndex,
+    retime::Hold,
     time::{MediaTime, Timebase},
-    timeline::{Span, Timeline, output_scale},
+    timeline::{Span, Timeline},
 };
 
 /// A chunk aims at a 32nd of the source, but no less than this …
@@ -27,14 +28,17 @@ pub struct Chunk {
     pub index: u32,
     /// Number of its first segment, from 1.
     pub first_segment: u32,
-    /// Its segments, as ranges of frames counted from the start of the source.
+    /// Its segments, as ranges of frames counted from the first that is shown.
     pub segments: Vec<Span>,
-    /// Frames with `start <= PTS < end` belong to it, source ticks. The last chunk's end is one
+    /// It shows frames of the source with `start <= PTS < end`, source ticks. The last chunk's end is one
     /// tick after its last frame.
     pub start: i64,
     /// See `start`.
     pub end: i64,
-    /// Source ticks by which its first frame is later than its PTS, because frames before it share
+    /// Which frames are kept behind filters that change their times; `None` keeps those of `start` and `end`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+    /// Ticks by which its first frame is later than its PTS, because frames before it share
     /// times and were set a tick apart.
     #[serde(default)]
     pub shift: i64,
@@ -42,6 +46,19 @@ pub struct Chunk {
     pub seek: Option<MediaTime>,
     /// Frames that are decoded and thrown away before `start`, as far as the index can tell.
     pub preroll: u32,
+}
+
+/// Frames of a chunk behind filters that change their times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    /// Frames with `start <= PTS < end`, ticks of the filters'.
+    pub start: i64,
+    /// See `start`.
+    pub end: i64,
+    /// The source ends within this chunk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
 }
 
 impl Chunk {
@@ -85,7 +102,7 @@ pub fn chunks(timeline: &Timeline, segments: &[Span], video: &VideoIndex, seekin
     loop {
         let cut = cutter.cut(size);
         let preroll: u64 = cut.iter().map(|c| u64::from(c.preroll)).sum();
-        if cut.len() <= 1 || preroll * 10 <= u64::from(timeline.frames()) {
+        if cut.len() <= 1 || preroll * 10 <= timeline.source.len() as u64 {
             return cut;
         }
         size *= 2;
@@ -131,18 +148,14 @@ impl Cutter<'_> {
             .unwrap_or(nominal)
     }
 
-    /// Source ticks of a segment's first frame.
-    fn start_of(&self, segment: usize) -> i64 {
-        let first = self.segments.get(segment).map_or(0, |s| s.first as usize);
-        self.timeline.source.get(first).copied().unwrap_or(0)
+    /// A segment's first frame; for the segment after the last the frame after the last.
+    fn first_frame(&self, segment: usize) -> u32 {
+        self.segments.get(segment).map_or(self.timeline.frames(), |s| s.first)
     }
 
-    /// How much later a segment's first frame is than its PTS, source ticks.
-    fn shift_of(&self, segment: usize) -> i64 {
-        let first = self.segments.get(segment).map_or(0, |s| s.first);
-        let per_tick = output_scale(self.timebase).map_or(1, |(_, per_tick)| per_tick);
-        let (start, source) = (self.timeline.at(0), self.timeline.source.first().copied().unwrap_or(0));
-        (self.timeline.at(first) - start) / per_tick - (self.start_of(segment) - source)
+    /// Source ticks of what a segment's first frame shows.
+    fn start_of(&self, segment: usize) -> i64 {
+        self.timeline.shown_at(self.first_frame(segment))
     }
 
     /// Where to seek for a chunk that starts at `start`, and the pre-roll in frames.
@@ -172,16 +185,26 @@ impl Cutter<'_> {
 
     fn chunk(&self, index: u32, first: usize, end: usize) -> Chunk {
         let segments = self.segments.get(first..end).unwrap_or_default().to_vec();
+        let (first_frame, end_frame) = (self.first_frame(first), self.first_frame(end));
         let start = self.start_of(first);
-        let last = self.timeline.source.last().copied().unwrap_or(0);
         let (seek, preroll) = if first == 0 { (None, 0) } else { self.entry(start) };
+        let kept = self.timeline.retimed.as_ref().map(|retimed| Kept {
+            start: self.timeline.filtered_at(first_frame),
+            end: self.timeline.filtered_at(end_frame),
+            hold: (end == self.segments.len()).then_some(retimed.hold),
+        });
         Chunk {
             index,
             first_segment: first as u32 + 1,
             segments,
             start,
-            end: if end < self.segments.len() { self.start_of(end) } else { last + 1 },
-            shift: self.shift_of(first),
+            end: match kept {
+                None => self.start_of(end),
+                // The next chunk may show the same frame.
+                Some(_) => self.timeline.shown_at(end_frame - 1) + 1,
+            },
+            kept,
+            shift: self.timeline.moved(first_frame),
             seek,
             preroll,
         }
@@ -194,9 +217,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::index::{IndexBuilder, PacketRow};
+    use crate::{
+        index::{IndexBuilder, PacketRow},
+        retime::Retiming,
+    };
 
     fn cut(frames: u32, gop: u32, seeking: Seeking) -> (Timeline, Vec<Chunk>) {
+        cut_at(None, frames, gop, seeking)
+    }
+
+    fn cut_at(rate: Option<(i64, i64)>, frames: u32, gop: u32, seeking: Seeking) -> (Timeline, Vec<Chunk>) {
         let base = Timebase { num: 1, den: 25 };
         let mut builder = IndexBuilder::new(Some((0, base)), []);
         for n in 0..frames {
@@ -212,7 +242,8 @@ mod tests {
             });
         }
         let video = builder.finish().unwrap().video.unwrap();
-        let timeline = Timeline::new(&video, MediaTime::ZERO, Ratio::from_integer(25)).unwrap();
+        let retiming = rate.map(|(n, d)| Retiming { rate: Ratio::new(n, d) });
+        let timeline = Timeline::new(&video, retiming, MediaTime::ZERO, Ratio::from_integer(25)).unwrap();
         let segments = timeline.segments(MediaTime::seconds(4));
         let chunks = chunks(&timeline, &segments, &video, seeking);
         (timeline, chunks)
@@ -245,11 +276,25 @@ mod tests {
             builder.push(&row);
         }
         let video = builder.finish().unwrap().video.unwrap();
-        let timeline = Timeline::new(&video, MediaTime::ZERO, Ratio::from_integer(25)).unwrap();
+        let timeline = Timeline::new(&video, None, MediaTime::ZERO, Ratio::from_integer(25)).unwrap();
         let segments = timeline.segments(MediaTime::seconds(4));
         let chunks = chunks(&timeline, &segments, &video, Seeking::Exact);
         assert_eq!(timeline.equal_times, 1490 - 1);
         assert_eq!(chunks.iter().map(|c| c.shift).collect::<Vec<_>>(), [0, 1, 1, 1]);
+    }
+
+    #[test]
+    fn another_frame_rate_is_cut_by_its_own_frames() {
+        let (timeline, chunks) = cut_at(Some((30000, 1001)), 1500, 25, Seeking::Exact);
+        assert_eq!(timeline.frames(), 1798);
+        assert_eq!(chunks.iter().map(Chunk::frames).collect::<Vec<_>>(), [480, 480, 480, 358]);
+        let kept: Vec<_> = chunks.iter().filter_map(|c| c.kept).map(|k| (k.start, k.end)).collect();
+        assert_eq!(kept, [(0, 480), (480, 960), (960, 1440), (1440, 1798)]);
+        // Frame 480 at 16.016 s shows what is nearest before it: frame 400 of the source, at 16 s.
+        assert_eq!((chunks[1].start, chunks[0].end), (400, 400));
+        assert_eq!(chunks[1].seek, Some(MediaTime::seconds(15)));
+        let holds: Vec<_> = chunks.iter().filter_map(|c| c.kept?.hold).map(|hold| hold.frame).collect();
+        assert_eq!(holds, [1499]);
     }
 
     #[test]

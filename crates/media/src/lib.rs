@@ -29,6 +29,7 @@ pub mod language;
 pub mod playlist;
 pub mod probe;
 pub mod rate;
+pub mod retime;
 pub mod time;
 pub mod timeline;
 pub mod track;

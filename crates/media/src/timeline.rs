@@ -6,15 +6,20 @@ use num_rational::Ratio;
 
 use crate::{
     index::{AudioSpan, VideoIndex},
+    retime::{Retimed, Retiming},
     time::{MediaTime, Rational, Timebase, Timescale},
 };
 
-/// Frames of the source on the output timeline.
+/// The frames that are shown, on the output timeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
-    /// Source ticks of each frame, sorted. Equal times are kept.
+    /// One tick of the source.
+    timebase: Timebase,
+    /// Source ticks of each frame of the source, sorted. Equal times are kept.
     pub source: Vec<i64>,
-    /// Output ticks of each frame, strictly rising: equal source times are one source tick apart.
+    /// What is shown where it isn't each frame of the source at its own time.
+    pub retimed: Option<Retimed>,
+    /// Output ticks of each frame, strictly rising: equal times are one tick of the filters' apart.
     pub output: Vec<i64>,
     /// Output time after the last frame.
     pub end: i64,
@@ -44,19 +49,32 @@ pub enum TimelineError {
     /// Finer than a 32-bit timescale can say.
     #[error("the video's timebase {0}/{1} is too fine for an MP4 track; remux it with a timebase of at most 1/1000000")]
     TooFine(u32, u32),
+    /// A pause of days, filled with frames.
+    #[error(
+        "the video would have {frames} frames at {rate} fps: its timestamps are broken, or are hours apart; remux it first, or keep its own frame rate"
+    )]
+    TooMany {
+        /// How many.
+        frames: i64,
+        /// At which rate.
+        rate: Rational,
+    },
 }
 
 /// The job's origin: the earliest presentation time of any track that is carried over, on a tick of
-/// the video.
-pub fn origin<'a>(video: Option<&VideoIndex>, audio: impl IntoIterator<Item = &'a AudioSpan>) -> MediaTime {
+/// the video that is shown.
+pub fn origin<'a>(
+    video: Option<&VideoIndex>,
+    retiming: Option<Retiming>,
+    audio: impl IntoIterator<Item = &'a AudioSpan>,
+) -> Result<MediaTime, TimelineError> {
     let audio = audio.into_iter().map(|a| a.timebase.time(a.start)).min();
-    match video.and_then(|v| Some((v.timebase, *v.frames().first()?))) {
-        Some((timebase, first)) => {
-            let first = timebase.time(first);
-            timebase.time(timebase.floor(audio.map_or(first, |audio| audio.min(first))))
-        }
-        None => audio.unwrap_or(MediaTime::ZERO),
-    }
+    let Some((timebase, first)) = video.and_then(|v| Some((v.timebase, *v.frames().first()?))) else {
+        return Ok(audio.unwrap_or(MediaTime::ZERO));
+    };
+    let first = timebase.time(first);
+    let (tick, first) = retiming.map_or(Ok((timebase, first)), |retiming| retiming.begin(first))?;
+    Ok(tick.time(tick.floor(audio.map_or(first, |audio| audio.min(first)))))
 }
 
 /// Output ticks per second for a source timebase, and output ticks per source tick.
@@ -74,18 +92,23 @@ pub fn output_scale(timebase: Timebase) -> Result<(Timescale, i64), TimelineErro
 impl Timeline {
     /// From the packet index. `nominal` is the container's average frame rate, a hint for the last
     /// frame's duration and for the constant-rate test.
-    pub fn new(video: &VideoIndex, origin: MediaTime, nominal: Rational) -> Result<Self, TimelineError> {
-        let source = video.frames();
-        let (timescale, per_tick) = output_scale(video.timebase)?;
-        let shift = timescale.floor(origin);
-        let mut output: Vec<i64> = Vec::with_capacity(source.len());
-        let mut equal_times = 0;
-        for pts in &source {
-            let exact = pts * per_tick - shift;
-            let placed = output.last().map_or(exact, |last: &i64| exact.max(last + per_tick));
-            equal_times += u32::from(placed != exact);
-            output.push(placed);
+    pub fn new(
+        video: &VideoIndex,
+        retiming: Option<Retiming>,
+        origin: MediaTime,
+        nominal: Rational,
+    ) -> Result<Self, TimelineError> {
+        match retiming {
+            None => Self::of_source(video, origin, nominal),
+            Some(retiming) => Self::of_source(video, MediaTime::ZERO, nominal)?.retime(retiming, origin),
         }
+    }
+
+    /// Each frame of the source at its own time.
+    fn of_source(video: &VideoIndex, origin: MediaTime, nominal: Rational) -> Result<Self, TimelineError> {
+        let (timebase, source) = (video.timebase, video.frames());
+        let (timescale, per_tick) = output_scale(timebase)?;
+        let (output, equal_times) = place(&source, per_tick, timescale.floor(origin));
         let (Some(first), Some(last)) = (output.first().copied(), output.last().copied()) else {
             return Err(TimelineError::NoFrames);
         };
@@ -98,7 +121,63 @@ impl Timeline {
             None if video.last_duration > 0 => last + video.last_duration * per_tick,
             None => last + nth_frame(0, 1, frame, timescale).max(1),
         };
-        Ok(Timeline { source, end: end.max(last + 1), output, timescale, constant_rate, equal_times })
+        let end = end.max(last + 1);
+        Ok(Timeline { timebase, source, retimed: None, output, end, timescale, constant_rate, equal_times })
+    }
+
+    /// What filters make of a timeline whose origin is the source's zero.
+    fn retime(self, retiming: Retiming, origin: MediaTime) -> Result<Self, TimelineError> {
+        let retimed = retiming.apply(self.timebase, &self.source, self.timescale.time(self.end))?;
+        let (timescale, per_tick) = output_scale(retimed.timebase)?;
+        let shift = timescale.floor(origin);
+        let (output, equal_times) = place(&retimed.pts, per_tick, shift);
+        Ok(Timeline {
+            output,
+            equal_times,
+            end: timescale.round(retimed.end) - shift,
+            timescale,
+            constant_rate: Some(retiming.rate),
+            retimed: Some(retimed),
+            ..self
+        })
+    }
+
+    /// Ticks of each frame as it leaves the filters, sorted, and the length of one.
+    fn filtered(&self) -> (&[i64], Timebase) {
+        let retimed = self.retimed.as_ref().map(|retimed| (retimed.pts.as_slice(), retimed.timebase));
+        retimed.unwrap_or((self.source.as_slice(), self.timebase))
+    }
+
+    /// Ticks of a frame as it leaves the filters; one after the last for the frame after the last.
+    pub fn filtered_at(&self, frame: u32) -> i64 {
+        let (pts, _) = self.filtered();
+        pts.get(frame as usize).copied().unwrap_or_else(|| pts.last().map_or(0, |last| last + 1))
+    }
+
+    /// Source ticks of the frame of the source that a frame shows; one after the last for the frame after
+    /// the last.
+    pub fn shown_at(&self, frame: u32) -> i64 {
+        let place = match &self.retimed {
+            None => Some(frame as usize),
+            Some(retimed) => retimed.shows.get(frame as usize).map(|place| *place as usize),
+        };
+        let pts = place.and_then(|place| self.source.get(place)).copied();
+        pts.unwrap_or_else(|| self.source.last().map_or(0, |last| last + 1))
+    }
+
+    /// Ticks by which a frame is later than the filters leave it, because frames before it share times and were
+    /// set a tick apart.
+    pub fn moved(&self, frame: u32) -> i64 {
+        let (_, timebase) = self.filtered();
+        let per_tick = output_scale(timebase).map_or(1, |(_, per_tick)| per_tick);
+        (self.at(frame) - self.at(0)) / per_tick - (self.filtered_at(frame) - self.filtered_at(0))
+    }
+
+    /// From times that encoders are given to output times: both count in the timescale.
+    pub fn offset(&self) -> i64 {
+        let (_, timebase) = self.filtered();
+        let per_tick = output_scale(timebase).map_or(1, |(_, per_tick)| per_tick);
+        self.at(0) - self.filtered_at(0) * per_tick
     }
 
     /// Frames in all.
@@ -135,10 +214,11 @@ impl Timeline {
     fn boundaries(&self, length: MediaTime) -> Vec<u32> {
         let step = self.timescale.round(length).max(1);
         let (mut firsts, mut cell) = (vec![], i64::MIN);
+        let (pts, _) = self.filtered();
         for (frame, time) in self.output.iter().enumerate() {
             let here = div_floor(time - self.at(0), step);
-            // Frames with the same source time stay together: chunks are trimmed by it.
-            let twin = frame > 0 && self.source.get(frame) == self.source.get(frame - 1);
+            // Frames with the same time stay together: chunks are trimmed by it.
+            let twin = frame > 0 && pts.get(frame) == pts.get(frame - 1);
             if here > cell && !twin {
                 firsts.push(frame as u32);
                 cell = here;
@@ -167,6 +247,19 @@ impl Timeline {
         };
         segments.iter().map(reach).max().unwrap_or(0)
     }
+}
+
+/// Output ticks of frames, equal times a tick apart, and how many were moved.
+fn place(pts: &[i64], per_tick: i64, shift: i64) -> (Vec<i64>, u32) {
+    let mut output: Vec<i64> = Vec::with_capacity(pts.len());
+    let mut equal_times = 0;
+    for pts in pts {
+        let exact = pts * per_tick - shift;
+        let placed = output.last().map_or(exact, |last: &i64| exact.max(last + per_tick));
+        equal_times += u32::from(placed != exact);
+        output.push(placed);
+    }
+    (output, equal_times)
 }
 
 /// Time of the `n`th frame after `first` at a constant rate, rounded to the nearest tick.
@@ -233,8 +326,8 @@ mod tests {
             });
         }
         let index = builder.finish().unwrap();
-        let origin = origin(index.video.as_ref(), &index.audio);
-        Timeline::new(index.video.as_ref().unwrap(), origin, Ratio::new(nominal.0, nominal.1)).unwrap()
+        let origin = origin(index.video.as_ref(), None, &index.audio).unwrap();
+        Timeline::new(index.video.as_ref().unwrap(), None, origin, Ratio::new(nominal.0, nominal.1)).unwrap()
     }
 
     #[test]

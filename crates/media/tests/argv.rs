@@ -9,16 +9,17 @@ use transcode_media::{
     argv::{
         SourceUrl,
         audio::{self, AudioTrack},
-        filters::{Deinterlacing, Filters},
+        filters::Filters,
         probe,
         thumbnail::{self, DrawTask},
         video::{self, Output, VideoTask},
     },
-    chunk::Chunk,
+    chunk::{Chunk, Kept},
     codec::{AudioCodec, VideoCodec},
     ladder::Rendition,
     probe::{AudioStream, Colour, Hdr10, LightLevel, Mastering, MediaInfo, VideoStream},
     rate::{Cap, Rate, Squeeze},
+    retime::Hold,
     time::{MediaTime, Timebase, Timescale},
     timeline::Span,
     track::VideoRange,
@@ -79,12 +80,23 @@ fn rendition(name: &str, width: u32, height: u32, sar: (i64, i64), codec: VideoC
 }
 
 fn encode(stream: &VideoStream, renditions: &[Rendition], filters: &Filters, equal_times: bool) -> String {
+    encode_kept(stream, renditions, filters, equal_times, None)
+}
+
+fn encode_kept(
+    stream: &VideoStream,
+    renditions: &[Rendition],
+    filters: &Filters,
+    equal_times: bool,
+    kept: Option<Kept>,
+) -> String {
     let chunk = Chunk {
         index: 2,
         first_segment: 9,
         segments: vec![Span { first: 960, frames: 120 }, Span { first: 1080, frames: 120 }],
         start: 960_960,
         end: 1_201_200,
+        kept,
         shift: 3,
         seek: Some(MediaTime::new(1001, 33)),
         preroll: 30,
@@ -136,8 +148,7 @@ fn a_high_dynamic_range_is_kept_and_tone_mapped() {
         rendition("h264", 640, 360, (1, 1), VideoCodec::H264 { rate: Rate::Crf(23), preset: X26xPreset::Medium }),
     ];
     let crop = Crop { left: 4, top: 8, right: 2, bottom: 0 };
-    let filters =
-        Filters { crop: Some(crop), denoise: Some(DenoiseStrength::Light), deinterlace: Deinterlacing::Marked };
+    let filters = Filters { crop: Some(crop), denoise: Some(DenoiseStrength::Light), ..Filters::default() };
     insta::assert_snapshot!(encode(&graded(), &renditions, &filters, false));
 }
 
@@ -160,6 +171,16 @@ fn capped_rate_factors() {
         of("hevc", VideoCodec::Hevc { rate: capped(24), preset, bit_depth: None }),
     ];
     insta::assert_snapshot!(encode(&stream(), &renditions, &Filters::default(), false));
+}
+
+#[test]
+fn the_last_chunk_at_another_frame_rate() {
+    let renditions =
+        [rendition("720p", 1280, 720, (1, 1), VideoCodec::H264 { rate: Rate::Crf(20), preset: X26xPreset::Veryfast })];
+    let filters = Filters { frame_rate: Some(Ratio::from_integer(25)), ..Filters::default() };
+    let hold = Some(Hold { frame: 1_200_200, until: 1_203_601 });
+    let kept = Kept { start: 800, end: 1000, hold };
+    insta::assert_snapshot!(encode_kept(&stream(), &renditions, &filters, false, Some(kept)));
 }
 
 #[test]

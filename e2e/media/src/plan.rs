@@ -65,7 +65,7 @@ pub struct Encode {
 }
 
 impl Encode {
-    /// The same command without seek and trim: the whole source in one run.
+    /// The same command without seek, trim and what knows of the source's end: the whole source in one run.
     pub fn unchunked(&self) -> Result<Self> {
         let mut words = vec![];
         let mut rest = self.words.iter();
@@ -117,10 +117,16 @@ impl Encode {
     }
 }
 
-/// `[0:0]showinfo=checksum=0,bwdif=…,trim=start_pts=1:end_pts=2,scale=…` to `[0:0]bwdif=…,scale=…`.
+/// `[0:0]showinfo=checksum=0,bwdif=…,tpad=…,setpts=…,fps=…,trim=start_pts=1:end_pts=2,scale=…` to
+/// `[0:0]bwdif=…,fps=…,scale=…`.
 fn without_trim(graph: &str) -> Result<String> {
     let (before, after) = graph.split_once("trim=start_pts=").context("a graph without trim")?;
     let (interval, after) = after.split_once(',').context("trim is the last filter")?;
     ensure!(interval.contains(":end_pts="), "trim has no end: {interval}");
-    Ok(format!("{}{after}", before.replace("showinfo=checksum=0,", "")))
+    let before = before.replace("showinfo=checksum=0,", "");
+    let before = match (before.find("tpad="), before.find("fps=fps=")) {
+        (Some(hold), Some(rate)) => format!("{}{}", &before[..hold], &before[rate..]),
+        _ => before,
+    };
+    Ok(format!("{before}{after}"))
 }

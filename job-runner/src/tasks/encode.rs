@@ -26,7 +26,7 @@ use transcode_media::{
     probe::Hdr10,
     rate::{CapCheck, OverCap, SegmentSizes, Squeeze},
     time::{MediaTime, human},
-    timeline::{Timeline, output_scale},
+    timeline::Timeline,
     track::{Segment, Track, TrackKind, VideoRange},
 };
 
@@ -253,8 +253,8 @@ impl Seen<'_> {
     /// What the decoder showed against what the index says; `None` when they agree.
     fn difference(&self, seek: Option<MediaTime>, shown: &[i64]) -> Option<String> {
         let Seen { chunk, timeline, .. } = *self;
-        let first = chunk.first_frame() as usize;
-        let expected = timeline.source.get(first..first + chunk.frames() as usize).unwrap_or_default();
+        let place = |tick: i64| timeline.source.partition_point(|pts| *pts < tick);
+        let expected = timeline.source.get(place(chunk.start)..place(chunk.end)).unwrap_or_default();
         let mut found: Vec<i64> = shown.iter().copied().filter(|pts| (chunk.start..chunk.end).contains(pts)).collect();
         found.sort_unstable();
         if found != expected {
@@ -336,7 +336,7 @@ impl Storing<'_> {
         let plan = ChunkPlan {
             times: &times,
             end: self.timeline.at(end),
-            offset: self.offset()?,
+            offset: self.timeline.offset(),
             composition_delay: self.delay()?,
             segments: &spans,
         };
@@ -373,15 +373,6 @@ impl Storing<'_> {
             command: command.into(),
         };
         self.context.put_result(&self.layout.chunk_result(&self.rendition.name, self.chunk.index), &result).await
-    }
-
-    /// From encoded times, which are the source's, to output times.
-    fn offset(&self) -> Result<i64, TaskError> {
-        let stream =
-            self.context.media()?.info.video.as_ref().ok_or_else(|| TaskError::bad_input("the source has no video"))?;
-        let (_, per_tick) = output_scale(stream.timebase).map_err(TaskError::bad_input)?;
-        let source = self.timeline.source.first().copied().unwrap_or(0);
-        Ok(self.timeline.at(0) - source * per_tick)
     }
 
     fn delay(&self) -> Result<u32, TaskError> {

@@ -2,15 +2,16 @@
 
 use transcode_api::Integrity;
 use transcode_engine::{
-    Failure, MediaSummary, Summary,
+    Failure, MediaSummary, ResolvedSpec, Summary,
     extend::MAX_AUDIO_TRACKS,
-    facts::{AudioFacts, Holes, VideoFacts},
+    facts::{AudioFacts, Holes, SourceFrames, VideoFacts},
     layout,
 };
 use transcode_media::{
     argv::{self, Program},
     index::{IndexBuilder, IndexError, PacketIndex, PacketRow},
     probe::{self, MediaInfo},
+    retime::Retiming,
     time::{MediaTime, Rational},
     timeline::{Timeline, origin},
 };
@@ -71,7 +72,7 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
             (info, index)
         }
     };
-    let mut media = summary(info, &index, spec.audio.is_some())?;
+    let mut media = summary(info, &index, spec)?;
     media.source = identity.uri;
     media.source_key = source_key;
     media.encoder_build = encoder_build;
@@ -155,18 +156,23 @@ async fn end(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -> 
 }
 
 /// What streams and packets say; the caller adds where they come from.
-fn summary(mut info: MediaInfo, index: &PacketIndex, with_audio: bool) -> Result<MediaSummary, TaskError> {
+fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Result<MediaSummary, TaskError> {
     let declared = std::mem::take(&mut info.audio).into_iter().zip(&index.audio);
     let (heard, silent): (Vec<_>, Vec<_>) = declared.partition(|(_, span)| span.end > span.start);
     info.left_out.extend(silent.iter().map(|(stream, _)| stream.without_packets()));
     // One more than is taken is enough for a refusal, and all that a summary has room for.
     let (streams, spans): (Vec<_>, Vec<_>) = heard.into_iter().take(MAX_AUDIO_TRACKS + 1).unzip();
     info.audio = streams;
-    let carried = if with_audio { spans.as_slice() } else { &[] };
-    let origin = origin(index.video.as_ref(), carried.iter().copied());
+    let carried = if spec.audio.is_some() { spans.as_slice() } else { &[] };
+    let retiming = spec.filters.retiming();
+    let origin = origin(index.video.as_ref(), retiming, carried.iter().copied()).map_err(TaskError::bad_input)?;
     let nominal = info.video.as_ref().map_or(Rational::from_integer(25), |v| v.frame_rate);
-    let timeline =
-        index.video.as_ref().map(|v| Timeline::new(v, origin, nominal)).transpose().map_err(TaskError::bad_input)?;
+    let timeline = |retiming: Option<Retiming>| {
+        let made = index.video.as_ref().map(|v| Timeline::new(v, retiming, origin, nominal));
+        made.transpose().map_err(TaskError::bad_input)
+    };
+    let source = retiming.map(|_| timeline(None)).transpose()?.flatten();
+    let timeline = timeline(retiming)?;
     let audio: Vec<AudioFacts> = spans
         .iter()
         .map(|a| AudioFacts {
@@ -186,6 +192,12 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, with_audio: bool) -> Result
         timescale: t.timescale,
         frame_rate: t.frame_rate(),
         constant: t.constant_rate.is_some(),
+        source: source.zip(t.retimed.as_ref()).map(|(s, retimed)| SourceFrames {
+            frames: s.frames(),
+            frame_rate: s.frame_rate(),
+            constant: s.constant_rate.is_some(),
+            left_out: s.frames() - retimed.distinct(),
+        }),
         equal_times: t.equal_times,
         undecodable_head: v.undecodable,
         undecodable_tail: v.undecodable_end,

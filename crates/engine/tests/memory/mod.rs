@@ -295,6 +295,7 @@ pub fn media() -> MediaSummary {
             timescale: Timescale(12800),
             frame_rate: Ratio::from_integer(25),
             constant: true,
+            source: None,
             equal_times: 0,
             undecodable_head: 0,
             undecodable_tail: 0,

@@ -6,6 +6,7 @@
 //! | filter       | reach                              | trim   |
 //! | ------------ | ---------------------------------- | ------ |
 //! | deinterlace  | one frame before and one after     | before |
+//! | frame rate   | one frame after: when the next one begins; places are counted from the source's zero | before |
 //! | crop         | none                               | after  |
 //! | denoise      | none: noise is told from texture within one picture | after |
 //! | tone mapping | none: the peak is the plan's, not the frame's | after |
@@ -13,7 +14,11 @@
 use serde::{Deserialize, Serialize};
 use transcode_api::{Crop, DenoiseStrength};
 
-use crate::{probe::VideoStream, time::Timebase};
+use crate::{
+    probe::VideoStream,
+    retime::{Hold, Retiming},
+    time::{Rational, Timebase},
+};
 
 /// What is done to every picture of a source, before it is scaled.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -22,6 +27,9 @@ pub struct Filters {
     /// Which frames are deinterlaced.
     #[serde(default)]
     pub deinterlace: Deinterlacing,
+    /// Frames a second; `None` keeps the source's frames and times.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame_rate: Option<Rational>,
     /// Pixels that are cut off the upright picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crop: Option<Crop>,
@@ -44,6 +52,20 @@ pub enum Deinterlacing {
 }
 
 impl Filters {
+    /// What becomes of the times of frames; `None` when they stay as they are.
+    pub fn retiming(&self) -> Option<Retiming> {
+        self.frame_rate.map(|rate| Retiming { rate })
+    }
+
+    /// Frames at a constant rate. The last of the source is followed by a copy of itself behind the end, so that it
+    /// is repeated up to there: what `fps` does at the end of its input depends on the filters before it.
+    pub(super) fn convert_rate(&self, hold: Option<Hold>) -> Option<String> {
+        let hold = hold.map_or(String::new(), |Hold { frame, until }| {
+            format!("tpad=stop=1:stop_mode=clone,setpts=if(gte(PREV_OUTPTS\\,{frame})\\,{until}\\,PTS),")
+        });
+        self.frame_rate.map(|rate| format!("{hold}fps=fps={rate}:round=near"))
+    }
+
     /// The deinterlacer, whose output has the source's times again: it halves the timebase.
     pub(super) fn deinterlace(&self, stream: &VideoStream) -> Option<String> {
         let Timebase { num, den } = stream.timebase;

@@ -102,7 +102,14 @@ fn graph(task: &VideoTask<'_>) -> String {
     let chunk = task.chunk;
     let mut shared = vec![format!("[0:{}]showinfo=checksum=0", task.stream.index)];
     shared.extend(task.filters.deinterlace(task.stream));
-    shared.push(format!("trim=start_pts={}:end_pts={}", chunk.start, chunk.end));
+    let (start, end) = match chunk.kept {
+        None => (chunk.start, chunk.end),
+        Some(kept) => {
+            shared.extend(task.filters.convert_rate(kept.hold));
+            (kept.start, kept.end)
+        }
+    };
+    shared.push(format!("trim=start_pts={start}:end_pts={end}"));
     if task.equal_times {
         let first = format!("PTS+{}", chunk.shift);
         shared.push(format!("setpts=if(isnan(PREV_OUTPTS)\\,{first}\\,max(PTS\\,PREV_OUTPTS+1))"));
@@ -182,15 +189,22 @@ fn colour(command: &mut Command, colour: &Colour) {
     command.option("color_range", if colour.full_range { "pc" } else { "tv" });
 }
 
+/// How long the chunk is shown.
+fn length(task: &VideoTask<'_>) -> MediaTime {
+    match task.chunk.kept.zip(task.filters.frame_rate) {
+        Some((kept, rate)) => MediaTime::new((kept.end - kept.start) * rate.denom(), *rate.numer()),
+        None => task.stream.timebase.time(task.chunk.end - task.chunk.start),
+    }
+}
+
 /// Encoder, its rate, its threads (never the node's number of cores: bytes depend on it) and
 /// keyframes: one at each segment, by frame number, because expressions over time round.
 fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
     let (keyint, rendition) = (task.longest_segment, output.rendition);
     // Encoders of ffmpeg 5.1 drop it; later ones take it from the frames, which say the same.
     let hdr10 = if rendition.range == VideoRange::Sdr { Hdr10::default() } else { task.stream.hdr10 };
-    let length = task.stream.timebase.time(task.chunk.end - task.chunk.start);
     let cap = rendition.codec.rate().cap();
-    let vbv = cap.map(|cap| cap.vbv(length, task.last, task.segment_duration, output.squeeze));
+    let vbv = cap.map(|cap| cap.vbv(length(task), task.last, task.segment_duration, output.squeeze));
     command.option("c:v", rendition.codec.encoder());
     match &rendition.codec {
         VideoCodec::H264 { rate, preset } => {

@@ -188,4 +188,52 @@ pub const ROWS: &[Row] = &[
         audio: PLAIN,
         ..ROW
     },
+    // Frames whose number or times filters change.
+    Row {
+        name: "variable_rate_to_constant",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "30", "40"),
+            clicks!("40"),
+            "-vf \"select='lt(t,9)+between(t,9,17)*not(mod(n,5))+between(t,24.4,33)+gte(t,36.5)'\" -fps_mode passthrough -c:v libx264 -preset veryfast -g 40 -bf 2 -c:a aac {out}"
+        ))],
+        options: "{video: {segmentDuration: 2s, frameRate: 25, encode: {h264: {preset: veryfast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 160, height: 160}}]}",
+        frames: 1000,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        shown: "fps=25",
+        ..ROW
+    },
+    Row {
+        name: "film_rate_in_ts_to_ntsc_rate",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "24000/1001", "40"),
+            clicks!("40"),
+            "-c:v libx264 -preset veryfast -g 48 -bf 3 -c:a aac {out}"
+        ))],
+        file: "source.ts",
+        options: "{video: {segmentDuration: 2s, fanOut: Chunk, frameRate: 30000/1001, encode: {h264: {preset: veryfast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 160, height: 160}}]}",
+        frames: 1200,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        shown: "fps=30000/1001",
+        ..ROW
+    },
+    Row {
+        name: "half_of_sixty_frames",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "60", "36"),
+            clicks!("36"),
+            "-c:v libx264 -preset veryfast -g 120 -bf 2 -c:a aac {out}"
+        ))],
+        file: "source.mkv",
+        options: "{video: {segmentDuration: 2s, frameRate: 30, encode: {hevc: {preset: ultrafast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 160, height: 160}}]}",
+        frames: 1080,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        shown: "fps=30",
+        ..ROW
+    },
 ];
