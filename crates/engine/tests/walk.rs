@@ -199,7 +199,7 @@ fn the_rendition_that_takes_longest_starts_first() {
     let mut job = Memory::new(json!({"video": {"fanOut": "ChunkRendition"}, "renditions": renditions}), 3);
     assert_eq!(job.run_to_end(&mut |_, _, _| None), published());
     let started = |line: &String| Some(line.split_once(" start encode-")?.1.split('.').next()?.to_string());
-    assert_eq!(job.story.iter().filter_map(started).collect::<Vec<_>>(), ["720p", "480p", "180p"]);
+    assert_eq!(job.story.iter().filter_map(started).collect::<Vec<_>>(), ["720p", "480p", "144p"]);
 }
 
 #[test]
