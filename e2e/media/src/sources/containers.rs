@@ -141,6 +141,20 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "avi_packed_b_frames",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "33"),
+            clicks!("33"),
+            "-c:v libxvid -q:v 4 -bf 2 -g 50 -c:a pcm_s16le {out}"
+        ))],
+        file: "source.avi",
+        options: TINY,
+        frames: 823,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
         name: "cover_art",
         source: &[
             Ffmpeg(concat!(

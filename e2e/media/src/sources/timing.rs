@@ -176,6 +176,14 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "one_frame",
+        source: &[Ffmpeg(concat!(pictures!("160x90", "25", "0.04"), "-c:v libx264 -preset ultrafast {out}"))],
+        options: TINY,
+        frames: 1,
+        pictures: SMALL,
+        ..ROW
+    },
+    Row {
         name: "shorter_than_a_segment",
         source: &[Ffmpeg(concat!(
             pictures!("160x90", "25", "1.4"),
