@@ -196,4 +196,19 @@ pub const ROWS: &[Row] = &[
         audio: PLAIN,
         ..ROW
     },
+    Row {
+        name: "transport_stream_wraps",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "40"),
+            clicks!("40"),
+            "-c:v libx264 -preset ultrafast -g 25 -bf 2 -c:a aac -output_ts_offset 95430 {out}"
+        ))],
+        file: "source.ts",
+        options: TINY,
+        frames: 1000,
+        chunks: 2,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
 ];
