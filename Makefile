@@ -30,6 +30,10 @@ build: ## Build the release binaries.
 test: ## Run every tier that this machine can run, and say which it can't and why.
 	@hack/test.sh
 
+.PHONY: test-long
+test-long: ## Prove sources of hours, and that memory does not grow with them. About half an hour.
+	@hack/test.sh long
+
 .PHONY: check
 check: ## The quick loop: lint, generated files, docs, unit tests and walks; no media, no servers.
 	@hack/lint.sh

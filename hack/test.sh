@@ -3,12 +3,14 @@
 #
 #   hack/test.sh          every tier that this machine can run
 #   hack/test.sh unit     one of them: unit, media, playback, apiserver, cluster
+#   hack/test.sh long     what takes too long for every change; in no other run
 #
 #   unit       pure functions, golden files, whole jobs in memory with faults; storage on loopback
 #   media      the runner and the local engine on real ffmpeg
 #   playback   what was published, in headless Chromium with hls.js, Shaka Player and dash.js
 #   apiserver  the definitions on a real etcd and kube-apiserver
 #   cluster    the operator on a real cluster, of our own or that of E2E_KUBECONFIG
+#   long       sources of hours, proved as those of the media tier, and their memory
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -23,7 +25,7 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # Why a tier can't run; nothing when it can.
 obstacle() {
 	case $1 in
-	media)
+	media | long)
 		if ! has ffmpeg || ! has ffprobe; then
 			echo "ffmpeg is missing: run hack/bootstrap.sh"
 		elif ! has python3 || ! has pip; then
@@ -59,6 +61,7 @@ obstacle() {
 # Packages of a tier. What is in no tier of its own is a unit test.
 packages() {
 	case $1 in
+	long) printf -- '-p\ne2e-media\n' ;;
 	unit)
 		echo --workspace
 		local crate
@@ -83,7 +86,9 @@ run() {
 		mapfile -t args < <(packages "$tier")
 		args=(cargo test --no-fail-fast "${args[@]}")
 	fi
-	if [ "$tier" = cluster ]; then
+	if [ "$tier" = long ]; then
+		args+=(-- --ignored)
+	elif [ "$tier" = cluster ]; then
 		# Each test waits most of its time.
 		args=(e2e/cluster/with-operator.sh "${args[@]}" -- --test-threads 3)
 	fi

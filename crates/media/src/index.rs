@@ -144,6 +144,7 @@ pub struct IndexBuilder {
     last_position: i64,
     last_pts: i64,
     without_pts: (u64, u64),
+    heard_before_zero: bool,
 }
 
 #[derive(Debug)]
@@ -175,7 +176,14 @@ impl IndexBuilder {
             last_position: 0,
             last_pts: i64::MIN,
             without_pts: (0, 0),
+            heard_before_zero: false,
         }
+    }
+
+    /// Tells the container, as ffprobe names it. Clocks of transport streams begin anywhere and wrap (ISO/IEC
+    /// 13818-1 2.4.3.7, 33 bits); ffmpeg tells what lies before the wrap as negative times.
+    pub fn of(self, container: &str) -> Self {
+        IndexBuilder { heard_before_zero: container == "mpegts", ..self }
     }
 
     /// Adds a packet; those of other streams are passed over.
@@ -184,7 +192,7 @@ impl IndexBuilder {
             Some((stream, _)) if *stream == row.stream => self.push_video(row),
             _ => {
                 if let Some((_, audio)) = self.audio.iter_mut().find(|(stream, _)| *stream == row.stream) {
-                    audio.push(row);
+                    audio.push(row, self.heard_before_zero);
                 }
             }
         }
@@ -236,13 +244,14 @@ impl IndexBuilder {
 }
 
 impl AudioBuilder {
-    fn push(&mut self, row: &PacketRow) {
+    fn push(&mut self, row: &PacketRow, heard_before_zero: bool) {
         let Some(pts) = row.pts.filter(|_| !row.discard) else { return };
         let end = pts + row.duration.unwrap_or(0).max(0);
         let Some(span) = &mut self.span else {
-            // Sound before 0 is an encoder's priming, or lies before the container's edit list:
+            // Elsewhere, sound before 0 is an encoder's priming, or lies before the container's edit list:
             // decoders throw it away (ffprobe tells it as skip_samples, if at all).
-            self.span = Some(AudioSpan::new(pts.max(0), end, self.timebase));
+            let start = if heard_before_zero { pts } else { pts.max(0) };
+            self.span = Some(AudioSpan::new(start, end, self.timebase));
             return;
         };
         if self.timebase.time(pts - span.end) > MediaTime::millis(50) {
@@ -374,6 +383,18 @@ mod tests {
         assert_eq!(video.frames(), [40, 80, 120, 160]);
         assert_eq!(video.keyframes(), [-40, 160]);
         assert_eq!(video.last_duration, 33);
+    }
+
+    #[test]
+    fn sound_before_zero_is_priming_but_not_in_a_transport_stream() {
+        let start = |container| {
+            let base = Timebase { num: 1, den: 1000 };
+            let mut builder = IndexBuilder::new(None, [(1, base)]).of(container);
+            builder.push(&PacketRow::parse("stream_index=1|pts=-12340|duration=20|flags=K_").unwrap());
+            builder.finish().unwrap().audio[0].start
+        };
+        assert_eq!(start("mov,mp4,m4a,3gp,3g2,mj2"), 0);
+        assert_eq!(start("mpegts"), -12_340);
     }
 
     #[test]

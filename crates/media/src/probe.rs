@@ -245,7 +245,7 @@ pub enum ProbeError {
     },
 }
 
-/// Reads `ffprobe -show_format -show_streams -of json`.
+/// Reads `ffprobe -show_format -show_programs -show_streams -of json`.
 pub fn read(json: &str) -> Result<MediaInfo, ProbeError> {
     let raw: RawProbe = serde_json::from_str(json).map_err(|e| ProbeError::Unreadable(e.to_string()))?;
     let chosen = raw.video_choice();
@@ -259,6 +259,9 @@ pub fn read(json: &str) -> Result<MediaInfo, ProbeError> {
     for stream in &raw.streams {
         match stream.codec_type.as_deref() {
             Some("video") if chosen == Some(stream.index) => info.video = Some(stream.video()?),
+            Some("video" | "audio") if !raw.together(chosen, stream.index) => {
+                info.left_out.push(stream.of_another_program())
+            }
             // A track that is declared without parameters has no sound in it.
             Some("audio") if stream.decodable() && stream.audio().is_ok() => info.audio.extend(stream.audio()),
             _ => info.left_out.push(stream.left_out()),
@@ -322,6 +325,27 @@ mod tests {
             "\\n00000000:       -65536           0           0\\n00000001:            0       65536           0\\n";
         let json = PHONE.replace("\"rotation\": -90", &format!("\"displaymatrix\": \"{matrix}\", \"rotation\": -180"));
         assert_eq!(read(&json).unwrap_err(), ProbeError::Mirrored { index: 1 });
+    }
+
+    #[test]
+    fn the_sound_of_other_programs_is_left_out() {
+        let stream = |index: u32, kind: &str| {
+            let video = r#""codec_name": "h264", "width": 160, "height": 90"#;
+            let audio = r#""codec_name": "aac", "sample_rate": "44100", "channels": 2"#;
+            let rest = if kind == "video" { video } else { audio };
+            format!(r#"{{"index": {index}, "codec_type": "{kind}", "time_base": "1/90000", {rest}}}"#)
+        };
+        let streams = [(0, "audio"), (1, "video"), (2, "audio"), (3, "audio")].map(|(n, kind)| stream(n, kind));
+        // Index 3 is in no program: it goes with any.
+        let json = format!(
+            r#"{{"programs": [{{"streams": [{{"index": 0}}]}}, {{"streams": [{{"index": 1}}, {{"index": 2}}]}}], "streams": [{}]}}"#,
+            streams.join(",")
+        );
+        let info = read(&json).unwrap();
+        assert_eq!(info.audio.iter().map(|a| a.index).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(info.left_out[0].to_string(), "stream 0: audio track (aac) of another program");
+        let radio = json.replace("video", "data");
+        assert_eq!(read(&radio).unwrap().audio.iter().map(|a| a.index).collect::<Vec<_>>(), [0, 3]);
     }
 
     #[test]

@@ -42,6 +42,11 @@ fn take(step: &Step, from: &Path, to: &Path) -> Result<()> {
         Step::Ffmpeg(words) => {
             tool::ffmpeg(&format!("-v error {words}"), &[("in", from), ("out", to)], folder).map(drop)
         }
+        Step::Append(words) => {
+            let more = folder.join("more").with_extension(to.extension().unwrap_or_default());
+            tool::ffmpeg(&format!("-v error {words}"), &[("out", &more)], folder)?;
+            Ok(fs::write(to, [fs::read(from)?, fs::read(more)?].concat())?)
+        }
         Step::Hole(length) => sparse::with_hole(from, to, *length),
         Step::Turn(degrees) => {
             let mut bytes = fs::read(from)?;

@@ -27,6 +27,8 @@ pub struct Row {
     pub shown: &'static str,
     /// Dynamic range of each rendition, by name: `PQ` or `HLG`; SDR otherwise.
     pub ranges: &'static [(&'static str, &'static str)],
+    /// Takes minutes: proved with `make test-long` only.
+    pub long: bool,
 }
 
 /// One step of making a source.
@@ -34,6 +36,8 @@ pub struct Row {
 pub enum Step {
     /// Words for ffmpeg; `{in}` is the file of the step before, `{out}` its own.
     Ffmpeg(&'static str),
+    /// Words for ffmpeg as above; what they make comes after the file of the step before, byte for byte.
+    Append(&'static str),
     /// So many bytes of nothing before the media of an MP4, which take no room on a disk with sparse files.
     Hole(u64),
     /// Turns the picture by writing the display matrix: clockwise degrees.
@@ -58,4 +62,5 @@ pub const ROW: Row = Row {
     flashes: false,
     shown: "null",
     ranges: &[],
+    long: false,
 };

@@ -38,8 +38,10 @@ impl Sound {
             let count = field(" nb_samples:").context("no nb_samples")? as usize;
             let sound = sound.get_or_insert_with(|| Sound { rate, start: pts, samples: vec![] });
             let silence = pts - sound.end();
-            if silence as f64 > ROUNDING * rate as f64 {
-                sound.samples.extend(std::iter::repeat_n(0.0, silence as usize));
+            if silence.abs() as f64 > ROUNDING * rate as f64 {
+                // A hole is silent; of what overlaps the later is heard.
+                let length = sound.samples.len().saturating_add_signed(silence as isize);
+                sound.samples.resize(length, 0.0);
             }
             sound.samples.extend(decoded.get(taken..taken + count).context("fewer samples than ashowinfo told")?);
             taken += count;

@@ -1,4 +1,4 @@
-//! Every row of the table as a test of its own, two at a time.
+//! Every row of the table as a test of its own, two at a time. Long rows are ignored tests.
 
 use std::{env, path::PathBuf};
 
@@ -9,7 +9,8 @@ fn main() {
     let mut arguments = Arguments::from_args();
     // Encoders fill the machine by themselves.
     arguments.test_threads = arguments.test_threads.or(Some(2));
-    let trials = TABLE.iter().map(|row| Trial::test(row.name, move || prove(row))).collect();
+    let trials =
+        TABLE.iter().map(|row| Trial::test(row.name, move || prove(row)).with_ignored_flag(row.long)).collect();
     libtest_mimic::run(&arguments, trials).exit();
 }
 

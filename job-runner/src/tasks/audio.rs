@@ -15,7 +15,7 @@ use transcode_media::{
     codec::AudioCodec,
     language::{bcp47, iso639_2},
     probe::AudioStream,
-    time::{MediaTime, Timescale},
+    time::{MediaTime, Timescale, human},
     timeline::Timeline,
     track::{FinishedTrack, Segment, Track, TrackKind},
 };
@@ -120,8 +120,8 @@ impl Storing<'_> {
             segments: &cuts,
         };
         let mut segments = vec![];
-        for made in audio_segments(encoded, &plan).map_err(|e| self.wrong(e))? {
-            let made = made.map_err(|e| self.wrong(e))?;
+        for made in audio_segments(encoded, &plan).map_err(|e| wrong(self.n, scale, e))? {
+            let made = made.map_err(|e| wrong(self.n, scale, e))?;
             let key = format!("{folder}/segments/{:06}.m4s", made.number);
             let file = self.context.put(&key, made.bytes.into()).await?;
             segments.push(Segment {
@@ -176,8 +176,30 @@ impl Storing<'_> {
             },
         })
     }
+}
 
-    fn wrong(&self, error: AudioError) -> TaskError {
-        TaskError::transient(format!("audio track {}: {error}", self.n))
+/// Why track `n` can't be cut. ffmpeg hands an encoder a short unit where the decoded sound changes its form,
+/// and begins anew behind it.
+fn wrong(n: usize, scale: Timescale, error: AudioError) -> TaskError {
+    match error {
+        AudioError::Duration { time, found, expected } if found < expected => TaskError::bad_input(format!(
+            "the sound of audio track {n} changes its sample rate or its channels at {}, which encoders can't follow. Give it one form first: ffmpeg -i SOURCE -map 0 -c copy -c:a pcm_s16le -ar 48000 -ac 2 OUT.mkv",
+            human(scale.time(time))
+        )),
+        other => TaskError::transient(format!("audio track {n}: {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sound_that_changes_its_form_is_the_sources_fault_and_is_not_tried_again() {
+        let short = AudioError::Duration { time: 882_000, expected: 1024, found: 1 };
+        let error = wrong(0, Timescale(44_100), short);
+        assert_eq!(error.failure, Failure::BadInput);
+        assert!(error.message.contains("changes its sample rate or its channels at 20s"), "{}", error.message);
+        assert_eq!(wrong(0, Timescale(44_100), AudioError::NotAudio).failure, Failure::Transient);
     }
 }

@@ -116,7 +116,8 @@ async fn packets(source: &OpenSource, info: &MediaInfo) -> Result<Result<PacketI
     let mut builder = IndexBuilder::new(
         info.video.as_ref().map(|v| (v.index, v.timebase)),
         info.audio.iter().map(|a| (a.index, a.timebase)),
-    );
+    )
+    .of(&info.container);
     let mut on_line = |line: &str| {
         if let Some(row) = PacketRow::parse(line) {
             builder.push(&row);

@@ -16,7 +16,7 @@ pub fn streams(source: &SourceUrl) -> Command {
     let mut command = Command::new(Program::Ffprobe);
     command.option("v", "error");
     command.option("protocol_whitelist", source.protocols).option("format_whitelist", DEMUXERS);
-    command.push(["-show_format", "-show_streams"]).option("of", "json").option("i", &source.url);
+    command.push(["-show_format", "-show_programs", "-show_streams"]).option("of", "json").option("i", &source.url);
     command
 }
 

@@ -12,9 +12,29 @@ use crate::time::Timebase;
 #[derive(Deserialize)]
 pub(super) struct RawProbe {
     #[serde(default)]
+    programs: Vec<RawProgram>,
+    #[serde(default)]
     pub(super) streams: Vec<RawStream>,
     #[serde(default)]
     pub(super) format: RawFormat,
+}
+
+/// A program of a transport stream (ISO/IEC 13818-1): streams that belong together.
+#[derive(Deserialize)]
+struct RawProgram {
+    #[serde(default)]
+    streams: Vec<RawMember>,
+}
+
+#[derive(Deserialize)]
+struct RawMember {
+    index: u32,
+}
+
+impl RawProgram {
+    fn has(&self, index: u32) -> bool {
+        self.streams.iter().any(|stream| stream.index == index)
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -157,6 +177,15 @@ impl RawProbe {
         let first = candidates.clone().next()?;
         Some(candidates.find(|s| s.disposition.default == 1).unwrap_or(first).index)
     }
+
+    /// Whether a stream is of the program that is used: that of the chosen video, else of the first sound.
+    /// What is in no program goes with all of them.
+    pub(super) fn together(&self, video: Option<u32>, stream: u32) -> bool {
+        let sound = || self.streams.iter().find(|s| s.codec_type.as_deref() == Some("audio")).map(|s| s.index);
+        let used = video.or_else(sound).and_then(|index| self.programs.iter().find(|p| p.has(index)));
+        let in_none = !self.programs.iter().any(|program| program.has(stream));
+        in_none || used.is_none_or(|program| program.has(stream))
+    }
 }
 
 impl RawStream {
@@ -180,6 +209,12 @@ impl RawStream {
             None => format!("unknown track ({codec})"),
         };
         LeftOut { index: Some(self.index), what, video: self.codec_type.as_deref() == Some("video") && !picture }
+    }
+
+    /// As one that belongs to what is not shown.
+    pub(super) fn of_another_program(&self) -> LeftOut {
+        let left = self.left_out();
+        LeftOut { what: format!("{} of another program", left.what), ..left }
     }
 
     fn absurd(&self, what: &'static str, value: impl ToString) -> ProbeError {

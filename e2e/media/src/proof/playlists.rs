@@ -71,7 +71,9 @@ pub fn rates(media: &Media) -> (f64, f64) {
     let target = (0..count).map(|n| seconds(n, n + 1)).fold(0.0, f64::max).round().max(1.0);
     let runs = (0..count).flat_map(|from| (from + 1..=count).map(move |to| (from, to)));
     let counted = runs.filter(|(from, to)| (0.5 * target..=1.5 * target).contains(&seconds(*from, *to)));
-    (counted.map(|(from, to)| rate(from, to)).fold(0.0, f64::max), rate(0, count))
+    let average = rate(0, count);
+    // What is shorter than half a target duration in all has no such run.
+    (counted.map(|(from, to)| rate(from, to)).reduce(f64::max).unwrap_or(average), average)
 }
 
 fn check_variant(evidence: &Evidence<'_>, variant: &VariantStream, media: &Media) -> Result<()> {

@@ -141,6 +141,20 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "avi_packed_b_frames",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "33"),
+            clicks!("33"),
+            "-c:v libxvid -q:v 4 -bf 2 -g 50 -c:a pcm_s16le {out}"
+        ))],
+        file: "source.avi",
+        options: TINY,
+        frames: 823,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
         name: "cover_art",
         source: &[
             Ffmpeg(concat!(
@@ -170,6 +184,23 @@ pub const ROWS: &[Row] = &[
         ],
         options: TINY,
         frames: 825,
+        chunks: 2,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "transport_stream_of_two_programs",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "34"),
+            clicks!("34"),
+            pictures!("192x108", "25", "34"),
+            clicks!("34"),
+            "-map 0 -map 1 -map 2 -map 3 -program title=one:st=0:st=1 -program title=two:st=2:st=3 -c:v libx264 -preset ultrafast -g 25 -c:a aac {out}"
+        ))],
+        file: "source.ts",
+        options: TINY,
+        frames: 850,
         chunks: 2,
         pictures: SMALL,
         audio: PLAIN,

@@ -1,6 +1,6 @@
 //! Groups of pictures: where decoding can start, and what refers to what.
 
-use super::{H264, H264_TOGETHER, HEVC_OPUS, PLAIN, SMALL, TINY, WIDE};
+use super::{H264, H264_TOGETHER, HEVC_OPUS, LONG, PLAIN, SMALL, TINY, WIDE};
 use crate::row::{ROW, Row, Step::Ffmpeg};
 
 /// The rows.
@@ -123,6 +123,28 @@ pub const ROWS: &[Row] = &[
         options: TINY,
         frames: 900,
         pictures: SMALL,
+        ..ROW
+    },
+    Row {
+        name: "one_keyframe_in_an_hour",
+        source: &[Ffmpeg(concat!(
+            pictures!("64x36", "1", "3600"),
+            "-c:v libx264 -preset ultrafast -g 10000 -sc_threshold 0 -bf 2 {out}"
+        ))],
+        options: LONG,
+        pictures: &[("low", 64, 36)],
+        frames: 3600,
+        long: true,
+        ..ROW
+    },
+    Row {
+        name: "two_hours",
+        source: &[Ffmpeg(concat!(pictures!("64x36", "1", "7200"), "-c:v libx264 -preset ultrafast -g 60 -bf 2 {out}"))],
+        options: LONG,
+        pictures: &[("low", 64, 36)],
+        frames: 7200,
+        chunks: 32,
+        long: true,
         ..ROW
     },
 ];

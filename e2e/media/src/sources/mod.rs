@@ -43,6 +43,8 @@ const AV1_OPUS: &str = "{video: {segmentDuration: 2s, encode: {av1: {preset: 12}
 const TINY: &str = "{video: {segmentDuration: 2s, encode: {h264: {preset: ultrafast}}}, renditions: [{name: low, box: {width: 160, height: 160}}]}";
 /// 16:9 in its box.
 const SMALL: &[(&str, u32, u32)] = &[("low", 160, 90)];
+/// The same in long segments, for what takes hours.
+const LONG: &str = "{video: {segmentDuration: 10s, encode: {h264: {preset: ultrafast}}}, renditions: [{name: low, box: {width: 64, height: 64}}]}";
 /// 16:9 in the boxes of the others.
 const WIDE: &[(&str, u32, u32)] = &[("top", 320, 180), ("low", 160, 90)];
 /// One audio track of which nothing is said.

@@ -1,9 +1,9 @@
 //! What pictures look like: shape, turn, colours, fields, filters.
 
-use super::{H264, H264_TOGETHER, PLAIN, WIDE};
+use super::{H264, H264_TOGETHER, PLAIN, SMALL, TINY, WIDE};
 use crate::row::{
     ROW, Row,
-    Step::{Ffmpeg, Turn},
+    Step::{Append, Ffmpeg, Turn},
 };
 
 /// The rows.
@@ -137,6 +137,28 @@ pub const ROWS: &[Row] = &[
         chunks: 2,
         pictures: &[("top", 260, 170), ("low", 130, 86)],
         shown: "crop=iw-60:ih-10:20:10",
+        ..ROW
+    },
+    Row {
+        name: "size_shape_and_format_change_midway",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("160x90", "25", "20"),
+                clicks!("20"),
+                "-c:v libx264 -preset ultrafast -g 25 -c:a aac {out}"
+            )),
+            Append(concat!(
+                pictures!("240x136", "25", "20"),
+                clicks!("20"),
+                "-vf setsar=4/3 -pix_fmt yuv422p -c:v libx264 -preset ultrafast -g 25 -c:a aac -output_ts_offset 20 {out}"
+            )),
+        ],
+        options: TINY,
+        pictures: SMALL,
+        file: "source.ts",
+        frames: 1000,
+        chunks: 2,
+        audio: PLAIN,
         ..ROW
     },
 ];

@@ -176,6 +176,14 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "one_frame",
+        source: &[Ffmpeg(concat!(pictures!("160x90", "25", "0.04"), "-c:v libx264 -preset ultrafast {out}"))],
+        options: TINY,
+        frames: 1,
+        pictures: SMALL,
+        ..ROW
+    },
+    Row {
         name: "shorter_than_a_segment",
         source: &[Ffmpeg(concat!(
             pictures!("160x90", "25", "1.4"),
@@ -184,6 +192,21 @@ pub const ROWS: &[Row] = &[
         ))],
         options: TINY,
         frames: 35,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "transport_stream_wraps",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "40"),
+            clicks!("40"),
+            "-c:v libx264 -preset ultrafast -g 25 -bf 2 -c:a aac -output_ts_offset 95430 {out}"
+        ))],
+        file: "source.ts",
+        options: TINY,
+        frames: 1000,
+        chunks: 2,
         pictures: SMALL,
         audio: PLAIN,
         ..ROW

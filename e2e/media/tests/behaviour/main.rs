@@ -4,12 +4,14 @@
 //! resume.rs  kill, Ctrl-C, a second run         fault.rs      what fails, and what then
 //! places.rs  S3 and HTTP                        thumbnail.rs  the picture
 //! plan.rs    what `plan` prints                 ends.rs       exit codes and words
-//! bad.rs     cut and damaged sources          rate.rs       caps that hold over joins
+//! bad.rs     cut and damaged sources            rate.rs       caps that hold over joins
+//! memory.rs  how much of it, for two hours
 //! ```
 
 mod bad;
 mod ends;
 mod fault;
+mod memory;
 mod places;
 mod plan;
 mod rate;
