@@ -55,8 +55,9 @@ fn segments_that_are_gone_before_they_are_merged_are_made_again() -> Result<()> 
     fs::remove_file(&segments[0])?;
     fs::write(segments.last().context("no segment")?, "damaged")?;
     let finished = job.succeed(&[])?;
-    let again: BTreeSet<_> = finished.started("encode").into_iter().collect();
-    assert_eq!(again, BTreeSet::from([("encode-top".to_owned(), 0), ("encode-top".to_owned(), CHUNKS - 1)]));
+    // The lower rendition, which begins last, may not have been done when the job failed.
+    let again: BTreeSet<_> = finished.started("encode-top").into_iter().map(|(_, chunk)| chunk).collect();
+    assert_eq!(again, BTreeSet::from([0, CHUNKS - 1]));
     Ok(())
 }
 
