@@ -171,10 +171,19 @@ impl Finished {
 
     /// Tasks of stages whose name begins so, that were started.
     pub fn started(&self, stage: &str) -> Vec<(String, u64)> {
+        self.tasks_of("taskStarted", stage)
+    }
+
+    /// The same, once for each program that they ran: a task that finds its work done runs none.
+    pub fn worked(&self, stage: &str) -> Vec<(String, u64)> {
+        self.tasks_of("command", stage)
+    }
+
+    fn tasks_of(&self, event: &str, stage: &str) -> Vec<(String, u64)> {
         let of = |e: &Value| Some((e["stage"].as_str()?.to_owned(), e["task"].as_u64()?));
         self.events
             .iter()
-            .filter(|e| e["event"] == "taskStarted")
+            .filter(|e| e["event"] == event)
             .filter_map(of)
             .filter(|(s, _)| s.starts_with(stage))
             .collect()
