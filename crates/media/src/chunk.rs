@@ -239,6 +239,7 @@ mod tests {
                 position: None,
                 key: n % gop == 0,
                 discard: false,
+                encrypted: false,
             });
         }
         let video = builder.finish().unwrap().video.unwrap();
@@ -272,6 +273,7 @@ mod tests {
                 position: None,
                 key: n % 25 == 0,
                 discard: false,
+                encrypted: false,
             };
             builder.push(&row);
         }

@@ -24,6 +24,8 @@ pub struct PacketRow {
     pub key: bool,
     /// Outside the container's edit list: decoded, never shown.
     pub discard: bool,
+    /// Encrypted, by its container's word.
+    pub encrypted: bool,
 }
 
 impl PacketRow {
@@ -37,6 +39,7 @@ impl PacketRow {
             position: None,
             key: false,
             discard: false,
+            encrypted: false,
         };
         for (name, value) in line.split('|').filter_map(|field| field.split_once('=')) {
             match name {
@@ -49,6 +52,8 @@ impl PacketRow {
                     row.key = value.contains('K');
                     row.discard = value.contains('D');
                 }
+                // ffprobe 7 and later have a prefix: `side_datum/encryption_info:side_data_type`.
+                _ if name.ends_with("side_data_type") => row.encrypted |= value == "Encryption info",
                 _ => {}
             }
         }
@@ -131,6 +136,12 @@ pub enum IndexError {
     /// Nothing to start decoding from.
     #[error("the video stream has no keyframe, so it can't be decoded")]
     NoKeyframe,
+    /// Common Encryption (ISO/IEC 23001-7). Decoders take some of it for pictures.
+    #[error("stream {stream} is encrypted: decrypt it first")]
+    Encrypted {
+        /// Which one.
+        stream: u32,
+    },
     /// The decoder gives nothing.
     #[error("no frame of the video can be decoded: it is damaged or encrypted")]
     Undecodable,
@@ -145,6 +156,7 @@ pub struct IndexBuilder {
     last_pts: i64,
     without_pts: (u64, u64),
     heard_before_zero: bool,
+    encrypted: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -177,6 +189,7 @@ impl IndexBuilder {
             last_pts: i64::MIN,
             without_pts: (0, 0),
             heard_before_zero: false,
+            encrypted: None,
         }
     }
 
@@ -190,11 +203,13 @@ impl IndexBuilder {
     pub fn push(&mut self, row: &PacketRow) {
         match &mut self.video {
             Some((stream, _)) if *stream == row.stream => self.push_video(row),
-            _ => {
-                if let Some((_, audio)) = self.audio.iter_mut().find(|(stream, _)| *stream == row.stream) {
-                    audio.push(row, self.heard_before_zero);
-                }
-            }
+            _ => match self.audio.iter_mut().find(|(stream, _)| *stream == row.stream) {
+                Some((_, audio)) => audio.push(row, self.heard_before_zero),
+                None => return,
+            },
+        }
+        if row.encrypted {
+            self.encrypted.get_or_insert(row.stream);
         }
     }
 
@@ -226,6 +241,9 @@ impl IndexBuilder {
 
     /// The index, or why there is none.
     pub fn finish(self) -> Result<PacketIndex, IndexError> {
+        if let Some(stream) = self.encrypted {
+            return Err(IndexError::Encrypted { stream });
+        }
         if self.without_pts.0 > 0 {
             return Err(IndexError::NoTimestamps { count: self.without_pts.0, position: self.without_pts.1 });
         }
@@ -395,6 +413,15 @@ mod tests {
         };
         assert_eq!(start("mov,mp4,m4a,3gp,3g2,mj2"), 0);
         assert_eq!(start("mpegts"), -12_340);
+    }
+
+    #[test]
+    fn encrypted_packets_are_told_by_every_ffprobe() {
+        for side in ["side_data_type", "side_datum/encryption_info:side_data_type"] {
+            let error = build(&[&format!("stream_index=0|pts=0|flags=K_|{side}=Encryption info")]).unwrap_err();
+            assert_eq!(error, IndexError::Encrypted { stream: 0 });
+            assert!(build(&[&format!("stream_index=0|pts=0|flags=K_|{side}=Skip Samples")]).is_ok());
+        }
     }
 
     #[test]

@@ -323,6 +323,7 @@ mod tests {
                 position: None,
                 key: n == 0,
                 discard: false,
+                encrypted: false,
             });
         }
         let index = builder.finish().unwrap();

@@ -37,7 +37,8 @@ pub fn first_frames(source: &SourceUrl, info: &MediaInfo, stream: &VideoStream) 
 pub fn packets(source: &SourceUrl, info: &MediaInfo) -> Command {
     let mut command = Command::new(Program::Ffprobe);
     command.option("v", "error");
-    command.option("show_entries", "packet=stream_index,pts,dts,duration,pos,flags").option("of", "compact=p=0");
+    let entries = "packet=stream_index,pts,dts,duration,pos,flags:packet_side_data=side_data_type";
+    command.option("show_entries", entries).option("of", "compact=p=0");
     source.input(&mut command, &info.container);
     command
 }
