@@ -35,7 +35,7 @@ pub struct Finished {
     pub frames: u64,
     /// Errors in its log although it succeeded.
     pub complaints: String,
-    /// Times of those frames that the decoder calls corrupt.
+    /// Times of those frames that the decoder calls corrupt, where [`Follow::damage`] is set.
     pub damaged: Vec<i64>,
     /// Packets that no decoder took.
     pub undecodable: u32,
@@ -50,6 +50,8 @@ pub struct Follow {
     pub permille: (u32, u32),
     /// How long it may show no sign of life.
     pub stall: Option<Duration>,
+    /// Whether [`Finished::damaged`] is wanted. ffmpeg then logs every step of every frame.
+    pub damage: bool,
 }
 
 /// Starts a program and waits for its end. Dropping the future kills it.
@@ -67,6 +69,9 @@ pub async fn run_lines(
     let mut process = program(command.program);
     if command.program == Program::Ffmpeg {
         process.args(["-nostats", "-progress", "pipe:1", "-loglevel", "repeat+level+info"]);
+        if follow.damage {
+            process.arg("-debug_ts");
+        }
     }
     process.args(&command.args).env("SVT_LOG", "1").env("AV_LOG_FORCE_NOCOLOR", "1");
     process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -246,10 +251,14 @@ impl Output<'_> {
 }
 
 /// The lines of a log that matter.
+///
+/// ffmpeg ends a line in a message of its own now and then, as `showinfo` and the list of streams do. Since it has
+/// threads, from 7 on, the message of another may come first: it then stands in the same line, without its tag.
 #[derive(Default)]
 struct Log {
     tail: std::collections::VecDeque<String>,
-    /// The decoder called the frame corrupt that `showinfo` tells of next.
+    /// The decoder called the frame corrupt whose time it tells next. Filters have threads of their own since
+    /// ffmpeg 7: what `showinfo` tells next is an earlier frame.
     corrupt: bool,
 }
 
@@ -259,19 +268,21 @@ impl Log {
     }
 
     fn line(&mut self, line: &str, finished: &mut Finished) {
-        if line.contains("Parsed_showinfo") {
-            let pts = shown_pts(line);
-            finished.shown.extend(pts);
-            if let Some(pts) = pts.filter(|_| std::mem::take(&mut self.corrupt)) {
-                finished.damaged.push(pts);
-            }
-            return;
+        let shown = shown_pts(line);
+        finished.shown.extend(shown);
+        if let Some((_, frame)) = line.split_once("decoder -> ")
+            && std::mem::take(&mut self.corrupt)
+        {
+            finished.damaged.extend(decoded_pts(frame));
         }
         self.corrupt |= line.contains("corrupt decoded frame");
         // ffmpeg 5 and 6; 7 and later.
-        let undecodable = ["Error while decoding stream", "Error submitting packet to decoder"];
+        let undecodable = ["Error while decoding stream", "Error submitting packet to decoder", "Decoding error:"];
         finished.undecodable += u32::from(undecodable.iter().any(|words| line.contains(words)));
         // ffprobe logs nothing but errors; ffmpeg tags each line with its level.
+        if shown.is_some() || line.contains("Parsed_showinfo") {
+            return;
+        }
         let matters = ["[error]", "[fatal]", "[panic]", "[warning]"].iter().any(|level| line.contains(level));
         let tagged = line.contains("[info]")
             || line.contains("[verbose]")
@@ -342,8 +353,16 @@ fn refused_format(line: &str) -> Option<&str> {
 
 /// `[Parsed_showinfo_0 @ 0x…] [info] n:   3 pts:   3003 pts_time:…` to 3003.
 fn shown_pts(line: &str) -> Option<i64> {
-    let (_, rest) = line.split_once(" pts:")?;
-    line.contains(" n:").then(|| rest.split_whitespace().next()?.parse().ok())?
+    let (before, rest) = line.split_once(" pts:")?;
+    let (_, count) = before.rsplit_once("n:")?;
+    count.trim().parse::<u64>().ok()?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+/// What `-debug_ts` tells of a frame that the decoder gives away, behind `decoder -> `: `ist_index:0 type:video frame_pts:3003 …` of ffmpeg 5 and 6, `pts:3003 …` of later ones, to 3003.
+fn decoded_pts(frame: &str) -> Option<i64> {
+    let pts = |word: &str| word.strip_prefix("frame_").unwrap_or(word).strip_prefix("pts:")?.parse().ok();
+    frame.split_whitespace().find_map(pts)
 }
 
 #[cfg(test)]
@@ -361,20 +380,53 @@ mod tests {
         assert!(error.message.starts_with("the source is of the format gif,"), "{}", error.message);
     }
 
-    #[test]
-    fn damage_is_of_the_frame_that_comes_next() {
+    fn read(lines: &[&str]) -> Finished {
         let (mut log, mut finished) = (Log::default(), Finished::default());
-        for line in [
+        lines.iter().for_each(|line| log.line(line, &mut finished));
+        finished
+    }
+
+    #[test]
+    fn damage_is_of_the_frame_that_the_decoder_gives_next() {
+        let of_5 = read(&[
+            "[info] decoder -> ist_index:0 type:video frame_pts:0 frame_pts_time:0 best_effort_ts:0 keyframe:1",
             "[Parsed_showinfo_0 @ 0x1] [info] n:   0 pts:      0 pts_time:0",
             "[h264 @ 0x1] [error] error while decoding MB 14 11, bytestream -7",
-            "out.mp4: [warning] corrupt decoded frame in stream 0",
+            "[warning] out.mp4: corrupt decoded frame in stream 0",
+            "[info] decoder -> ist_index:0 type:video frame_pts:512 frame_pts_time:0.04 best_effort_ts:512 keyframe:0",
             "[Parsed_showinfo_0 @ 0x1] [info] n:   1 pts:    512 pts_time:0.04",
-            "[Parsed_showinfo_0 @ 0x1] [info] n:   2 pts:   1024 pts_time:0.08",
+        ]);
+        assert_eq!((of_5.shown, of_5.damaged), (vec![0, 512], vec![512]));
+        // Filters are behind.
+        let of_7 = read(&[
+            "[vist#0:0/h264 @ 0x1] [dec:h264 @ 0x2] [info] decoder -> pts:0 pts_time:0 pkt_dts:0 keyframe:1",
+            "[vist#0:0/h264 @ 0x1] [dec:h264 @ 0x2] [warning] corrupt decoded frame",
+            "[Parsed_showinfo_0 @ 0x3] [info] n:   0 pts:      0 pts_time:0       duration:    512",
+            "[vist#0:0/h264 @ 0x1] [dec:h264 @ 0x2] [info] decoder -> pts:512 pts_time:0.04 pkt_dts:512 keyframe:0",
+            "[Parsed_showinfo_0 @ 0x3] [info] n:   1 pts:    512 pts_time:0.04    duration:    512",
+        ]);
+        assert_eq!((of_7.shown, of_7.damaged), (vec![0, 512], vec![512]));
+    }
+
+    #[test]
+    fn messages_that_share_a_line_are_all_heard() {
+        let finished = read(&[
+            "  Stream #0:0n:   0 pts:      0 pts_time:0       duration:    512 type:I ",
+            "[Parsed_showinfo_0 @ 0x3] [info] n:   1 pts:    512 pts_time:0.04    type:P corrupt decoded frame",
+            "",
+            "[Parsed_showinfo_0 @ 0x3] [info] n:   2 pts:   1024 pts_time:0.08    type:P decoder -> pts:1536 pts_time:0.12",
+        ]);
+        assert_eq!((finished.shown, finished.damaged), (vec![0, 512, 1024], vec![1536]));
+    }
+
+    #[test]
+    fn packets_that_no_decoder_takes_are_counted() {
+        let finished = read(&[
             "[error] Error while decoding stream #0:1: Invalid data found when processing input",
-        ] {
-            log.line(line, &mut finished);
-        }
-        assert_eq!((finished.shown, finished.damaged, finished.undecodable), (vec![0, 512, 1024], vec![512], 1));
+            "[aist#0:1/aac @ 0x1] [dec:aac @ 0x2] [error] Error submitting packet to decoder: Invalid data found",
+            "[aist#0:1/aac @ 0x1] [dec:aac @ 0x2] [error] Decoding error: Invalid data found when processing input",
+        ]);
+        assert_eq!(finished.undecodable, 3);
     }
 
     #[test]

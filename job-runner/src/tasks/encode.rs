@@ -170,7 +170,8 @@ async fn encode(
     outputs: &[Output<'_>],
 ) -> Result<Decoded, TaskError> {
     let (media, split) = (context.media()?, context.split()?);
-    let follow = Follow { frames: u64::from(chunk.frames()), permille: (0, 950), stall: context.stall() };
+    let frames = u64::from(chunk.frames());
+    let follow = Follow { frames, permille: (0, 950), stall: context.stall(), damage: true };
     let mut seek = chunk.seek;
     for steps_back in 0.. {
         let command = commands::video(&context.task.spec, media, split, chunk, seek, &source.url(), outputs);
