@@ -38,8 +38,13 @@ pub fn encode(source: &SourceUrl, container: &str, tracks: &[AudioTrack<'_>]) ->
             true => ":sample_fmts=s16",
             false => "",
         };
+        // These encoders are 256 samples late, half a transform, and leave as many out at the end.
+        let end = match codec {
+            AudioCodec::Ac3 { .. } | AudioCodec::Eac3 { .. } => ",apad=pad_len=256",
+            _ => "",
+        };
         let filters = format!(
-            "aresample={rate}:async=1:first_pts={}:min_comp=0.00001:min_hard_comp=0.01,aformat=channel_layouts={}{samples}",
+            "aresample={rate}:async=1:first_pts={}:min_comp=0.00001:min_hard_comp=0.01,aformat=channel_layouts={}{samples}{end}",
             track.origin,
             codec.layout(channels)
         );

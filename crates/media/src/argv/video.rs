@@ -67,18 +67,16 @@ pub struct Output<'a> {
 pub fn encode(task: &VideoTask<'_>) -> Command {
     let mut command = decode(task);
     for (n, output) in task.outputs.iter().enumerate() {
-        let Output { rendition, path, .. } = output;
         command.option("map", format!("[v{n}]"));
         timing(&mut command, task.timescale);
         encoder(&mut command, task, output);
-        colour(&mut command, &encoded_colour(task.stream, rendition));
         command
             .option("video_track_timescale", task.timescale.0)
             .option("avoid_negative_ts", "disabled")
             .option("movflags", "+empty_moov+default_base_moof+frag_keyframe+frag_discont+negative_cts_offsets")
             .option("map_metadata", -1)
             .option("f", "mp4")
-            .push([path.display().to_string()]);
+            .push([output.path.display().to_string()]);
     }
     command
 }
@@ -117,7 +115,9 @@ fn graph(task: &VideoTask<'_>) -> String {
     shared.extend(rotate(task.stream).map(str::to_string));
     shared.extend(task.filters.upright());
     let shared = shared.join(",");
-    let finish = |n: usize, rendition: &Rendition| format!("{}[v{n}]", picture(task.stream, rendition));
+    let finish = |n: usize, rendition: &Rendition| {
+        format!("{},{}[v{n}]", picture(task.stream, rendition), described(&encoded_colour(task.stream, rendition)))
+    };
     match task.outputs {
         [output] => format!("{shared},{}", finish(0, output.rendition)),
         outputs => {
@@ -178,15 +178,17 @@ pub fn encoded_colour(stream: &VideoStream, rendition: &Rendition) -> Colour {
     Colour { primaries: bt709(), transfer: bt709(), matrix: bt709(), full_range: false }
 }
 
-fn colour(command: &mut Command, colour: &Colour) {
+/// Frames say what their colours mean: since ffmpeg 7 encoders believe them, not the options of the same names.
+fn described(colour: &Colour) -> String {
+    let mut filter = format!("setparams=range={}", if colour.full_range { "pc" } else { "tv" });
     for (option, value) in
         [("color_primaries", &colour.primaries), ("color_trc", &colour.transfer), ("colorspace", &colour.matrix)]
     {
         if let Some(value) = value {
-            command.option(option, value);
+            filter.push_str(&format!(":{option}={value}"));
         }
     }
-    command.option("color_range", if colour.full_range { "pc" } else { "tv" });
+    filter
 }
 
 /// How long the chunk is shown.
