@@ -57,7 +57,7 @@ impl Listing {
 /// Decodes one stream of a file, playlist or manifest to its end; any message of a decoder is an error.
 pub fn decode(input: &Path, stream: &str, folder: &Path) -> Result<Listing> {
     let words = format!(
-        "-v error -xerror -copyts -allowed_extensions ALL -i {{in}} -map 0:{stream} -fps_mode passthrough -enc_time_base -1 -f framehash -hash md5 -"
+        "-v error -xerror -copyts -allowed_extensions ALL -i {{in}} -map 0:{stream} -fps_mode passthrough -enc_time_base:v 1/1000000 -f framehash -hash md5 -"
     );
     // The option belongs to the HLS reader only.
     let words = if input.extension().is_some_and(|e| e == "m3u8") {

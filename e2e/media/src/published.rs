@@ -104,8 +104,13 @@ impl Media {
         let track = &self.track;
         let of = |n: usize| track.samples.iter().filter(move |s| s.fragment == n);
         let starts = (0..self.segments.len()).filter_map(|n| of(n).map(|s| s.composition - track.media_time).min());
-        let end =
-            track.samples.iter().max_by_key(|s| s.composition).map(|s| s.composition + s.duration - track.media_time);
+        // Decoding ends with the last sample; what is shown is later by as much as at the start. The duration of the
+        // sample that is shown last is that of its decoding.
+        let end = track
+            .samples
+            .first()
+            .zip(track.samples.last())
+            .map(|(first, last)| last.decode + last.duration + first.composition - first.decode - track.media_time);
         starts.chain(end).collect()
     }
 

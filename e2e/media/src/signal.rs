@@ -117,21 +117,25 @@ impl Sound {
 
 /// Seconds of pictures that are bright while the one before is not.
 pub fn flashes(input: &Path, folder: &Path) -> Result<Vec<f64>> {
+    // On standard output: in its log, ffmpeg mixes lines of several threads.
     let ran = tool::ffmpeg(
-        "-v info -copyts -i {in} -map 0:v:0 -vf format=gray,showinfo -fps_mode passthrough -f null -",
+        "-v error -copyts -i {in} -map 0:v:0 -vf format=yuv420p,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=- -fps_mode passthrough -f null -",
         &[("in", input)],
         folder,
     )?;
+    let text = String::from_utf8_lossy(&ran.stdout).into_owned();
     let mut found = vec![];
-    let mut bright = true;
-    for line in ran.stderr.lines().filter(|l| l.contains("showinfo") && l.contains("mean:[")) {
-        let after = |name: &str| line.split_once(name).map(|(_, rest)| rest.trim_start());
-        let time: f64 = after("pts_time:").and_then(|r| r.split_whitespace().next()).context("no time")?.parse()?;
-        let mean: f64 = after("mean:[").and_then(|r| r.split([' ', ']']).next()).context("no mean")?.parse()?;
-        if mean > 200.0 && !bright {
-            found.push(time);
+    let (mut bright, mut time) = (true, 0.0);
+    for line in text.lines() {
+        if let Some((_, told)) = line.split_once("pts_time:") {
+            time = told.trim().parse()?;
+        } else if let Some(mean) = line.strip_prefix("lavfi.signalstats.YAVG=") {
+            let is_bright = mean.parse::<f64>()? > 200.0;
+            if is_bright && !bright {
+                found.push(time);
+            }
+            bright = is_bright;
         }
-        bright = mean > 200.0;
     }
     Ok(found)
 }

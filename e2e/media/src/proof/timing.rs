@@ -70,7 +70,8 @@ fn check_origin(evidence: &Evidence<'_>) -> Result<()> {
     let mut first = pictures.fold(f64::INFINITY, f64::min);
     for n in 0..evidence.row.audio.len() {
         let sound = crate::signal::Sound::of(&evidence.source, &format!("a:{n}"), None, &evidence.folder)?;
-        first = first.min(sound.start as f64 / sound.rate as f64);
+        // Sound before 0 is an encoder's priming, which ffmpeg up to 7.1 shows of Matroska.
+        first = first.min(sound.start.max(0) as f64 / sound.rate as f64);
     }
     // Packets of sound may begin before what is heard of them: the plan may be earlier by an access
     // unit, and containers round times to their ticks.

@@ -43,7 +43,7 @@ pub const ROWS: &[Row] = &[
         source: &[Ffmpeg(concat!(
             pictures!("320x180", "12", "36"),
             clicks!("36"),
-            "-c:v libx264 -preset veryfast -g 24 -bf 2 -color_primaries bt709 -color_trc bt709 -colorspace bt709 -color_range tv -c:a aac {out}"
+            "-c:v libx264 -preset veryfast -g 24 -bf 2 -vf setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv -c:a aac {out}"
         ))],
         options: "{video: {segmentDuration: 3s, encode: {av1: {preset: 12}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 160, height: 160}, encode: {hevc: {preset: ultrafast, bitDepth: 10}}}]}",
         frames: 432,
@@ -99,7 +99,7 @@ pub const ROWS: &[Row] = &[
         source: &[Ffmpeg(concat!(
             pictures!("320x180", "24", "34"),
             clicks!("34"),
-            "-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -color_range tv -x265-params log-level=error:keyint=48:hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400 -tag:v hvc1 -c:a aac {out}"
+            "-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -vf setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc:range=tv -x265-params log-level=error:keyint=48:hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50):max-cll=1000,400 -tag:v hvc1 -c:a aac {out}"
         ))],
         options: "{video: {segmentDuration: 2s, encode: {hevc: {preset: ultrafast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: av1, box: {width: 240, height: 240}, encode: {av1: {preset: 12}}}, {name: low, box: {width: 160, height: 160}, encode: {h264: {preset: veryfast}}}], thumbnail: {}}",
         frames: 816,
@@ -113,7 +113,7 @@ pub const ROWS: &[Row] = &[
         name: "hlg_mov_to_vp9",
         source: &[Ffmpeg(concat!(
             pictures!("320x180", "25", "36"),
-            "-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -color_primaries bt2020 -color_trc arib-std-b67 -colorspace bt2020nc -color_range tv -x265-params log-level=error:keyint=50 -tag:v hvc1 {out}"
+            "-pix_fmt yuv420p10le -c:v libx265 -preset ultrafast -vf setparams=color_primaries=bt2020:color_trc=arib-std-b67:colorspace=bt2020nc:range=tv -x265-params log-level=error:keyint=50 -tag:v hvc1 {out}"
         ))],
         file: "source.mov",
         options: "{video: {segmentDuration: 2s, fanOut: Chunk, encode: {vp9: {speed: 8, hls: true}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 160, height: 160}, dynamicRange: Standard}]}",
