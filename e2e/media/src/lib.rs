@@ -14,11 +14,13 @@
 //!
 //! `cargo test -p e2e-media --test table` proves every row, `… --test table -- mkv` the rows with
 //! `mkv` in their names. `TRANSCODE_BIN_DIR` names a folder with programs that are built already.
-//! `TRANSCODE_KEEP=DIR` keeps what the rows made.
+//! `TRANSCODE_KEEP=DIR` keeps what the rows made. `TRANSCODE_FIGURES=DIR` gathers what was measured, for
+//! `media_correctness` to make docs/media-correctness.md of (`make media-correctness`).
 
 pub mod bitstream;
 pub mod boxes;
 pub mod camera;
+pub mod figures;
 pub mod listing;
 pub mod plan;
 pub mod product;

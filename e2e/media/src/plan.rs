@@ -1,6 +1,9 @@
 //! What `kubectl-transcode plan -o json` tells: the commands that the product runs.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -81,6 +84,21 @@ impl Encode {
             }
         }
         Ok(Encode { renditions: self.renditions.clone(), words })
+    }
+
+    /// Encodes the whole source in one run, with keyframes forced at these frames. Gives each rendition's file.
+    pub fn encode_unchunked(&self, keyframes: &[usize], folder: &Path) -> Result<BTreeMap<String, PathBuf>> {
+        let mut words = self.unchunked()?.words;
+        let terms: Vec<String> = keyframes.iter().map(|n| format!("eq(n,{n})")).collect();
+        for at in 1..words.len() {
+            if words[at - 1] == "-force_key_frames" {
+                words[at] = format!("expr:{}", terms.join("+"));
+            }
+        }
+        words.extend(["-loglevel".into(), "error".into()]);
+        tool::run("ffmpeg", &words, folder)?;
+        let outputs = words.windows(3).filter(|w| w[..2] == ["-f", "mp4"]).map(|w| folder.join(&w[2]));
+        Ok(self.renditions.iter().cloned().zip(outputs).collect())
     }
 
     /// Runs its decoding and filters, with hashes of frames in the place of encoders.

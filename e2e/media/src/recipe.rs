@@ -83,7 +83,8 @@ fn turn(bytes: &mut [u8], degrees: u16) -> bool {
     true
 }
 
-fn ffmpeg_version() -> Result<&'static str> {
+/// The first line of what ffmpeg says of its version.
+pub(crate) fn ffmpeg_version() -> Result<&'static str> {
     static VERSION: OnceLock<String> = OnceLock::new();
     if let Some(known) = VERSION.get() {
         return Ok(known);

@@ -56,6 +56,7 @@ fn same_units(evidence: &Evidence<'_>, n: usize, media: &Media) -> Result<()> {
     ensure!(found.len() == expected.len(), "{} access units, ffmpeg makes {}", found.len(), expected.len());
     let same = !evidence.same_encoder || found == expected;
     ensure!(same, "access units differ from those of one ffmpeg run");
+    evidence.figures.add("equal_units", found.len());
     ensure!(
         reference.timescale == media.track.timescale,
         "timescale {} became {}",
@@ -83,6 +84,7 @@ fn in_time(evidence: &Evidence<'_>, n: usize, media: &Media, origin: f64) -> Res
     let lags = source.lags(&heard);
     ensure!(lags.len() >= 2, "too little to compare");
     let on_time = lags.iter().all(|lag| lag.is_some_and(|lag| lag.abs() <= 1));
+    evidence.figures.greatest("click", lags.iter().flatten().map(|lag| lag.abs()).max().unwrap_or(0) as f64);
     ensure!(on_time, "the sound is late by {lags:?} samples at {} Hz", heard.rate);
     let shown: i64 = track.samples.iter().map(|s| s.duration).sum::<i64>() - track.media_time;
     let missing = source.end() - shown;

@@ -39,6 +39,7 @@ fn each_stands_alone(evidence: &Evidence<'_>, media: &Media) -> Result<()> {
     let chunks = evidence.plan.json["chunks"].as_array().into_iter().flatten();
     let joins: BTreeSet<usize> = chunks.filter_map(|c| Some(c["firstSegment"].as_u64()? as usize - 1)).collect();
     let smallest = evidence.published.video().last().is_some_and(|last| last.name == media.name);
+    evidence.figures.add("access_points", media.segments.len());
     for n in 0..media.segments.len() {
         let samples: Vec<_> = media.track.samples.iter().filter(|s| s.fragment == n).collect();
         let first = samples.first().with_context(|| format!("segment {n} is empty"))?;

@@ -10,12 +10,13 @@ pub mod playlists;
 pub mod record;
 pub mod relation;
 pub mod timing;
+pub mod unchunked;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{plan::Plan, product::Job, published::Published, recipe, row::Row};
+use crate::{figures::Figures, plan::Plan, product::Job, published::Published, recipe, row::Row};
 
 /// Everything that was measured of a row.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Evidence<'a> {
     pub published: Published,
     /// Whether this machine's own ffmpeg made it: then its bytes can be made again.
     pub same_encoder: bool,
+    /// What the proofs measured.
+    pub figures: Figures,
 }
 
 /// Runs a row on this machine and proves every claim; all that failed is told.
@@ -70,13 +73,23 @@ pub fn prove_published(
     };
     let output = publish(&job, &source).with_context(|| wrong.join("\n"))?;
     let published = Published::read(&output)?;
-    let evidence = Evidence { row, folder: scratch, source, plan, reference, published, same_encoder };
-    let claims: [(&str, Claim); 9] = [
+    let evidence = Evidence {
+        row,
+        folder: scratch,
+        source,
+        plan,
+        reference,
+        published,
+        same_encoder,
+        figures: Figures::default(),
+    };
+    let claims: [(&str, Claim); 10] = [
         ("record", record::prove),
         ("timing", timing::prove),
         ("audio", audio::prove),
         ("joins", joins::prove),
         ("picture", picture::prove),
+        ("unchunked", unchunked::prove),
         ("light", light::prove),
         ("relation", relation::prove),
         ("playlists", playlists::prove),
@@ -87,6 +100,7 @@ pub fn prove_published(
             wrong.push(format!("{name}: {error:#}"));
         }
     }
+    evidence.figures.write(row.name, wrong.is_empty()).context("the figures")?;
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }

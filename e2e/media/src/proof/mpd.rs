@@ -58,6 +58,10 @@ fn representation(evidence: &Evidence<'_>, period: &Period, media: &Media) -> Re
     let rate = representation.bandwidth.context("no bandwidth")? as f64;
     let bounds = media.bounds();
     let (peak, average) = rates(media);
+    if media.track.is_video() {
+        evidence.figures.of(&media.name, "average", average / 1000.0);
+        evidence.figures.of(&media.name, "peak", peak / 1000.0);
+    }
     ensure!(rate >= average.floor(), "bandwidth {rate} is below the average {average}");
     ensure!(rate <= peak * 1.05 + 2000.0, "bandwidth {rate} is far above the peak {peak}");
     let starts = starts(template)?;

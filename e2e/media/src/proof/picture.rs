@@ -18,35 +18,48 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
         let file = evidence.folder.join("joined.mp4");
         std::fs::write(&file, &media.bytes)?;
         shape(evidence, &file, name, (*width, *height)).with_context(|| (*name).to_owned())?;
-        let range = evidence.row.ranges.iter().find(|(range, _)| range == name);
-        let mapped = source_is_hdr(evidence)? && range.is_none();
-        let shown = evidence.row.shown;
-        let tones = if mapped { TONE_MAP } else { "null" };
-        // ffmpeg turns the source upright by itself: no filter of the product is used here. First to one form,
-        // because comparing starts anew where a source changes its own.
-        let plain = evidence.folder.join("plain.mkv");
-        let form = format!("{shown},scale={width}:{height}:flags=bicubic,{tones},setsar=1,format=yuv420p");
-        let words = format!(
-            "-v error -copyts -i {{source}} -map 0:{} -vf {form} -fps_mode passthrough -c:v ffv1 -threads 1 {{plain}}",
-            evidence.plan.json["media"]["info"]["video"]["index"]
-        );
-        tool::ffmpeg(&words, &[("source", &evidence.source), ("plain", &plain)], &evidence.folder)?;
-        let numbered = "setsar=1,settb=1/1000000,setpts=N";
-        let graph = format!("[0:v]format=yuv420p,{numbered}[a];[1:v]{numbered}[b];[a][b]ssim=stats_file=-");
-        let words = format!("-v error -i {{in}} -i {{plain}} -filter_complex {graph} -fps_mode passthrough -f null -");
-        let ran = tool::ffmpeg(&words, &[("in", &file), ("plain", &plain)], &evidence.folder)?;
-        let text = String::from_utf8_lossy(&ran.stdout).into_owned();
-        let all: Vec<f64> =
-            text.lines().filter_map(|l| l.split_once("All:")?.1.split_whitespace().next()?.parse().ok()).collect();
-        ensure!(all.len() == evidence.row.frames, "{name}: {} frames compared", all.len());
+        let all = likeness(evidence, &file, name, (*width, *height))?;
         let average = all.iter().sum::<f64>() / all.len() as f64;
         let (worst, least) = all.iter().copied().enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).context("no frame")?;
+        evidence.figures.of(name, "ssim", average);
+        evidence.figures.of(name, "least_ssim", least);
         ensure!(
             average >= LEAST.1 && least >= LEAST.0,
             "{name}: SSIM {average:.4} on average, {least:.4} in frame {worst}"
         );
     }
     Ok(())
+}
+
+/// SSIM over all planes of each frame, against the source's.
+pub(super) fn likeness(
+    evidence: &Evidence<'_>,
+    file: &Path,
+    name: &str,
+    (width, height): (u32, u32),
+) -> Result<Vec<f64>> {
+    let range = evidence.row.ranges.iter().find(|(range, _)| *range == name);
+    let mapped = source_is_hdr(evidence)? && range.is_none();
+    let shown = evidence.row.shown;
+    let tones = if mapped { TONE_MAP } else { "null" };
+    // ffmpeg turns the source upright by itself: no filter of the product is used here. First to one form,
+    // because comparing starts anew where a source changes its own.
+    let plain = evidence.folder.join("plain.mkv");
+    let form = format!("{shown},scale={width}:{height}:flags=bicubic,{tones},setsar=1,format=yuv420p");
+    let words = format!(
+        "-v error -copyts -i {{source}} -map 0:{} -vf {form} -fps_mode passthrough -c:v ffv1 -threads 1 {{plain}}",
+        evidence.plan.json["media"]["info"]["video"]["index"]
+    );
+    tool::ffmpeg(&words, &[("source", &evidence.source), ("plain", &plain)], &evidence.folder)?;
+    let numbered = "setsar=1,settb=1/1000000,setpts=N";
+    let graph = format!("[0:v]format=yuv420p,{numbered}[a];[1:v]{numbered}[b];[a][b]ssim=stats_file=-");
+    let words = format!("-v error -i {{in}} -i {{plain}} -filter_complex {graph} -fps_mode passthrough -f null -");
+    let ran = tool::ffmpeg(&words, &[("in", file), ("plain", &plain)], &evidence.folder)?;
+    let text = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let all: Vec<f64> =
+        text.lines().filter_map(|l| l.split_once("All:")?.1.split_whitespace().next()?.parse().ok()).collect();
+    ensure!(all.len() == evidence.row.frames, "{name}: {} frames compared", all.len());
+    Ok(all)
 }
 
 /// A high dynamic range in BT.709 by Hable's curve up to 1000 cd/m2.

@@ -28,6 +28,7 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
         let late = first_picture(&path, &evidence.folder)? - picture;
         for lag in sound.lags(&Sound::of(&path, "a:0", Some(rate), &evidence.folder)?) {
             let lag = lag.with_context(|| format!("{what}: the sound is not that of the source"))? as f64 / rate as f64;
+            evidence.figures.greatest("apart", (late - lag).abs() * 1000.0);
             ensure!((late - lag).abs() <= frame, "{what}: pictures are {late:.4} s late, the sound {lag:.4} s");
         }
         if evidence.row.flashes {
