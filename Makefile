@@ -12,7 +12,7 @@ PORT ?= 8000
 
 .PHONY: help
 help: ## This list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: quickstart
 quickstart: ## Install what is missing, build, make a clip, transcode it. SOURCE=/path/to/clip takes yours.
@@ -82,6 +82,13 @@ e2e: ## Test the operator on a cluster of our own, or on that of E2E_KUBECONFIG.
 .PHONY: playback
 playback: ## Play what a job publishes, in headless Chromium with hls.js, Shaka Player and dash.js.
 	@hack/test.sh playback
+
+.PHONY: media-correctness
+media-correctness: ## Run the media tier on the oldest and the newest ffmpeg; writes docs/media-correctness.md. Needs root.
+	@hack/media-correctness.sh
+
+.PHONY: test-long
+test-long: media-correctness ## What takes hours: the whole table of sources on every ffmpeg.
 
 .PHONY: bench
 bench: ## Compare with what one would do without it, five times. ARGS='--seconds 20 --runs 1' is quick; SOURCE takes yours.
