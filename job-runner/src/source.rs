@@ -1,17 +1,17 @@
 //! The source behind the loopback server, and the store of the output.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use transcode_api::Input;
+use transcode_contract::Site;
 use transcode_engine::{Failure, layout};
 use transcode_media::{
     argv::SourceUrl,
     container::{self, Step},
 };
 use transcode_storage::{
-    FileSource, FileStore, GuardPolicy, HttpLimits, HttpSource, Loopback, S3Store, Source, SourceIdentity, Store,
-    StoreSource,
+    Access, FileSource, HttpLimits, HttpSource, Loopback, Source, SourceIdentity, Store, StoreSource,
 };
 
 use crate::{
@@ -101,37 +101,10 @@ fn same_source(context: &Context, found: &SourceIdentity) -> Result<(), TaskErro
     }
 }
 
-/// What the site lets user-given URLs lead to.
-fn policy(task: &Task) -> Result<GuardPolicy, TaskError> {
-    let mut policy = GuardPolicy::default();
-    policy.environment_proxy = task.site.environment_proxy;
-    for network in &task.site.allow_networks {
-        let net = network.parse().map_err(|_| {
-            TaskError::new(Failure::Misconfigured, format!("`{network}` is no network such as 10.0.0.0/8"))
-        })?;
-        policy.allow.push(net);
-    }
-    Ok(policy)
-}
-
-fn s3(task: &Task, store: &str, bucket: &str, prefix: &str) -> Result<S3Store, TaskError> {
-    let spec = task.spec.stores.iter().find(|s| s.name == store);
-    let spec = spec.ok_or_else(|| TaskError::new(Failure::Misconfigured, format!("no store is named `{store}`")))?;
-    // Never other credentials than those that the store names.
-    let folder = match (&spec.credentials, &task.site.credentials_dir) {
-        (None, _) => None,
-        (Some(credentials), Some(dir)) => Some(Path::new(dir).join(&credentials.secret_ref.name)),
-        (Some(credentials), None) => {
-            let secret = &credentials.secret_ref.name;
-            return Err(TaskError::new(
-                Failure::Misconfigured,
-                format!(
-                    "store `{store}` takes its credentials from the Secret `{secret}`, and there is no folder of Secrets; with the local engine say --credentials-dir DIR, with the files accessKeyId and secretAccessKey in DIR/{secret}"
-                ),
-            ));
-        }
-    };
-    Ok(S3Store::new(spec, bucket, prefix, folder.as_deref(), &policy(task)?)?)
+/// Stores, and what the site lets user-given URLs lead to.
+fn access(task: &Task) -> Result<Access<'_>, TaskError> {
+    let Site { credentials_dir, allow_networks, environment_proxy, .. } = &task.site;
+    Ok(Access::new(&task.spec.stores, credentials_dir.as_deref(), allow_networks, *environment_proxy)?)
 }
 
 async fn input(task: &Task) -> Result<Arc<dyn Source>, TaskError> {
@@ -139,22 +112,18 @@ async fn input(task: &Task) -> Result<Arc<dyn Source>, TaskError> {
     if let Some(file) = file {
         return Ok(Arc::new(FileSource::open(&file.path).await.map_err(TaskError::of_source)?));
     }
+    let access = access(task)?;
     if let Some(http) = http {
-        let source = HttpSource::open(&http.url, &policy(task)?, &HttpLimits::default()).await;
+        let source = HttpSource::open(&http.url, &access.policy, &HttpLimits::default()).await;
         return Ok(Arc::new(source.map_err(TaskError::of_source)?));
     }
     let object =
         object.as_ref().ok_or_else(|| TaskError::new(Failure::Misconfigured, "spec.inputs[0] names no source"))?;
-    let store = Arc::new(s3(task, &object.store, &object.bucket, "")?);
+    let store = Arc::new(access.s3(&object.store, &object.bucket, "")?);
     Ok(Arc::new(StoreSource::open(store, &object.key).await.map_err(TaskError::of_source)?))
 }
 
 /// The store below the output's prefix or folder.
 pub fn output(task: &Task) -> Result<Arc<dyn Store>, TaskError> {
-    let output = &task.spec.output;
-    match (&output.file, &output.s3) {
-        (Some(file), _) => Ok(Arc::new(FileStore::new(&file.path)?)),
-        (_, Some(object)) => Ok(Arc::new(s3(task, &object.store, &object.bucket, &object.prefix)?)),
-        _ => Err(TaskError::new(Failure::Misconfigured, "spec.outputs[0] names no destination")),
-    }
+    Ok(access(task)?.output(&task.spec.output)?)
 }

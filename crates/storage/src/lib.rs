@@ -10,6 +10,7 @@
 //! to ffmpeg, which so needs neither credentials nor a network. A [`Store`] holds objects by key
 //! and writes them whole or not at all. [`GuardPolicy`] says where a user's URL may lead.
 
+mod access;
 mod error;
 mod file;
 mod guard;
@@ -22,6 +23,7 @@ mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use access::Access;
 pub use error::{Result, StoreError};
 pub use file::FileStore;
 pub use guard::{Forbidden, GuardPolicy};

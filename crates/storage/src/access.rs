@@ -1,0 +1,75 @@
+//! What a job's YAML names, opened: its stores and its output, with what the site gives to reach them.
+
+use std::{path::Path, sync::Arc};
+
+use ipnet::IpNet;
+use transcode_api::{Output, StoreSpec};
+
+use crate::{
+    FileStore, GuardPolicy, S3Store, Store,
+    error::{Result, StoreError},
+};
+
+/// The stores of a job, and how the site lets them be reached.
+#[derive(Debug, Clone)]
+pub struct Access<'a> {
+    /// Stores that inputs and outputs refer to.
+    pub stores: &'a [StoreSpec],
+    /// Folder with a folder for each Secret that a store refers to.
+    pub credentials_dir: Option<&'a str>,
+    /// Where user-given endpoints may lead.
+    pub policy: GuardPolicy,
+}
+
+impl<'a> Access<'a> {
+    /// `allow_networks` are private networks such as `10.0.0.0/8`.
+    pub fn new(
+        stores: &'a [StoreSpec],
+        credentials_dir: Option<&'a str>,
+        allow_networks: &[String],
+        environment_proxy: bool,
+    ) -> Result<Self> {
+        let net = |network: &String| {
+            let why = || format!("`{network}` is no network such as 10.0.0.0/8");
+            network
+                .parse::<IpNet>()
+                .map_err(|_| StoreError::Misconfigured { uri: "an allowed network".into(), why: why() })
+        };
+        let allow = allow_networks.iter().map(net).collect::<Result<_>>()?;
+        Ok(Access {
+            stores,
+            credentials_dir,
+            policy: GuardPolicy { allow, environment_proxy, ..GuardPolicy::default() },
+        })
+    }
+
+    /// A bucket below a prefix. Nothing is sent yet.
+    pub fn s3(&self, store: &str, bucket: &str, prefix: &str) -> Result<S3Store> {
+        let wrong = |why: String| StoreError::Misconfigured { uri: format!("s3://{bucket}/{prefix}"), why };
+        let spec = self.stores.iter().find(|s| s.name == store);
+        let spec = spec.ok_or_else(|| wrong(format!("no store is named `{store}`")))?;
+        // Never other credentials than those that the store names.
+        let folder = match (&spec.credentials, self.credentials_dir) {
+            (None, _) => None,
+            (Some(credentials), Some(dir)) => Some(Path::new(dir).join(&credentials.secret_ref.name)),
+            (Some(credentials), None) => {
+                let secret = &credentials.secret_ref.name;
+                return Err(wrong(format!(
+                    "store `{store}` takes its credentials from the Secret `{secret}`, and there is no folder of Secrets; with the local engine say --credentials-dir DIR, with the files accessKeyId and secretAccessKey in DIR/{secret}"
+                )));
+            }
+        };
+        S3Store::new(spec, bucket, prefix, folder.as_deref(), &self.policy)
+    }
+
+    /// The store below an output's prefix or folder.
+    pub fn output(&self, output: &Output) -> Result<Arc<dyn Store>> {
+        match (&output.file, &output.s3) {
+            (Some(file), _) => Ok(Arc::new(FileStore::new(&file.path)?)),
+            (_, Some(object)) => Ok(Arc::new(self.s3(&object.store, &object.bucket, &object.prefix)?)),
+            _ => {
+                Err(StoreError::Misconfigured { uri: "spec.outputs[0]".into(), why: "it names no destination".into() })
+            }
+        }
+    }
+}
