@@ -3,9 +3,10 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
-use transcode_contract::Site;
+use transcode_contract::{Site, TaskRun};
 use transcode_engine::{Facts, Failure, Layout, MediaSummary, ResolvedSpec, SplitSummary, StageId, StageKind, TaskSet};
 use transcode_media::{chunk::Chunk, index::PacketIndex, timeline::Timeline, track::FileFacts};
 use transcode_storage::{Store, StoreError};
@@ -59,13 +60,20 @@ pub struct Context {
     pub log: Log,
     /// The output.
     pub store: Arc<dyn Store>,
+    began: Timestamp,
 }
 
 impl Context {
     /// Opens the output store.
     pub fn new(task: Task, scratch: PathBuf, log: Log) -> Result<Self, TaskError> {
         let store = source::output(&task)?;
-        Ok(Context { task, scratch, log, store })
+        Ok(Context { task, scratch, log, store, began: Timestamp::now() })
+    }
+
+    /// This run of the task, up to now.
+    pub fn run_so_far(&self) -> TaskRun {
+        let Task { stage, index, .. } = &self.task;
+        TaskRun { stage: stage.clone(), task: *index, began: self.began, ended: Timestamp::now() }
     }
 
     /// What Probe told.

@@ -13,9 +13,9 @@ pub mod result;
 pub mod task;
 
 pub use exit::ExitCode;
-pub use record::{PublishedFile, PublishedRecord};
+pub use record::{PublishedFile, PublishedRecord, Span};
 pub use report::{Report, RunnerEvent, Told};
-pub use result::{AudioResult, ChunkResult, MergeResult, PackageResult, ThumbnailResult, Usage, VerifyResult};
+pub use result::{AudioResult, ChunkResult, MergeResult, PackageResult, TaskRun, ThumbnailResult, Usage, VerifyResult};
 pub use task::{FactsFile, JobFile, Site};
 
 /// Version of every form in this crate. A reader refuses a higher one.

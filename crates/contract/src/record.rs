@@ -1,9 +1,10 @@
 //! `job.json`: the record of everything that was published; written last of all.
 
 use serde::{Deserialize, Serialize};
-use transcode_media::track::FileFacts;
+use transcode_api::status::{MediaStatus, Warning};
+use transcode_media::track::{FileFacts, Track};
 
-use crate::result::{Usage, VerifyResult};
+use crate::result::{TaskRun, Usage, VerifyResult};
 
 /// The record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +24,15 @@ pub struct PublishedRecord {
     pub encoder: String,
     /// Length of the media, seconds as an exact fraction.
     pub duration: String,
+    /// The source in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<MediaStatus>,
+    /// Video in the ladder's order, then sound in the source's.
+    #[serde(default)]
+    pub tracks: Vec<Track>,
+    /// Everything about the source that was changed or left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
     /// Everything that was made.
     pub files: Vec<PublishedFile>,
     /// Numbers of segments that are missing in all renditions.
@@ -32,6 +42,9 @@ pub struct PublishedRecord {
     pub verified: VerifyResult,
     /// What all tasks used.
     pub usage: Usage,
+    /// Runs of the tasks that left a result: one for each chunk (of each rendition, if tasks are cut so), and a few.
+    #[serde(default)]
+    pub runs: Vec<TaskRun>,
 }
 
 /// One published file.
@@ -46,4 +59,16 @@ pub struct PublishedFile {
     /// Path below the output, size, checksum.
     #[serde(flatten)]
     pub file: FileFacts,
+    /// Of a segment: where it lies in its track.
+    #[serde(flatten)]
+    pub span: Option<Span>,
+}
+
+/// A part of a track.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Span {
+    /// Start, ticks of the track's timescale.
+    pub start: i64,
+    /// To the start of the next segment, ticks.
+    pub duration: u64,
 }

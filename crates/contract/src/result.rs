@@ -1,7 +1,9 @@
 //! Result objects: written last in one PUT, they name what a task made, with checksums. Readers
 //! follow only them.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use transcode_engine::{StageId, facts::Damage};
 use transcode_media::track::{FileFacts, FinishedTrack, Segment, Track};
 
 /// What a task used.
@@ -14,6 +16,19 @@ pub struct Usage {
     pub wall_millis: u64,
     /// Bytes read from the source.
     pub bytes_read: u64,
+}
+
+/// One run of a task, up to the result that it left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRun {
+    /// Its stage.
+    pub stage: StageId,
+    /// Its index.
+    pub task: u32,
+    /// When it began, by the clock of its machine.
+    pub began: Timestamp,
+    /// When it was about to write the result.
+    pub ended: Timestamp,
 }
 
 /// One chunk of one rendition.
@@ -39,6 +54,9 @@ pub struct ChunkResult {
     pub damaged: u32,
     /// What it used; shared by the renditions of one run.
     pub usage: Usage,
+    /// The run that made it; it may have made other renditions too.
+    #[serde(default)]
+    pub ran: Option<TaskRun>,
     /// The command, for a person.
     pub command: String,
 }
@@ -58,6 +76,9 @@ pub struct AudioResult {
     pub undecodable: u32,
     /// What it used.
     pub usage: Usage,
+    /// The run that made it.
+    #[serde(default)]
+    pub ran: Option<TaskRun>,
     /// The command, for a person.
     pub command: String,
 }
@@ -74,6 +95,9 @@ pub struct MergeResult {
     pub publish_as: String,
     /// Digest of every segment that it was made of.
     pub made_of: String,
+    /// The run that made it.
+    #[serde(default)]
+    pub ran: Option<TaskRun>,
 }
 
 /// The thumbnail.
@@ -86,6 +110,9 @@ pub struct ThumbnailResult {
     pub file: FileFacts,
     /// Where it will be published.
     pub publish_as: String,
+    /// The run that made it.
+    #[serde(default)]
+    pub ran: Option<TaskRun>,
 }
 
 /// Finished tracks and the playlists over them.
@@ -102,6 +129,12 @@ pub struct PackageResult {
     pub playlists: Vec<FileFacts>,
     /// What all tasks used.
     pub usage: Usage,
+    /// What of the source is damaged.
+    #[serde(default)]
+    pub damage: Damage,
+    /// Runs of encoding and sound, and its own.
+    #[serde(default)]
+    pub runs: Vec<TaskRun>,
 }
 
 /// What Verify looked at.
@@ -120,4 +153,7 @@ pub struct VerifyResult {
     pub files: u64,
     /// Playlists checked.
     pub playlists: u64,
+    /// Its own run; the record has it among the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ran: Option<TaskRun>,
 }

@@ -46,7 +46,7 @@ pub fn status(
         resolved: None,
         pool: Some(pool(spec)),
         fan_out: fan_out_words(spec, facts, !whole_failed(progress)),
-        media: facts.media().map(media),
+        media: facts.media().map(source_words),
         progress: Some(overall(spec, plan, observation, progress, now)),
         stages: rows
             .iter()
@@ -156,7 +156,8 @@ fn pool(spec: &ResolvedSpec) -> String {
     if words.is_empty() { "any".into() } else { words.join(",") }
 }
 
-fn media(media: &MediaSummary) -> MediaStatus {
+/// The source in words.
+pub fn source_words(media: &MediaSummary) -> MediaStatus {
     MediaStatus {
         duration: human(media.duration),
         container: media.info.container.clone(),

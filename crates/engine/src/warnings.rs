@@ -20,9 +20,14 @@ const MOST: usize = 64;
 /// All of them.
 pub fn warnings(spec: &ResolvedSpec, facts: &Facts, progress: &Progress) -> Vec<Warning> {
     let of_stages = progress.stages.iter().filter_map(|(id, standing)| of_stage(id, standing));
-    let of_source = facts.media().into_iter().flat_map(|media| of_source(spec, media));
-    let damage = facts.package().into_iter().flat_map(|package| damaged(package.damage));
-    of_stages.chain(of_source).chain(damage).take(MOST).collect()
+    let damage = facts.package().map(|package| package.damage).unwrap_or_default();
+    let of_output = facts.media().into_iter().flat_map(|media| of_output(spec, media, damage));
+    of_stages.chain(of_output).take(MOST).collect()
+}
+
+/// Those about what is published, whatever became of the tasks.
+pub fn of_output(spec: &ResolvedSpec, media: &MediaSummary, damage: Damage) -> Vec<Warning> {
+    of_source(spec, media).into_iter().chain(damaged(damage)).take(MOST).collect()
 }
 
 fn of_stage(id: &StageId, standing: &StageProgress) -> Option<Warning> {

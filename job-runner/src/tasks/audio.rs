@@ -65,6 +65,7 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
         tracks,
         undecodable,
         usage,
+        ran: Some(context.run_so_far()),
         command: command.to_string(),
     };
     context.put_result(&layout.audio_result(), &result).await

@@ -371,6 +371,7 @@ impl Storing<'_> {
             steps_back,
             damaged,
             usage,
+            ran: Some(self.context.run_so_far()),
             command: command.into(),
         };
         self.context.put_result(&self.layout.chunk_result(&self.rendition.name, self.chunk.index), &result).await

@@ -71,7 +71,8 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
         }
     };
     let publish_as = published_mp4(&context.task.spec.name, &name);
-    context.put_result(&result_key, &MergeResult { version: VERSION, file, publish_as, made_of }).await
+    let ran = Some(context.run_so_far());
+    context.put_result(&result_key, &MergeResult { version: VERSION, file, publish_as, made_of, ran }).await
 }
 
 /// Digest of every init segment and segment, in order.

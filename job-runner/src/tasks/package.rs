@@ -29,8 +29,15 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
         playlists.push(FileFacts { path, ..staged });
     }
     let summary = summary(&tracks);
-    let result =
-        PackageResult { version: VERSION, video: tracks.video, audio: tracks.audio, playlists, usage: tracks.usage };
+    let result = PackageResult {
+        version: VERSION,
+        video: tracks.video,
+        audio: tracks.audio,
+        playlists,
+        usage: tracks.usage,
+        damage: tracks.damage,
+        runs: tracks.runs.into_iter().chain([context.run_so_far()]).collect(),
+    };
     context.put_result(&layout.result(&context.task.stage), &result).await?;
     Ok(Summary::Package(summary))
 }

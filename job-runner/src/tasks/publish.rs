@@ -7,14 +7,16 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use transcode_contract::{
-    MergeResult, PackageResult, PublishedFile, PublishedRecord, ThumbnailResult, VERSION, VerifyResult,
+    MergeResult, PackageResult, PublishedFile, PublishedRecord, Span, ThumbnailResult, VERSION, VerifyResult,
 };
 use transcode_engine::{
     Layout, StageId, StageKind, Summary,
     facts::PublishSummary,
     layout::{MULTIVARIANT, RECORD, is_ours},
+    status::source_words,
+    warnings::of_output,
 };
-use transcode_media::track::{FileFacts, FinishedTrack};
+use transcode_media::track::{FileFacts, FinishedTrack, Segment};
 use transcode_storage::StoreError;
 
 use crate::{
@@ -27,27 +29,33 @@ use crate::{
 pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     let (layout, media, spec) = (context.layout()?, context.media()?, &context.task.spec);
     let packaged: PackageResult = result(context, &layout, StageId::job(StageKind::Package)).await?;
-    let verified: VerifyResult = result(context, &layout, StageId::job(StageKind::Verify)).await?;
+    let mut verified: VerifyResult = result(context, &layout, StageId::job(StageKind::Verify)).await?;
     let mut files = media_files(&packaged);
+    let mut runs = packaged.runs;
     for stage in merge::stages(context)? {
         let merged: MergeResult = result(context, &layout, stage.clone()).await?;
         let copied = copy(context, &merged.file, &merged.publish_as).await;
         let file = copied?.ok_or_else(|| gone(context, &stage, &format!("the MP4 of {} is gone", stage.subject)))?;
-        files.push(PublishedFile { kind: "mp4".into(), track: Some(stage.subject), file });
+        files.push(PublishedFile { kind: "mp4".into(), track: Some(stage.subject), file, span: None });
+        runs.extend(merged.ran);
     }
     let drawn: Option<ThumbnailResult> = context.get_json(&layout.result(&StageId::job(StageKind::Thumbnail))).await?;
     if let Some(drawn) = drawn.filter(|_| spec.thumbnail.is_some()) {
         let file = copy(context, &drawn.file, &drawn.publish_as).await?;
-        files.extend(file.map(|file| PublishedFile { kind: "thumbnail".into(), track: None, file }));
+        files.extend(file.map(|file| PublishedFile { kind: "thumbnail".into(), track: None, file, span: None }));
+        runs.extend(drawn.ran);
     }
     for playlist in &packaged.playlists {
         let text = staged(context, &layout, playlist).await?;
         context.put(&playlist.path, text).await?;
         let kind = if playlist.path.ends_with(".mpd") { "dash" } else { "hls" };
-        files.push(PublishedFile { kind: kind.into(), track: None, file: playlist.clone() });
+        files.push(PublishedFile { kind: kind.into(), track: None, file: playlist.clone(), span: None });
     }
     let gaps = packaged.video.first().map_or(vec![], |t| t.gaps.iter().map(|g| g.number).collect());
     withdraw(context, &files).await?;
+    runs.extend(verified.ran.take());
+    runs.push(context.run_so_far());
+    let tracks = packaged.video.into_iter().chain(packaged.audio).map(|t| t.track);
     let record = PublishedRecord {
         version: VERSION,
         name: spec.name.clone(),
@@ -56,10 +64,14 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
         source: media.source.clone(),
         encoder: media.encoder_build.clone(),
         duration: media.duration.to_string(),
+        media: Some(source_words(media)),
+        tracks: tracks.collect(),
+        warnings: of_output(spec, media, packaged.damage),
         files,
         gaps,
         verified,
         usage: packaged.usage,
+        runs,
     };
     context.put_result(RECORD, &record).await?;
     Ok(Summary::Publish(summary(context, &record)))
@@ -114,13 +126,15 @@ fn media_files(packaged: &PackageResult) -> Vec<PublishedFile> {
     let tracks = packaged.video.iter().chain(&packaged.audio);
     let of = |t: &FinishedTrack| {
         let name = t.track.name.clone();
-        let file = |kind: &str, file: &FileFacts| PublishedFile {
+        let file = |kind: &str, file: &FileFacts, span| PublishedFile {
             kind: kind.into(),
             track: Some(name.clone()),
             file: file.clone(),
+            span,
         };
-        let segments = t.segments.iter().map(|s| file("segment", &s.file));
-        std::iter::once(file("init", &t.track.init)).chain(segments).collect::<Vec<_>>()
+        let span = |s: &Segment| Some(Span { start: s.start, duration: s.duration });
+        let segments = t.segments.iter().map(|s| file("segment", &s.file, span(s)));
+        std::iter::once(file("init", &t.track.init, None)).chain(segments).collect::<Vec<_>>()
     };
     tracks.flat_map(of).collect()
 }

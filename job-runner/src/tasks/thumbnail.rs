@@ -34,7 +34,8 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     }
     let file = context.put(&layout.thumbnail(extension), Bytes::from(picture)).await?;
     let publish_as = layout::published_thumbnail(extension);
-    context.put_result(&result_key, &ThumbnailResult { version: VERSION, file, publish_as }).await
+    let ran = Some(context.run_so_far());
+    context.put_result(&result_key, &ThumbnailResult { version: VERSION, file, publish_as, ran }).await
 }
 
 /// The moment in source time.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{StreamExt, TryStreamExt};
-use transcode_contract::{AudioResult, ChunkResult, Usage};
+use transcode_contract::{AudioResult, ChunkResult, TaskRun, Usage};
 use transcode_engine::{
     Failure, Layout, StageId, StageKind, TaskSet,
     extend::{fan_out, has_audio, renditions},
@@ -21,7 +21,7 @@ use crate::{context::Context, error::TaskError};
 const PARALLEL: usize = 16;
 
 /// Everything that was encoded.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Tracks {
     /// In the ladder's order.
     pub video: Vec<FinishedTrack>,
@@ -29,6 +29,8 @@ pub struct Tracks {
     pub audio: Vec<FinishedTrack>,
     /// What it took.
     pub usage: Usage,
+    /// Runs that made them.
+    pub runs: Vec<TaskRun>,
     /// What of the source is damaged.
     pub damage: Damage,
 }
@@ -49,7 +51,7 @@ impl Tracks {
         let (layout, media) = (context.layout()?, context.media()?);
         let index = context.packet_index().await?;
         let (timeline, chunks) = (context.timeline(&index)?, context.chunks().await?);
-        let mut tracks = Tracks { video: vec![], audio: vec![], usage: Usage::default(), damage: Damage::default() };
+        let (mut tracks, mut runs) = (Tracks::default(), BTreeMap::new());
         let (mut counted, mut findings, blame) = (BTreeSet::new(), vec![], Blame::new(context).await?);
         for rendition in renditions(&context.task.spec, media).renditions {
             if only.is_some_and(|name| name != rendition.name) {
@@ -67,6 +69,10 @@ impl Tracks {
             for result in results.values().filter(|r| counted.insert(r.command.clone())) {
                 add(&mut tracks.usage, result.usage);
             }
+            for ran in results.values().filter_map(|r| r.ran.as_ref()) {
+                // A run that made several renditions is told by each; the last one knows its end.
+                runs.entry((ran.stage.clone(), ran.task, ran.began)).and_modify(|end| *end = ran.ended.max(*end)).or_insert(ran.ended);
+            }
             if let Some(timeline) = &timeline {
                 match join(&rendition.name, results, &chunks, timeline, &blame) {
                     Ok(track) => tracks.video.push(track),
@@ -75,11 +81,14 @@ impl Tracks {
             }
         }
         TaskError::all(findings)?;
+        let run = |((stage, task, began), ended)| TaskRun { stage, task, began, ended };
+        tracks.runs = runs.into_iter().map(run).collect();
         if has_audio(&context.task.spec, media) {
             let result: Option<AudioResult> = context.get_json(&layout.audio_result()).await?;
             let result = result.ok_or_else(|| blame.chunks("audio", TaskSet::one(0), "the audio's result is gone"))?;
             add(&mut tracks.usage, result.usage);
             tracks.damage.packets = result.undecodable;
+            tracks.runs.extend(result.ran);
             tracks.audio = result.tracks;
         }
         Ok(tracks)

@@ -60,6 +60,7 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     for stage in merge::stages(context)? {
         verify.progressive(&stage, &packaged, &frames).await?;
     }
+    verify.seen.ran = Some(context.run_so_far());
     context.put_result(&layout.result(&context.task.stage), &verify.seen).await
 }
 
