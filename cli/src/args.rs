@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 const EXAMPLES: &str = "\
 Examples:
   kubectl-transcode run -f examples/quickstart.yaml
+  kubectl-transcode run -f job.yaml --report report.html
   kubectl-transcode plan -f job.yaml
   kubectl-transcode plan -f job.yaml -o mermaid
   kubectl-transcode probe clip.mov
@@ -43,6 +44,13 @@ Examples:
   kubectl transcode logs movie encode-720p --chunk 12
   kubectl transcode logs movie encode-720p --chunk 12 --previous
   kubectl transcode logs movie encode-720p --chunk 12 --attempt 0 --raw";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  kubectl transcode report outputs/job.json
+  kubectl transcode report -f job.yaml -o movie.html
+  kubectl transcode report movie -n video --record job.json --media-url https://cdn.example.com/movie
+  aws s3 cp s3://media/movie/job.json - | kubectl transcode report - --media-url https://cdn.example.com/movie";
 
 /// Turns a video into verified HLS, DASH and MP4.
 #[derive(Debug, Parser)]
@@ -85,6 +93,9 @@ pub enum Command {
     /// their pods; those of a finished batch are deleted once what they told is recorded.
     #[command(after_help = LOGS_EXAMPLES)]
     Logs(LogsArgs),
+    /// Write a report of a job: one HTML page with ladder, tasks, bit rates, warnings and a player.
+    #[command(after_help = REPORT_EXAMPLES)]
+    Report(ReportArgs),
     /// Print what a job waits for, and why.
     Explain(JobArgs),
     /// Print spec, plan, record and observation of a job as one JSON file.
@@ -118,6 +129,16 @@ pub struct SiteArgs {
     /// Tasks at a time. Default: spec.scheduling.maxParallel, else one for each core.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub workers: Option<u32>,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// The job-runner. Default: beside this program, else on PATH.
+    #[arg(long, value_name = "FILE", env = "TRANSCODE_RUNNER")]
+    pub runner: Option<PathBuf>,
+}
+
+/// What may be reached, and with what credentials.
+#[derive(Debug, Clone, Args)]
+pub struct NetworkArgs {
     /// A private network that URLs and S3 endpoints of the job may lead to, such as 127.0.0.0/8.
     #[arg(long = "allow-network", value_name = "CIDR")]
     pub allow_networks: Vec<String>,
@@ -128,9 +149,6 @@ pub struct SiteArgs {
     /// Folder with a folder for each Secret that a store refers to (accessKeyId, secretAccessKey, sessionToken).
     #[arg(long, value_name = "DIR")]
     pub credentials_dir: Option<PathBuf>,
-    /// The job-runner. Default: beside this program, else on PATH.
-    #[arg(long, value_name = "FILE", env = "TRANSCODE_RUNNER")]
-    pub runner: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -148,6 +166,12 @@ pub struct RunArgs {
     /// Keep intermediate data after success.
     #[arg(long)]
     pub keep_work: bool,
+    /// Write an HTML report of the job at its end, however it ends.
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Where the output is served, for the links of the report. Default: where it lies, when that is a folder.
+    #[arg(long, value_name = "URL", requires = "report", value_parser = media_url)]
+    pub media_url: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -196,6 +220,32 @@ pub struct JobArgs {
     /// The folder that `run` was given.
     #[arg(long, value_name = "DIR")]
     pub work_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// A job.json, `-` for one on standard input, the folder of an output, or the name of a TranscodeJob.
+    #[arg(conflicts_with = "filename", required_unless_present = "filename")]
+    pub job: Option<String>,
+    /// YAML with the job: its output may be in a bucket, and its last run on this machine is told too.
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Option<PathBuf>,
+    /// Where the page goes; `-` is standard output.
+    #[arg(short, long, value_name = "FILE", default_value = "report.html")]
+    pub output: PathBuf,
+    /// Where the output is served, for links and player. Default: where it lies, when that is a folder.
+    #[arg(long, value_name = "URL", value_parser = media_url)]
+    pub media_url: Option<String>,
+    /// The job.json of a TranscodeJob's output, for what its status does not tell.
+    #[arg(long, value_name = "FILE", conflicts_with = "filename")]
+    pub record: Option<PathBuf>,
+    /// The folder that `run` was given.
+    #[arg(long, value_name = "DIR", requires = "filename")]
+    pub work_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -304,6 +354,14 @@ pub struct LogsArgs {
     pub raw: bool,
     #[command(flatten)]
     pub cluster: ClusterArgs,
+}
+
+/// A URL that a browser opens, and nothing that it runs.
+fn media_url(text: &str) -> Result<String, String> {
+    match text.starts_with("https://") || text.starts_with("http://") {
+        true => Ok(text.into()),
+        false => Err("it has to begin with https:// or http://".into()),
+    }
 }
 
 /// `movie`, or `tj/movie` as kubectl writes it.

@@ -5,7 +5,7 @@
 //! run.rs    the local engine, exit codes   progress/   what a person or a program sees of it
 //! plan.rs   everything before encoding     inspect.rs  explain, bundle, replay
 //! probe.rs  what a source is               site.rs     workers, memory, folders, the runner
-//! cluster/  submit, watch, status, logs
+//! cluster/  submit, watch, status, logs        report/  a job as an HTML page
 //! ```
 
 mod args;
@@ -15,6 +15,7 @@ mod jobs;
 mod plan;
 mod probe;
 mod progress;
+mod report;
 mod run;
 mod site;
 
@@ -54,6 +55,7 @@ async fn main() -> ExitCode {
         Command::Watch(args) => cluster::watch::run(args).await,
         Command::Status(args) => cluster::status::run(args).await,
         Command::Logs(args) => cluster::logs::run(args).await,
+        Command::Report(args) => report::run(args).await,
         Command::Explain(args) => inspect::explain(&args),
         Command::Bundle(args) => inspect::bundle(&args),
         Command::Replay(args) => inspect::replay(&args),

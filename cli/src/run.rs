@@ -12,11 +12,15 @@ use transcode_api::WorkDataDeletion;
 use transcode_engine::{Outcome, ResolvedSpec};
 use transcode_local::{Ended, Until};
 
-use crate::{Exit, args::RunArgs, jobs, progress, site};
+use crate::{Exit, args::RunArgs, jobs, progress, report, site};
 
 /// Runs every job of the files; the worst exit code wins.
 pub async fn run(args: RunArgs) -> anyhow::Result<Exit> {
     let Some(specs) = jobs::load(&args.files)? else { return Ok(Exit::WrongUse) };
+    if let Some(report) = &args.report {
+        anyhow::ensure!(specs.len() == 1, "--report is for one job; {} are in the given files", specs.len());
+        report::check(report)?;
+    }
     let stop = stop_on_signal()?;
     let mut worst = Exit::Done;
     for spec in specs {
@@ -51,12 +55,19 @@ async fn job(args: &RunArgs, mut spec: ResolvedSpec, stop: CancellationToken) ->
     let engine = site::engine(&args.site, args.work_dir.as_deref(), &mut spec)?;
     let _lock = lock(&engine.work_dir)?;
     let started = Instant::now();
-    let (sender, receiver) = mpsc::channel(256);
-    let view = tokio::spawn(progress::show(args.output, spec.clone(), receiver));
+    let (sender, events) = mpsc::channel(256);
+    let (screen, shown) = mpsc::channel(256);
+    let watch = tokio::spawn(report::watch(events, screen));
+    let view = tokio::spawn(progress::show(args.output, spec.clone(), shown));
     let ended = engine.run(&spec, Until::End, sender, stop).await;
+    let wall = started.elapsed();
+    let seen = watch.await?;
     view.await?;
     let ended = ended?;
-    progress::end(args.output, &spec, &engine.work_dir, started.elapsed(), &ended)?;
+    progress::end(args.output, &spec, &engine.work_dir, wall, &ended)?;
+    if let Some(report) = &args.report {
+        report::of_run(args, report, &spec, seen, wall).await?;
+    }
     Ok(match ended {
         Ended::Job(Outcome::Complete { .. }, _) | Ended::Planned(_) => Exit::Done,
         Ended::Job(Outcome::Failed { .. }, _) => Exit::Failed,

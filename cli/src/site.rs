@@ -21,9 +21,9 @@ pub fn engine(args: &SiteArgs, root: Option<&Path>, spec: &mut ResolvedSpec) -> 
         memory_mib: memory_mib(),
         work_dir: work_dir(root, &spec.namespace, &spec.name)?,
         site: Site {
-            credentials_dir: args.credentials_dir.as_ref().map(|d| d.display().to_string()),
-            allow_networks: args.allow_networks.clone(),
-            environment_proxy: args.environment_proxy,
+            credentials_dir: args.network.credentials_dir.as_ref().map(|d| d.display().to_string()),
+            allow_networks: args.network.allow_networks.clone(),
+            environment_proxy: args.network.environment_proxy,
             ..Site::default()
         },
         facts: Facts::default(),

@@ -71,7 +71,9 @@ impl Tracks {
             }
             for ran in results.values().filter_map(|r| r.ran.as_ref()) {
                 // A run that made several renditions is told by each; the last one knows its end.
-                runs.entry((ran.stage.clone(), ran.task, ran.began)).and_modify(|end| *end = ran.ended.max(*end)).or_insert(ran.ended);
+                runs.entry((ran.stage.clone(), ran.task, ran.began))
+                    .and_modify(|end| *end = ran.ended.max(*end))
+                    .or_insert(ran.ended);
             }
             if let Some(timeline) = &timeline {
                 match join(&rendition.name, results, &chunks, timeline, &blame) {

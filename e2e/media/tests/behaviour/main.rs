@@ -5,7 +5,7 @@
 //! places.rs  S3 and HTTP                        thumbnail.rs  the picture
 //! plan.rs    what `plan` prints                 ends.rs       exit codes and words
 //! bad.rs     cut and damaged sources            rate.rs       caps that hold over joins
-//! memory.rs  how much of it, for two hours
+//! memory.rs  how much of it, for two hours      report.rs     figures of the HTML report
 //! ```
 
 mod bad;
@@ -15,6 +15,7 @@ mod memory;
 mod places;
 mod plan;
 mod rate;
+mod report;
 mod resume;
 mod thumbnail;
 
