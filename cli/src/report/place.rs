@@ -40,9 +40,9 @@ pub fn folder(url: &str) -> String {
     format!("{}/", url.trim_end_matches('/'))
 }
 
-/// Links followed, as far as it is there.
+/// Links followed, as far as it is there. The folder of a bare file name is "": the current one.
 fn real(path: &Path) -> Option<PathBuf> {
-    let absolute = std::path::absolute(path).ok()?;
+    let absolute = std::env::current_dir().ok()?.join(path);
     Some(absolute.canonicalize().unwrap_or(absolute))
 }
 
@@ -61,6 +61,7 @@ mod tests {
         assert_eq!(link("report.html", "link").unwrap(), "out%20put/");
         assert_eq!(link("out put/report.html", "out put").unwrap(), "./");
         assert_eq!(link("out put/not-there/report.html", "out put").unwrap(), "../");
+        assert_eq!(of_folder(Path::new("report.html"), Path::new("src"), None).unwrap(), "src/");
         let elsewhere = of_folder(Path::new("/not-there/report.html"), &output, None).unwrap();
         let absolute = std::fs::canonicalize(&output).unwrap().display().to_string().replace(' ', "%20");
         assert_eq!(elsewhere, format!("file://{absolute}/"));
