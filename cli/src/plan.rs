@@ -16,10 +16,13 @@ use transcode_engine::{
 };
 use transcode_local::{Ended, Until};
 use transcode_media::{
-    argv::{Command, SourceUrl, probe, video::Output},
+    argv::{
+        Command, SourceUrl, probe,
+        video::{Output, Pass},
+    },
     chunk::Chunk,
     ladder::Rendition,
-    rate::Squeeze,
+    rate::{Rate, Squeeze},
     time::human,
 };
 
@@ -198,20 +201,43 @@ impl Planned<'_> {
             _ => self.ladder.iter().map(|r| vec![r]).collect(),
         };
         for renditions in together.iter().filter(|r| !r.is_empty()) {
+            let twice: Vec<_> = renditions.iter().copied().filter(|r| r.codec.rate().passes() == 2).collect();
             for chunk in &self.chunks {
-                let paths: Vec<_> = renditions.iter().map(|r| format!("{}-{:06}.mp4", r.name, chunk.index)).collect();
-                let outputs = renditions.iter().copied().zip(paths.iter().map(Path::new));
-                let outputs: Vec<_> =
-                    outputs.map(|(rendition, path)| Output { rendition, path, squeeze: Squeeze::None }).collect();
-                let names: Vec<_> = renditions.iter().map(|r| r.name.as_str()).collect();
-                let command = commands::video(self.spec, self.media, self.split, chunk, chunk.seek, &source, &outputs);
-                list.extend(command.map(|c| (format!("encode {} chunk {}", names.join("+"), chunk.index), c)));
+                list.extend(self.pass(&twice, chunk, &source, true));
+                list.extend(self.pass(renditions, chunk, &source, false));
             }
         }
         let audio = commands::audio(self.spec, self.media, &source, |n| format!("audio-{n}.mp4").into());
         list.extend(audio.map(|c| ("audio".to_string(), c)));
         list.extend(self.thumbnail(&source));
         list
+    }
+
+    /// One run over a chunk. What it takes in a second pass only the first one tells: here it is the average.
+    fn pass(
+        &self,
+        renditions: &[&Rendition],
+        chunk: &Chunk,
+        source: &SourceUrl,
+        first: bool,
+    ) -> Option<(String, Command)> {
+        let stage = if first { "first pass" } else { "encode" };
+        let named = |ending| renditions.iter().map(move |r| format!("{}-{:06}.{ending}", r.name, chunk.index));
+        let (files, noted): (Vec<_>, Vec<_>) = (named("mp4").collect(), named("stats").collect());
+        let output = |rendition, file, statistics| {
+            let rendition: &Rendition = rendition;
+            let (path, pass) = match rendition.codec.rate() {
+                _ if first => (statistics, Pass::First),
+                Rate::AverageBitrate { bitrate, .. } => (file, Pass::Second { statistics, bitrate }),
+                Rate::Crf(_) | Rate::CappedCrf { .. } => (file, Pass::Only),
+            };
+            Output { rendition, path, squeeze: Squeeze::None, pass }
+        };
+        let paths = files.iter().map(Path::new).zip(noted.iter().map(Path::new));
+        let outputs: Vec<_> = renditions.iter().zip(paths).map(|(r, (f, s))| output(*r, f, s)).collect();
+        let names: Vec<_> = renditions.iter().map(|r| r.name.as_str()).collect();
+        let command = commands::video(self.spec, self.media, self.split, chunk, chunk.seek, source, &outputs)?;
+        (!outputs.is_empty()).then(|| (format!("{stage} {} chunk {}", names.join("+"), chunk.index), command))
     }
 
     /// Where the most representative frame is only the first command can tell; the second one then

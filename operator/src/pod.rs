@@ -75,7 +75,7 @@ pub fn spec(scene: &Scene<'_>, batch: &Batch) -> PodSpec {
 }
 
 fn encodes(kind: StageKind) -> bool {
-    matches!(kind, StageKind::Encode | StageKind::Whole)
+    kind.is_of_chunks() || kind == StageKind::Whole
 }
 
 fn container(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Container {

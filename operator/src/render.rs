@@ -147,10 +147,10 @@ mod tests {
         let job = transcode_job(json!({}));
         for kind in StageKind::ALL {
             let stage = match kind {
-                StageKind::Encode | StageKind::Merge => StageId::rendition(kind, "720p"),
+                StageKind::FirstPass | StageKind::Encode | StageKind::Merge => StageId::rendition(kind, "720p"),
                 _ => StageId::job(kind),
             };
-            let tasks = if kind == StageKind::Encode { "0-3" } else { "0" };
+            let tasks = if kind.is_of_chunks() { "0-3" } else { "0" };
             insta::assert_yaml_snapshot!(kind.name(), rendered(&[], &job, stage, tasks, ""));
         }
     }

@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 };
 use kube::ResourceExt;
 use transcode_contract::{Report, report::Told};
-use transcode_engine::{BatchId, StageKind, TaskSet};
+use transcode_engine::{BatchId, TaskSet};
 
 /// Annotation of a Job: its batch, such as `encode-720p.0`.
 const BATCH: &str = "transcode.media/batch";
@@ -113,7 +113,7 @@ impl TaskPod {
         let batch = batches.get(job_of(pod)?)?;
         let index: usize = pod.labels().get(INDEX)?.parse().ok()?;
         let task = batch.tasks.iter().nth(index)?;
-        let chunk = (batch.id.stage.kind == StageKind::Encode).then_some(task);
+        let chunk = batch.id.stage.kind.is_of_chunks().then_some(task);
         let status = pod.status.clone().unwrap_or_default();
         let container = status.container_statuses.iter().flatten().next().and_then(|c| c.state.clone());
         let state = match status.phase.as_deref() {

@@ -11,8 +11,7 @@ use tokio::sync::mpsc;
 use transcode_api::TranscodeJobStatus;
 use transcode_contract::RunnerEvent;
 use transcode_engine::{
-    BatchId, Outcome, Progress, ResolvedSpec, StageId, StageKind, bundle::Bundle, observe::TaskFailure,
-    status::permille,
+    BatchId, Outcome, Progress, ResolvedSpec, StageId, bundle::Bundle, observe::TaskFailure, status::permille,
 };
 use transcode_local::{Ended, Event};
 use transcode_media::time::{MediaTime, human};
@@ -81,7 +80,7 @@ impl Running {
 /// `encode-720p chunk 3`, `audio`.
 fn task_name(batch: &BatchId, index: u32) -> String {
     match batch.stage.kind {
-        StageKind::Encode => format!("{} chunk {index}", batch.stage),
+        kind if kind.is_of_chunks() => format!("{} chunk {index}", batch.stage),
         _ => batch.stage.to_string(),
     }
 }

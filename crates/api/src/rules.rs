@@ -37,8 +37,8 @@ const fn rule(kinds: &'static [&'static str], path: &'static str, cel: &'static 
 
 const ONE_CODEC: &str = "[has(self.h264), has(self.hevc), has(self.av1), has(self.vp9)].filter(x, x).size() == 1";
 const ONE_CODEC_MESSAGE: &str = "say exactly one of h264, hevc, av1 and vp9";
-const ONE_RATE: &str = "has(self.crf) != has(self.cappedCrf)";
-const ONE_RATE_MESSAGE: &str = "say exactly one of crf and cappedCrf";
+const ONE_RATE: &str = "[has(self.crf), has(self.cappedCrf), has(self.averageBitrate)].filter(x, x).size() == 1";
+const ONE_RATE_MESSAGE: &str = "say exactly one of crf, cappedCrf and averageBitrate";
 const DEPTH: &str = "!has(self.bitDepth) || self.bitDepth != 9";
 const DEPTH_MESSAGE: &str = "bitDepth is 8 or 10";
 

@@ -232,6 +232,9 @@ pub struct X26xRate {
     /// A constant rate factor as far as a cap allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capped_crf: Option<CappedCrf>,
+    /// An average bit rate over the whole video, in two passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_bitrate: Option<AverageBitrate>,
 }
 
 /// A constant rate factor under a cap. No segment has more than 1.10 times `maxBitrate`, and a player that
@@ -245,6 +248,20 @@ pub struct CappedCrf {
     /// Bit/s, 10k to 500M.
     pub max_bitrate: Bitrate,
     /// Bits (VBV): how much of what is easy to encode may be saved for what is hard. Default: a second of `maxBitrate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffer_size: Option<Bitrate>,
+}
+
+/// An average bit rate. Two passes; hard parts get more of the bits, wherever in the video they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AverageBitrate {
+    /// Bit/s over the whole video, 10k to 500M.
+    pub bitrate: Bitrate,
+    /// Bit/s that no segment exceeds by more than a tenth. Default: 1.5 times `bitrate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bitrate: Option<Bitrate>,
+    /// Bits (VBV). Default: a second of `maxBitrate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buffer_size: Option<Bitrate>,
 }

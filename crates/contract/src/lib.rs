@@ -15,7 +15,10 @@ pub mod task;
 pub use exit::ExitCode;
 pub use record::{PublishedFile, PublishedRecord, Span};
 pub use report::{Report, RunnerEvent, Told};
-pub use result::{AudioResult, ChunkResult, MergeResult, PackageResult, TaskRun, ThumbnailResult, Usage, VerifyResult};
+pub use result::{
+    AudioResult, ChunkResult, FirstPassResult, MergeResult, PackageResult, TaskRun, ThumbnailResult, Usage,
+    VerifyResult,
+};
 pub use task::{FactsFile, JobFile, Site};
 
 /// Version of every form in this crate. A reader refuses a higher one.

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use transcode_engine::{StageId, facts::Damage};
+use transcode_media::rate::Complexity;
 use transcode_media::track::{FileFacts, FinishedTrack, Segment, Track};
 
 /// What a task used.
@@ -55,6 +56,25 @@ pub struct ChunkResult {
     /// What it used; shared by the renditions of one run.
     pub usage: Usage,
     /// The run that made it; it may have made other renditions too.
+    #[serde(default)]
+    pub ran: Option<TaskRun>,
+    /// The command, for a person.
+    pub command: String,
+}
+
+/// The first pass over one chunk of one rendition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FirstPassResult {
+    /// See [`crate::VERSION`].
+    pub version: u32,
+    /// What the chunk's pictures cost.
+    pub complexity: Complexity,
+    /// What the encoder noted of pictures, and of blocks.
+    pub statistics: [FileFacts; 2],
+    /// What it used; shared by the renditions of one run.
+    pub usage: Usage,
+    /// The run that made it.
     #[serde(default)]
     pub ran: Option<TaskRun>,
     /// The command, for a person.

@@ -237,10 +237,8 @@ fn outcome(observation: &Observation, progress: &Progress) -> Option<Outcome> {
             0 | 1 => String::new(),
             n => format!(" after {n} failed attempts"),
         };
-        let chunk = standing
-            .last_failed
-            .filter(|_| id.kind == StageKind::Encode)
-            .map_or(String::new(), |n| format!(" of chunk {n}"));
+        let chunk =
+            standing.last_failed.filter(|_| id.kind.is_of_chunks()).map_or(String::new(), |n| format!(" of chunk {n}"));
         return Some(Outcome::Failed {
             reason: failure.reason().into(),
             message: format!("{id}{chunk} failed{tries}: {words}"),

@@ -53,7 +53,9 @@ pub fn demand(kind: StageKind, media: Option<&MediaSummary>) -> Demand {
         StageKind::Probe | StageKind::Split | StageKind::Thumbnail => BASE_MIB + decoding,
         // Reads whole segments, decodes joins.
         StageKind::Verify => 2 * BASE_MIB + decoding,
-        StageKind::Whole | StageKind::Audio | StageKind::Encode | StageKind::Merge => 2 * BASE_MIB,
+        StageKind::Whole | StageKind::Audio | StageKind::FirstPass | StageKind::Encode | StageKind::Merge => {
+            2 * BASE_MIB
+        }
         StageKind::Package | StageKind::Publish | StageKind::Cleanup => 2 * BASE_MIB,
     };
     // Every audio track at 512 kbit/s; a picture; the few seconds around a join.

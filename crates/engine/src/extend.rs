@@ -77,7 +77,8 @@ pub fn extend(spec: &ResolvedSpec, plan: &Plan, facts: &Facts) -> Result<Vec<Sta
     accept(spec, media)?;
     let made = Made::new(spec, media, split);
     let mut stages = made.encode();
-    let encoded: Vec<Need> = stages.iter().map(|s| Need::Done(s.id.clone())).collect();
+    let encoded = stages.iter().filter(|s| s.id.kind != StageKind::FirstPass);
+    let encoded: Vec<Need> = encoded.map(|s| Need::Done(s.id.clone())).collect();
     stages.extend(made.thumbnail());
     let merges = made.merge(&encoded);
     let merged: Vec<Need> = merges.iter().map(|s| Need::Done(s.id.clone())).collect();
@@ -229,35 +230,41 @@ impl<'a> Made<'a> {
         MediaTime::new(*self.media.duration.ratio().numer(), *self.media.duration.ratio().denom() * part)
     }
 
-    /// Video chunks, then audio.
+    /// Video chunks, in a first pass too where the rate asks for it, then audio.
     fn encode(&self) -> Vec<Stage> {
-        let gaps_allowed = self.spec.integrity == Integrity::Permissive;
         let needs = vec![Need::Done(StageId::job(StageKind::Split))];
-        let stage = |id, weight, of: &[Rendition]| Stage {
-            gaps_allowed,
-            demand: chunk_demand(self.media, self.split, of),
-            tasks: self.split.chunks,
-            ..critical(self.spec, Some(self.media), id, needs.clone(), weight)
-        };
         let renditions = &self.ladder.renditions;
-        let mut stages: Vec<Stage> = match fan_out(self.spec, self.split, renditions.len()).0 {
+        let together: Vec<(&str, &[Rendition])> = match fan_out(self.spec, self.split, renditions.len()).0 {
             _ if renditions.is_empty() => vec![],
-            FanOut::Chunk => {
-                let weight = self.media.duration * renditions.len() as i64;
-                vec![stage(StageId::job(StageKind::Encode), weight, renditions)]
-            }
-            _ => renditions
-                .iter()
-                .map(|r| {
-                    let id = StageId::rendition(StageKind::Encode, &r.name);
-                    stage(id, self.media.duration, std::slice::from_ref(r))
-                })
-                .collect(),
+            FanOut::Chunk => vec![("", renditions)],
+            _ => renditions.iter().map(|r| (r.name.as_str(), std::slice::from_ref(r))).collect(),
         };
+        let mut stages = vec![];
+        for (subject, of) in together {
+            let twice: Vec<Rendition> = of.iter().filter(|r| r.codec.rate().passes() == 2).cloned().collect();
+            let first = (!twice.is_empty()).then(|| self.chunks(StageKind::FirstPass, subject, &twice, needs.clone()));
+            let needs = needs.iter().cloned().chain(first.iter().map(|first| Need::Done(first.id.clone()))).collect();
+            let encode = self.chunks(StageKind::Encode, subject, of, needs);
+            stages.extend(first.into_iter().chain([encode]));
+        }
         if has_audio(self.spec, self.media) {
             stages.push(critical(self.spec, Some(self.media), StageId::job(StageKind::Audio), needs, self.share(20)));
         }
         stages
+    }
+
+    /// A task for each chunk, of these renditions.
+    fn chunks(&self, kind: StageKind, subject: &str, of: &[Rendition], needs: Vec<Need>) -> Stage {
+        let id = StageId { kind, subject: subject.into() };
+        // Encoders hurry through a first pass.
+        let part = if kind == StageKind::FirstPass { 3 } else { 1 };
+        let weight = self.share(part) * of.len() as i64;
+        Stage {
+            gaps_allowed: self.spec.integrity == Integrity::Permissive,
+            demand: chunk_demand(self.media, self.split, of),
+            tasks: self.split.chunks,
+            ..critical(self.spec, Some(self.media), id, needs, weight)
+        }
     }
 
     /// All of them in one task, tried once.

@@ -105,6 +105,21 @@ impl Layout {
         format!("{WORK}/{key}/results/encode/")
     }
 
+    /// Result object of the first pass over a chunk of a rendition.
+    pub fn first_pass_result(&self, rendition: &str, chunk: u32) -> String {
+        format!("{}{chunk:06}.json", self.first_pass(rendition, "results/"))
+    }
+
+    /// What the encoder noted in the first pass over a chunk; `extension` tells its files apart.
+    pub fn statistics(&self, rendition: &str, chunk: u32, extension: &str) -> String {
+        format!("{}{chunk:06}.{extension}", self.first_pass(rendition, ""))
+    }
+
+    fn first_pass(&self, rendition: &str, what: &str) -> String {
+        let key = self.renditions.get(rendition).map_or("", String::as_str);
+        format!("{WORK}/{key}/{what}firstpass/")
+    }
+
     /// Result object of the audio stage.
     pub fn audio_result(&self) -> String {
         format!("{WORK}/{}/results/audio/000000.json", self.audio)

@@ -23,6 +23,8 @@ pub enum StageKind {
     Whole,
     /// Encodes every audio track in one pass.
     Audio,
+    /// The first of two passes over chunks, of one rendition or of all: how hard each is to encode.
+    FirstPass,
     /// Encodes chunks, of one rendition or of all.
     Encode,
     /// Draws the thumbnail.
@@ -41,11 +43,12 @@ pub enum StageKind {
 
 impl StageKind {
     /// All kinds, in the order of the graph.
-    pub const ALL: [StageKind; 11] = [
+    pub const ALL: [StageKind; 12] = [
         StageKind::Probe,
         StageKind::Split,
         StageKind::Whole,
         StageKind::Audio,
+        StageKind::FirstPass,
         StageKind::Encode,
         StageKind::Thumbnail,
         StageKind::Merge,
@@ -67,6 +70,11 @@ impl StageKind {
         }
     }
 
+    /// Whether its tasks are chunks.
+    pub fn is_of_chunks(self) -> bool {
+        matches!(self, StageKind::FirstPass | StageKind::Encode)
+    }
+
     /// Lower-case name.
     pub fn name(self) -> &'static str {
         match self {
@@ -74,6 +82,7 @@ impl StageKind {
             StageKind::Split => "split",
             StageKind::Whole => "whole",
             StageKind::Audio => "audio",
+            StageKind::FirstPass => "firstpass",
             StageKind::Encode => "encode",
             StageKind::Thumbnail => "thumbnail",
             StageKind::Merge => "merge",

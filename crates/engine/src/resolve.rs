@@ -184,15 +184,24 @@ fn rung(asked: &video::Rendition, default: &VideoCodec, range: Option<DynamicRan
     }
 }
 
+/// The cap of an average, percent of it.
+const CAP_PERCENT: u64 = 150;
+
 fn cap(max_bitrate: Bitrate, buffer_size: Option<Bitrate>) -> Cap {
     Cap { max_bitrate: max_bitrate.0, buffer_size: buffer_size.unwrap_or(max_bitrate).0 }
 }
 
 fn x26x_rate(asked: Option<X26xRate>, default: u8) -> Rate {
     let asked = asked.unwrap_or_default();
-    match asked.capped_crf {
-        Some(capped) => Rate::CappedCrf { crf: capped.crf, cap: cap(capped.max_bitrate, capped.buffer_size) },
-        None => Rate::Crf(asked.crf.unwrap_or(default)),
+    match (asked.capped_crf, asked.average_bitrate) {
+        (Some(capped), _) => Rate::CappedCrf { crf: capped.crf, cap: cap(capped.max_bitrate, capped.buffer_size) },
+        (_, Some(average)) => {
+            let usual = u64::from(average.bitrate.0) * CAP_PERCENT / 100;
+            let usual = Bitrate(u32::try_from(usual).unwrap_or(u32::MAX));
+            let cap = cap(average.max_bitrate.unwrap_or(usual), average.buffer_size);
+            Rate::AverageBitrate { bitrate: average.bitrate.0, cap }
+        }
+        (None, None) => Rate::Crf(asked.crf.unwrap_or(default)),
     }
 }
 
@@ -232,6 +241,11 @@ fn check_rate(path: &str, codec: &VideoCodec, problems: &mut Vec<Invalid>) {
     // Less than a few pictures can't be steered, more than ten seconds no player has.
     let buffer = cap.max_bitrate / 10..=cap.max_bitrate.saturating_mul(10);
     check("bufferSize", cap.buffer_size, buffer, ", a tenth of a second to ten seconds of maxBitrate");
+    if let Rate::AverageBitrate { bitrate, .. } = codec.rate() {
+        check("bitrate", bitrate, BITRATES, "");
+        let least = bitrate.saturating_add(bitrate / 10);
+        check("maxBitrate", cap.max_bitrate, least..=u32::MAX, ", at least 1.1 times bitrate");
+    }
 }
 
 fn audio_codec(encode: Option<&AudioEncode>, problems: &mut Vec<Invalid>) -> AudioCodec {

@@ -22,8 +22,9 @@ fn rank(kind: StageKind) -> u8 {
         StageKind::Audio => 1,
         StageKind::Merge | StageKind::Package | StageKind::Verify => 2,
         StageKind::Thumbnail => 3,
-        StageKind::Encode => 4,
-        StageKind::Cleanup => 5,
+        StageKind::FirstPass => 4,
+        StageKind::Encode => 5,
+        StageKind::Cleanup => 6,
     }
 }
 

@@ -23,6 +23,14 @@ pub enum Rate {
         #[serde(flatten)]
         cap: Cap,
     },
+    /// An average over the whole video.
+    AverageBitrate {
+        /// Bit/s.
+        bitrate: u32,
+        /// What no part of it may exceed.
+        #[serde(flatten)]
+        cap: Cap,
+    },
 }
 
 impl Rate {
@@ -30,8 +38,13 @@ impl Rate {
     pub fn cap(&self) -> Option<Cap> {
         match self {
             Rate::Crf(_) => None,
-            Rate::CappedCrf { cap, .. } => Some(*cap),
+            Rate::CappedCrf { cap, .. } | Rate::AverageBitrate { cap, .. } => Some(*cap),
         }
+    }
+
+    /// How often each chunk is encoded.
+    pub fn passes(&self) -> u32 {
+        if matches!(self, Rate::AverageBitrate { .. }) { 2 } else { 1 }
     }
 }
 
@@ -92,23 +105,80 @@ impl Cap {
         f64::from(self.buffer_size) * INITIAL
     }
 
+    /// Bit/s that a chunk of so many seconds may take throughout, and leave the buffer to the next as it found it.
+    /// Half of the cap is left however short the chunk is.
+    pub fn sustained(&self, seconds: f64, last: bool) -> u32 {
+        let rate = f64::from(self.max_bitrate);
+        let refill = if last { 0.0 } else { self.initial() / seconds.max(1.0) };
+        (rate - refill).max(rate / 2.0) as u32
+    }
+
     /// For a chunk that lasts `chunk` and that another one follows, or none.
     pub fn vbv(&self, chunk: MediaTime, last: bool, segment: MediaTime, squeeze: Squeeze) -> Vbv {
-        let rate = f64::from(self.max_bitrate);
-        let refill = if last { 0.0 } else { self.initial() / chunk.as_secs_f64().max(1.0) };
+        let (rate, sustained) = (f64::from(self.max_bitrate), f64::from(self.sustained(chunk.as_secs_f64(), last)));
         let share = if let Squeeze::Rate(percent) = squeeze { f64::from(percent) / 100.0 } else { 1.0 };
         let buffer = match squeeze {
             Squeeze::None => f64::from(self.buffer_size),
             Squeeze::Buffer | Squeeze::Rate(_) => rate * segment.as_secs_f64() * SPARE,
         };
         let buffer = buffer.min(f64::from(self.buffer_size));
-        // Half of the rate is left however short the chunk is.
         Vbv {
-            max_bitrate: ((rate - refill).max(rate / 2.0) * share) as u32,
+            max_bitrate: (sustained * share) as u32,
             buffer_size: buffer as u32,
             initial: self.initial().min(buffer * 0.9) as u32,
         }
     }
+}
+
+/// What the pictures of a chunk cost in a first pass, bits. All chunks have the same rate factor there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Complexity {
+    /// Of residuals.
+    pub texture: u64,
+    /// Of motion vectors.
+    pub motion: u64,
+    /// Of everything else.
+    pub other: u64,
+}
+
+impl Complexity {
+    /// Sums what x264 and x265 note of each picture: `… tex:8123 mv:512 misc:90 …`. `None` where they noted nothing.
+    pub fn read(statistics: &str) -> Option<Self> {
+        let mut sum = None;
+        for word in statistics.split_ascii_whitespace() {
+            let Some((name, bits)) = word.split_once(':') else { continue };
+            let field: fn(&mut Complexity) -> &mut u64 = match name {
+                "tex" => |sum| &mut sum.texture,
+                "mv" => |sum| &mut sum.motion,
+                "misc" => |sum| &mut sum.other,
+                _ => continue,
+            };
+            *field(sum.get_or_insert_default()) += bits.trim_end_matches(';').parse::<u64>().ok()?;
+        }
+        sum
+    }
+
+    /// Bits at so many times the quantiser of the first pass: how x264 (`qscale2bits` in its ratecontrol.c) tells
+    /// what a second pass will take.
+    fn bits(&self, scale: f64) -> f64 {
+        self.texture as f64 * scale.powf(-1.1) + self.motion as f64 * scale.powf(-0.5) + self.other as f64
+    }
+}
+
+/// Shares `total` bits among chunks so that all are quantised alike, as one encoder does that sees the whole video.
+/// None gets more bits than the most that comes with it.
+pub fn share(total: f64, chunks: &[(Complexity, f64)]) -> Vec<f64> {
+    let shares = |scale: f64| chunks.iter().map(move |(complexity, most)| complexity.bits(scale).min(*most));
+    // Quantisers of 8-bit video span a factor of 400; halving an interval 64 times is exact.
+    let (mut finest, mut coarsest) = (1e-4_f64, 1e4_f64);
+    for _ in 0..64 {
+        let middle = (finest * coarsest).sqrt();
+        match shares(middle).sum::<f64>() > total {
+            true => finest = middle,
+            false => coarsest = middle,
+        }
+    }
+    shares(coarsest).collect()
 }
 
 /// Why pictures do not keep to a cap.
@@ -257,6 +327,26 @@ mod tests {
         let large = SegmentSizes { number: 1, boxes: 0, samples: vec![(50_000, 25), (1000, 75)] };
         let over = CapCheck::new(CAP, SCALE, SEGMENT).next(&large);
         assert_eq!(over, Err(OverCap::Underflow { segment: 1, lacking: 100_000, max: 1_000_000 }));
+    }
+
+    #[test]
+    fn what_encoders_note_is_summed() {
+        let x264 = "#options: 640x360 fps=25/1\nin:0 out:0 type:I dur:2 cpbdur:2 q:18.9 aq:16.7 tex:8123 mv:512 misc:90 imb:900 ;\nin:1 out:1 type:P dur:2 tex:10 mv:2 misc:1 ;\n";
+        let read = Complexity { texture: 8133, motion: 514, other: 91 };
+        assert_eq!(Complexity::read(x264), Some(read));
+        assert_eq!(Complexity::read("#options: none"), None);
+    }
+
+    #[test]
+    fn hard_chunks_get_more_and_what_one_can_not_take_goes_to_the_others() {
+        let of = |texture| Complexity { texture, motion: texture / 10, other: 1000 };
+        let easy_and_hard = [(of(1_000_000), 1e9), (of(3_000_000), 1e9)];
+        let shares = share(2_000_000.0, &easy_and_hard);
+        assert!((shares.iter().sum::<f64>() - 2_000_000.0).abs() < 1.0, "{shares:?}");
+        assert!((2.9..3.0).contains(&(shares[1] / shares[0])), "{shares:?}");
+        let capped = share(2_000_000.0, &[(of(1_000_000), 1e9), (of(3_000_000), 1_200_000.0)]);
+        assert!((capped[0] - 800_000.0).abs() < 1.0 && capped[1] == 1_200_000.0, "{capped:?}");
+        assert_eq!(share(9e9, &[(of(1_000_000), 5e5), (of(9_000_000), 5e5)]), [5e5, 5e5]);
     }
 
     proptest! {

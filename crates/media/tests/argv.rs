@@ -12,7 +12,7 @@ use transcode_media::{
         filters::Filters,
         probe,
         thumbnail::{self, DrawTask},
-        video::{self, Output, VideoTask},
+        video::{self, Output, Pass, VideoTask},
     },
     chunk::{Chunk, Kept},
     codec::{AudioCodec, VideoCodec},
@@ -80,10 +80,11 @@ fn rendition(name: &str, width: u32, height: u32, sar: (i64, i64), codec: VideoC
 }
 
 fn encode(stream: &VideoStream, renditions: &[Rendition], filters: &Filters, equal_times: bool) -> String {
-    encode_kept(stream, renditions, filters, equal_times, None)
+    encode_kept(Pass::Only, stream, renditions, filters, equal_times, None)
 }
 
 fn encode_kept(
+    pass: Pass<'_>,
     stream: &VideoStream,
     renditions: &[Rendition],
     filters: &Filters,
@@ -103,7 +104,8 @@ fn encode_kept(
     };
     let paths: Vec<String> = renditions.iter().map(|r| format!("{}.mp4", r.name)).collect();
     let outputs = renditions.iter().zip(paths.iter().map(Path::new));
-    let outputs: Vec<_> = outputs.map(|(rendition, path)| Output { rendition, path, squeeze: Squeeze::None }).collect();
+    let outputs: Vec<_> =
+        outputs.map(|(rendition, path)| Output { rendition, path, squeeze: Squeeze::None, pass }).collect();
     let source = SourceUrl::loopback("http://127.0.0.1:1234/secret/source.mp4".into());
     let task = VideoTask {
         source: &source,
@@ -180,7 +182,22 @@ fn the_last_chunk_at_another_frame_rate() {
     let filters = Filters { frame_rate: Some(Ratio::from_integer(25)), ..Filters::default() };
     let hold = Some(Hold { frame: 1_200_200, until: 1_203_601 });
     let kept = Kept { start: 800, end: 1000, hold };
-    insta::assert_snapshot!(encode_kept(&stream(), &renditions, &filters, false, Some(kept)));
+    insta::assert_snapshot!(encode_kept(Pass::Only, &stream(), &renditions, &filters, false, Some(kept)));
+}
+
+#[test]
+fn two_passes_for_an_average() {
+    let cap = Cap { max_bitrate: 2_000_000, buffer_size: 3_000_000 };
+    let rate = Rate::AverageBitrate { bitrate: 1_500_000, cap };
+    let preset = X26xPreset::Medium;
+    let renditions = [
+        rendition("h264", 1280, 720, (1, 1), VideoCodec::H264 { rate, preset }),
+        rendition("hevc", 1280, 720, (1, 1), VideoCodec::Hevc { rate, preset, bit_depth: None }),
+    ];
+    let second = Pass::Second { statistics: Path::new("it's c:.stats"), bitrate: 1_234_567 };
+    let lines =
+        [Pass::First, second].map(|pass| encode_kept(pass, &stream(), &renditions, &Filters::default(), false, None));
+    insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 pub mod audio;
 pub mod cleanup;
 pub mod encode;
+pub mod first_pass;
 pub mod merge;
 pub mod package;
 pub mod probe;
@@ -46,6 +47,7 @@ async fn by_kind(context: &Context) -> Result<Vec<Summary>, TaskError> {
         StageKind::Probe => Ok(vec![probe::run(context).await?]),
         StageKind::Split => Ok(vec![split::run(context).await?]),
         StageKind::Whole => whole::run(context).await,
+        StageKind::FirstPass => first_pass::run(context).await.map(|()| vec![]),
         StageKind::Encode => encode::run(context).await.map(|()| vec![]),
         StageKind::Audio => audio::run(context).await.map(|()| vec![]),
         StageKind::Thumbnail => thumbnail::run(context).await.map(|()| vec![]),

@@ -35,13 +35,13 @@ pub struct Tracks {
     pub damage: Damage,
 }
 
-/// The stage that encodes a rendition.
-pub fn encode_stage(context: &Context, rendition: &str) -> Result<StageId, TaskError> {
+/// The stage of a kind that works through a rendition's chunks.
+pub fn stage_of(context: &Context, kind: StageKind, rendition: &str) -> Result<StageId, TaskError> {
     let count = renditions(&context.task.spec, context.media()?).renditions.len();
     let (picked, _) = fan_out(&context.task.spec, context.split()?, count);
     Ok(match picked {
-        transcode_api::FanOut::Chunk => StageId::job(StageKind::Encode),
-        _ => StageId::rendition(StageKind::Encode, rendition),
+        transcode_api::FanOut::Chunk => StageId::job(kind),
+        _ => StageId::rendition(kind, rendition),
     })
 }
 
@@ -116,7 +116,7 @@ impl Blame {
     /// For the job's renditions and audio.
     pub async fn new(context: &Context) -> Result<Self, TaskError> {
         let names = renditions(&context.task.spec, context.media()?).renditions.into_iter().map(|r| r.name);
-        let stages = names.map(|name| Ok((name.clone(), encode_stage(context, &name)?)));
+        let stages = names.map(|name| Ok((name.clone(), stage_of(context, StageKind::Encode, &name)?)));
         Ok(Blame {
             chunks: context.chunks().await?,
             layout: context.layout()?,

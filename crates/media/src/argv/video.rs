@@ -61,6 +61,25 @@ pub struct Output<'a> {
     pub path: &'a Path,
     /// How hard a capped encoder is held down.
     pub squeeze: Squeeze,
+    /// Which pass it is.
+    pub pass: Pass<'a>,
+}
+
+/// Which pass over a chunk; a rate that is an average takes two.
+#[derive(Debug, Clone, Copy)]
+pub enum Pass<'a> {
+    /// The only one.
+    Only,
+    /// The first: [`Output::path`] gets what the encoder notes of each picture, and nothing is encoded. The encoder
+    /// adds a file of its own beside it, of [`VideoCodec::statistics`].
+    First,
+    /// The second, with what the first noted.
+    Second {
+        /// What the first left.
+        statistics: &'a Path,
+        /// What this chunk may take, bit/s.
+        bitrate: u32,
+    },
 }
 
 /// Encodes a chunk.
@@ -70,6 +89,10 @@ pub fn encode(task: &VideoTask<'_>) -> Command {
         command.option("map", format!("[v{n}]"));
         timing(&mut command, task.timescale);
         encoder(&mut command, task, output);
+        if matches!(output.pass, Pass::First) {
+            command.option("f", "null").push(["-".to_string()]);
+            continue;
+        }
         command
             .option("video_track_timescale", task.timescale.0)
             .option("avoid_negative_ts", "disabled")
@@ -205,13 +228,21 @@ fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
     let (keyint, rendition) = (task.longest_segment, output.rendition);
     // Encoders of ffmpeg 5.1 drop it; later ones take it from the frames, which say the same.
     let hdr10 = if rendition.range == VideoRange::Sdr { Hdr10::default() } else { task.stream.hdr10 };
-    let cap = rendition.codec.rate().cap();
+    let cap = rendition.codec.rate().cap().filter(|_| !matches!(output.pass, Pass::First));
     let vbv = cap.map(|cap| cap.vbv(length(task), task.last, task.segment_duration, output.squeeze));
     command.option("c:v", rendition.codec.encoder());
     match &rendition.codec {
         VideoCodec::H264 { rate, preset } => {
             command.option("preset", preset.name());
-            quality(command, rate);
+            quality(command, rate, output.pass, vbv);
+            let pass = match output.pass {
+                Pass::Only => None,
+                Pass::First => Some((1, output.path)),
+                Pass::Second { statistics, .. } => Some((2, statistics)),
+            };
+            if let Some((pass, statistics)) = pass {
+                command.option("pass", pass).option("x264-params", format!("stats={}", escaped(statistics)));
+            }
             if let Some(Vbv { max_bitrate, buffer_size, initial }) = vbv {
                 command.option("maxrate", max_bitrate).option("bufsize", buffer_size);
                 command.option("rc_init_occupancy", initial);
@@ -220,13 +251,18 @@ fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
         }
         VideoCodec::Hevc { rate, preset, .. } => {
             command.option("preset", preset.name());
-            quality(command, rate);
+            quality(command, rate, output.pass, vbv);
+            let pass = match output.pass {
+                Pass::Only => String::new(),
+                Pass::First => format!(":pass=1:slow-firstpass=0:stats={}", escaped(output.path)),
+                Pass::Second { statistics, .. } => format!(":pass=2:stats={}", escaped(statistics)),
+            };
             let vbv = vbv.map(|vbv| x265_vbv(&vbv)).unwrap_or_default();
             // info=0: no version and options in the bitstream. No open GOPs: no RASL frames at joins.
             command.option("tag:v", "hvc1").option("forced-idr", 1).option(
                 "x265-params",
                 format!(
-                    "info=0:open-gop=0:keyint={keyint}:min-keyint=1:pools=1:frame-threads=1:log-level=error{vbv}{}",
+                    "info=0:open-gop=0:keyint={keyint}:min-keyint=1:pools=1:frame-threads=1:log-level=error{pass}{vbv}{}",
                     x265_light(&hdr10)
                 ),
             );
@@ -244,9 +280,30 @@ fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
     command.option("force_key_frames", format!("expr:{}", keyframes(task.chunk)));
 }
 
-fn quality(command: &mut Command, rate: &Rate) {
-    let (Rate::Crf(crf) | Rate::CappedCrf { crf, .. }) = rate;
-    command.option("crf", crf);
+/// Rate factor of first passes: x264 and x265 at common rates are not far from it.
+const FIRST_PASS_CRF: u8 = 24;
+
+fn quality(command: &mut Command, rate: &Rate, pass: Pass<'_>, vbv: Option<Vbv>) {
+    // An average above the cap would move the cap (x264).
+    let most = vbv.map_or(u32::MAX, |vbv| vbv.max_bitrate);
+    match (rate, pass) {
+        (Rate::AverageBitrate { .. }, Pass::First) => command.option("crf", FIRST_PASS_CRF),
+        (Rate::AverageBitrate { .. }, Pass::Second { bitrate, .. }) => command.option("b:v", bitrate.min(most)),
+        (Rate::AverageBitrate { bitrate, .. }, Pass::Only) => command.option("b:v", bitrate.min(&most)),
+        (Rate::Crf(crf) | Rate::CappedCrf { crf, .. }, _) => command.option("crf", crf),
+    };
+}
+
+/// A path in a list of options (`av_get_token` of ffmpeg's libavutil).
+fn escaped(path: &Path) -> String {
+    let mut text = String::new();
+    for c in path.display().to_string().chars() {
+        if matches!(c, '\\' | '\'' | ':') {
+            text.push('\\');
+        }
+        text.push(c);
+    }
+    text
 }
 
 /// x265's options of the same meaning, kbit and kbit/s.
