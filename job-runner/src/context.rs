@@ -1,6 +1,11 @@
 //! The task with everything it works on: spec, facts, layout, store, scratch.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -61,13 +66,15 @@ pub struct Context {
     /// The output.
     pub store: Arc<dyn Store>,
     began: Timestamp,
+    /// SHA-256 of every result that was read, by key.
+    read: Arc<Mutex<HashMap<String, [u8; 32]>>>,
 }
 
 impl Context {
     /// Opens the output store.
     pub fn new(task: Task, scratch: PathBuf, log: Log) -> Result<Self, TaskError> {
         let store = source::output(&task)?;
-        Ok(Context { task, scratch, log, store, began: Timestamp::now() })
+        Ok(Context { task, scratch, log, store, began: Timestamp::now(), read: Arc::default() })
     }
 
     /// This run of the task, up to now.
@@ -99,8 +106,24 @@ impl Context {
     /// Reads a JSON object; `None` when there is none.
     pub async fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, TaskError> {
         let Some(bytes) = self.get_bytes(key).await? else { return Ok(None) };
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.insert(key.into(), Sha256::digest(&bytes).into());
         // Half-written objects don't exist; one that can't be read is of another version.
         Ok(serde_json::from_slice(&bytes).ok())
+    }
+
+    /// Deletes results that were found wrong, but not what another task has put in their place since they were
+    /// read here: several may find the same damage, one earlier than the others.
+    pub async fn withdraw(&self, results: &[String]) -> Result<(), TaskError> {
+        let mut wrong = vec![];
+        for key in results {
+            let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied();
+            let now = self.get_bytes(key).await?.map(|bytes| <[u8; 32]>::from(Sha256::digest(&bytes)));
+            if read.is_none() || read == now {
+                wrong.push(key.as_str());
+            }
+        }
+        Ok(self.store.delete(&wrong).await?)
     }
 
     /// Reads a small object; `None` when there is none.

@@ -25,6 +25,7 @@ pub mod index;
 pub mod inspect;
 pub mod ladder;
 pub mod language;
+pub mod level;
 
 pub mod playlist;
 pub mod probe;

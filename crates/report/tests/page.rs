@@ -99,7 +99,7 @@ fn texts_of_others_stay_texts() {
         .iter()
         .fold(text, |text, word| text.replace(word, "HOSTILE"));
     let text = text.replace("master.m3u8", "javascript:alert(1)");
-    let record = text.replace("HOSTILE", &serde_json::to_string(hostile).unwrap().trim_matches('"').to_owned());
+    let record = text.replace("HOSTILE", serde_json::to_string(hostile).unwrap().trim_matches('"'));
     let mut facts = facts(Some(serde_json::from_str(&record).unwrap()));
     for base in ["./", "https://cdn.example/a/"] {
         (facts.name, facts.namespace, facts.base) = (hostile.into(), hostile.into(), Some(base.into()));

@@ -37,7 +37,7 @@ async fn one(context: &Context) -> Result<Vec<Summary>, TaskError> {
     }
     let result = by_kind(context).await;
     if let Err(TaskError { distrusted, .. }) = &result {
-        context.store.delete(&distrusted.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+        context.withdraw(distrusted).await?;
     }
     result
 }

@@ -17,6 +17,7 @@ use crate::{
     chunk::Chunk,
     codec::VideoCodec,
     ladder::Rendition,
+    level::Demand,
     probe::{Colour, Hdr10, VideoStream},
     rate::{Rate, Squeeze, Vbv},
     time::{MediaTime, Rational, Timescale},
@@ -230,6 +231,12 @@ fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
     let hdr10 = if rendition.range == VideoRange::Sdr { Hdr10::default() } else { task.stream.hdr10 };
     let cap = rendition.codec.rate().cap().filter(|_| !matches!(output.pass, Pass::First));
     let vbv = cap.map(|cap| cap.vbv(length(task), task.last, task.segment_duration, output.squeeze));
+    let demand = rendition.codec.rate().cap().map(|cap| Demand {
+        width: rendition.width,
+        height: rendition.height,
+        frame_rate: task.filters.frame_rate.unwrap_or(task.stream.frame_rate),
+        cap,
+    });
     command.option("c:v", rendition.codec.encoder());
     match &rendition.codec {
         VideoCodec::H264 { rate, preset } => {
@@ -247,6 +254,9 @@ fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
                 command.option("maxrate", max_bitrate).option("bufsize", buffer_size);
                 command.option("rc_init_occupancy", initial);
             }
+            if let Some(demand) = demand {
+                command.option("level", demand.h264(*preset));
+            }
             command.option("threads", 1).option("g", keyint).option("forced-idr", 1);
         }
         VideoCodec::Hevc { rate, preset, .. } => {
@@ -258,6 +268,10 @@ fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
                 Pass::Second { statistics, .. } => format!(":pass=2:stats={}", escaped(statistics)),
             };
             let vbv = vbv.map(|vbv| x265_vbv(&vbv)).unwrap_or_default();
+            if let Some(demand) = demand {
+                // x265 takes a level for the highest that it may need, and writes the lowest that it did.
+                command.option("bsf:v", format!("hevc_metadata=level={}", demand.hevc()));
+            }
             // info=0: no version and options in the bitstream. No open GOPs: no RASL frames at joins.
             command.option("tag:v", "hvc1").option("forced-idr", 1).option(
                 "x265-params",
@@ -311,7 +325,7 @@ fn x265_vbv(vbv: &Vbv) -> String {
     let (rate, size) = (vbv.max_bitrate / 1000, vbv.buffer_size / 1000);
     // More than 1 would be kbit.
     let initial = f64::from(vbv.initial) / f64::from(vbv.buffer_size.max(1));
-    format!(":vbv-maxrate={rate}:vbv-bufsize={size}:vbv-init={initial:.3}")
+    format!(":high-tier=0:vbv-maxrate={rate}:vbv-bufsize={size}:vbv-init={initial:.3}")
 }
 
 /// x265's options `master-display` (1/50000 and 1/10000 cd/m2, as ITU-T H.265 D.3.28 has them) and `max-cll`.

@@ -41,7 +41,7 @@ fn end(text: &mut String, folder: &Path, build: &str) -> Result<()> {
     writeln!(text, "| source | proved | frames | times | units | click | apart | access points |")?;
     writeln!(text, "|---|---|---|---|---|---|---|---|")?;
     let mut renditions = String::new();
-    for row in TABLE {
+    for row in TABLE.iter() {
         let file = folder.join(format!("{}.json", row.name));
         if !file.is_file() {
             continue;

@@ -66,6 +66,18 @@ fn a_capped_rate_factor_holds_over_joins() -> Result<()> {
     Ok(())
 }
 
+/// Chunks are held to less than the cap, the last one to all of it: here the two need different levels.
+#[test]
+fn a_cap_beside_the_limit_of_a_level_gives_one_level() -> Result<()> {
+    let folder = folder()?;
+    let film = film(folder.path())?;
+    for (codec, max) in [("h264", "490k"), ("hevc", "1510k")] {
+        let rate = format!("cappedCrf: {{crf: 28, maxBitrate: {max}}}");
+        assert_eq!(made(folder.path(), &film, codec, &rate)?.video()[0].track.samples.len(), 1650);
+    }
+    Ok(())
+}
+
 #[test]
 fn an_average_holds_over_the_whole_and_goes_where_it_is_needed() -> Result<()> {
     let folder = folder()?;
