@@ -37,8 +37,10 @@ const fn rule(kinds: &'static [&'static str], path: &'static str, cel: &'static 
 
 const ONE_CODEC: &str = "[has(self.h264), has(self.hevc), has(self.av1), has(self.vp9)].filter(x, x).size() == 1";
 const ONE_CODEC_MESSAGE: &str = "say exactly one of h264, hevc, av1 and vp9";
-const ONE_RATE: &str = "[has(self.crf), has(self.cappedCrf), has(self.averageBitrate)].filter(x, x).size() == 1";
-const ONE_RATE_MESSAGE: &str = "say exactly one of crf, cappedCrf and averageBitrate";
+const H264_RATE: &str = "[has(self.crf), has(self.cappedCrf), has(self.averageBitrate)].filter(x, x).size() == 1";
+const H264_RATE_MESSAGE: &str = "say exactly one of crf, cappedCrf and averageBitrate";
+const HEVC_RATE: &str = "has(self.crf) != has(self.cappedCrf)";
+const HEVC_RATE_MESSAGE: &str = "say exactly one of crf and cappedCrf";
 const DEPTH: &str = "!has(self.bitDepth) || self.bitDepth != 9";
 const DEPTH_MESSAGE: &str = "bitDepth is 8 or 10";
 
@@ -72,10 +74,10 @@ pub const RULES: &[Rule] = &[
     },
     rule(EVERY, "spec.options.video.encode", ONE_CODEC, ONE_CODEC_MESSAGE),
     rule(EVERY, "spec.options.renditions[].encode", ONE_CODEC, ONE_CODEC_MESSAGE),
-    rule(EVERY, "spec.options.video.encode.h264.rate", ONE_RATE, ONE_RATE_MESSAGE),
-    rule(EVERY, "spec.options.video.encode.hevc.rate", ONE_RATE, ONE_RATE_MESSAGE),
-    rule(EVERY, "spec.options.renditions[].encode.h264.rate", ONE_RATE, ONE_RATE_MESSAGE),
-    rule(EVERY, "spec.options.renditions[].encode.hevc.rate", ONE_RATE, ONE_RATE_MESSAGE),
+    rule(EVERY, "spec.options.video.encode.h264.rate", H264_RATE, H264_RATE_MESSAGE),
+    rule(EVERY, "spec.options.video.encode.hevc.rate", HEVC_RATE, HEVC_RATE_MESSAGE),
+    rule(EVERY, "spec.options.renditions[].encode.h264.rate", H264_RATE, H264_RATE_MESSAGE),
+    rule(EVERY, "spec.options.renditions[].encode.hevc.rate", HEVC_RATE, HEVC_RATE_MESSAGE),
     rule(EVERY, "spec.options.video.encode.hevc", DEPTH, DEPTH_MESSAGE),
     rule(EVERY, "spec.options.renditions[].encode.hevc", DEPTH, DEPTH_MESSAGE),
     rule(EVERY, "spec.options.video.encode.av1", DEPTH, DEPTH_MESSAGE),

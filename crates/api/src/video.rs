@@ -152,7 +152,7 @@ pub struct VideoEncode {
 pub struct H264Encode {
     /// How many bits pictures get. Default: CRF 23.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<X26xRate>,
+    pub rate: Option<H264Rate>,
     /// Speed against compression. Default: medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<X26xPreset>,
@@ -164,7 +164,7 @@ pub struct H264Encode {
 pub struct HevcEncode {
     /// How many bits pictures get. Default: CRF 26.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<X26xRate>,
+    pub rate: Option<HevcRate>,
     /// Speed against compression. Default: medium.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<X26xPreset>,
@@ -221,10 +221,23 @@ pub struct Vp9Rate {
     pub crf: Option<u8>,
 }
 
-/// Rate control of x264 and x265: exactly one member.
+/// Rate control of x265: exactly one member.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct X26xRate {
+pub struct HevcRate {
+    /// Constant rate factor, 1 to 51: lower is better.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 51))]
+    pub crf: Option<u8>,
+    /// A constant rate factor as far as a cap allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capped_crf: Option<CappedCrf>,
+}
+
+/// Rate control of x264: exactly one member.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct H264Rate {
     /// Constant rate factor, 1 to 51: lower is better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 51))]

@@ -6,8 +6,8 @@
 
 use serde_json::{Map, Value};
 use transcode_api::{
-    Attempts, AudioEncode, Bitrate, Crop, DynamicRange, FanOut, Format, FrameRate, Mode, ProcessingOptions,
-    ProfileSpec, Scheduling, StoreSpec, TranscodeJob, VideoEncode, VideoOptions, WorkData, X26xPreset, X26xRate, video,
+    Attempts, AudioEncode, AverageBitrate, Bitrate, CappedCrf, Crop, DynamicRange, FanOut, Format, FrameRate, Mode, ProcessingOptions,
+    ProfileSpec, Scheduling, StoreSpec, TranscodeJob, VideoEncode, VideoOptions, WorkData, X26xPreset, video,
 };
 use transcode_media::{
     argv::filters::{Deinterlacing, Filters},
@@ -191,25 +191,30 @@ fn cap(max_bitrate: Bitrate, buffer_size: Option<Bitrate>) -> Cap {
     Cap { max_bitrate: max_bitrate.0, buffer_size: buffer_size.unwrap_or(max_bitrate).0 }
 }
 
-fn x26x_rate(asked: Option<X26xRate>, default: u8) -> Rate {
-    let asked = asked.unwrap_or_default();
-    match (asked.capped_crf, asked.average_bitrate) {
-        (Some(capped), _) => Rate::CappedCrf { crf: capped.crf, cap: cap(capped.max_bitrate, capped.buffer_size) },
-        (_, Some(average)) => {
-            let usual = u64::from(average.bitrate.0) * CAP_PERCENT / 100;
-            let usual = Bitrate(u32::try_from(usual).unwrap_or(u32::MAX));
-            let cap = cap(average.max_bitrate.unwrap_or(usual), average.buffer_size);
-            Rate::AverageBitrate { bitrate: average.bitrate.0, cap }
-        }
-        (None, None) => Rate::Crf(asked.crf.unwrap_or(default)),
+fn rate_factor(crf: Option<u8>, capped: Option<CappedCrf>, default: u8) -> Rate {
+    match capped {
+        Some(capped) => Rate::CappedCrf { crf: capped.crf, cap: cap(capped.max_bitrate, capped.buffer_size) },
+        None => Rate::Crf(crf.unwrap_or(default)),
     }
+}
+
+fn average(asked: &AverageBitrate) -> Rate {
+    let usual = u64::from(asked.bitrate.0) * CAP_PERCENT / 100;
+    let usual = Bitrate(u32::try_from(usual).unwrap_or(u32::MAX));
+    let cap = cap(asked.max_bitrate.unwrap_or(usual), asked.buffer_size);
+    Rate::AverageBitrate { bitrate: asked.bitrate.0, cap }
 }
 
 fn video_codec(encode: Option<&VideoEncode>) -> VideoCodec {
     let encode = encode.cloned().unwrap_or_default();
     if let Some(hevc) = encode.hevc {
         let preset = hevc.preset.unwrap_or(X26xPreset::Medium);
-        return VideoCodec::Hevc { rate: x26x_rate(hevc.rate, 26), preset, bit_depth: hevc.bit_depth };
+        let asked = hevc.rate.unwrap_or_default();
+        return VideoCodec::Hevc {
+            rate: rate_factor(asked.crf, asked.capped_crf, 26),
+            preset,
+            bit_depth: hevc.bit_depth,
+        };
     }
     if let Some(av1) = encode.av1 {
         let crf = av1.rate.and_then(|r| r.crf).unwrap_or(35);
@@ -224,7 +229,12 @@ fn video_codec(encode: Option<&VideoEncode>) -> VideoCodec {
         };
     }
     let h264 = encode.h264.unwrap_or_default();
-    VideoCodec::H264 { rate: x26x_rate(h264.rate, 23), preset: h264.preset.unwrap_or(X26xPreset::Medium) }
+    let asked = h264.rate.unwrap_or_default();
+    let rate = match &asked.average_bitrate {
+        Some(asked) => average(asked),
+        None => rate_factor(asked.crf, asked.capped_crf, 23),
+    };
+    VideoCodec::H264 { rate, preset: h264.preset.unwrap_or(X26xPreset::Medium) }
 }
 
 /// What is wrong with the rates of a codec that lies at `path`.

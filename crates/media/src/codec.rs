@@ -68,14 +68,6 @@ impl VideoCodec {
         }
     }
 
-    /// Endings of the files that a first pass adds to its statistics: what it found out about blocks.
-    pub fn statistics(&self) -> &'static str {
-        match self {
-            VideoCodec::Hevc { .. } => "cutree",
-            _ => "mbtree",
-        }
-    }
-
     /// Bits per sample of the encoded picture.
     pub fn bit_depth(&self, source: u8) -> u8 {
         let follow = if source > 8 { 10 } else { 8 };

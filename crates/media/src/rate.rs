@@ -142,7 +142,7 @@ pub struct Complexity {
 }
 
 impl Complexity {
-    /// Sums what x264 and x265 note of each picture: `… tex:8123 mv:512 misc:90 …`. `None` where they noted nothing.
+    /// Sums what x264 notes of each picture: `… tex:8123 mv:512 misc:90 …`. `None` where they noted nothing.
     pub fn read(statistics: &str) -> Option<Self> {
         let mut sum = None;
         for word in statistics.split_ascii_whitespace() {

@@ -19,6 +19,9 @@ use crate::{
     tasks::encode::{self, Meter, decode},
 };
 
+/// Ending of the file beside the statistics: what x264 found out about blocks.
+const BLOCKS: &str = "mbtree";
+
 /// Runs the task.
 pub async fn run(context: &Context) -> Result<(), TaskError> {
     let mut meter = Meter::default();
@@ -73,17 +76,17 @@ async fn keep(
     let noted = tokio::fs::read(path).await.map_err(|e| TaskError::scratch(path, &e))?;
     let complexity = Complexity::read(&String::from_utf8_lossy(&noted));
     let complexity = complexity.ok_or_else(|| TaskError::transient("the encoder's first pass noted nothing"))?;
-    let tree = of_blocks(rendition, path);
+    let tree = of_blocks(path);
     let blocks = tokio::fs::read(&tree).await.map_err(|e| TaskError::scratch(&tree, &e))?;
     let name = |extension| layout.statistics(&rendition.name, chunk, extension);
     let noted = context.put(&name("stats"), noted.into()).await?;
-    let blocks = context.put(&name(rendition.codec.statistics()), blocks.into()).await?;
+    let blocks = context.put(&name(BLOCKS), blocks.into()).await?;
     Ok((complexity, [noted, blocks]))
 }
 
-/// The file that an encoder adds to its statistics.
-pub fn of_blocks(rendition: &Rendition, statistics: &Path) -> PathBuf {
+/// The file that x264 adds to its statistics.
+pub fn of_blocks(statistics: &Path) -> PathBuf {
     let mut name = statistics.as_os_str().to_owned();
-    name.push(format!(".{}", rendition.codec.statistics()));
+    name.push(format!(".{BLOCKS}"));
     name.into()
 }

@@ -71,8 +71,8 @@ pub struct Output<'a> {
 pub enum Pass<'a> {
     /// The only one.
     Only,
-    /// The first: [`Output::path`] gets what the encoder notes of each picture, and nothing is encoded. The encoder
-    /// adds a file of its own beside it, of [`VideoCodec::statistics`].
+    /// The first: [`Output::path`] gets what the encoder notes of each picture, and nothing is encoded. x264
+    /// adds a file of its own beside it, `….mbtree`.
     First,
     /// The second, with what the first noted.
     Second {
@@ -247,9 +247,13 @@ fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
                 Pass::First => Some((1, output.path)),
                 Pass::Second { statistics, .. } => Some((2, statistics)),
             };
+            // Made for encodes in pieces: parameter sets that do not depend on the pictures.
+            let mut parameters = "stitchable=1".to_string();
             if let Some((pass, statistics)) = pass {
-                command.option("pass", pass).option("x264-params", format!("stats={}", escaped(statistics)));
+                command.option("pass", pass);
+                parameters.push_str(&format!(":stats={}", escaped(statistics)));
             }
+            command.option("x264-params", parameters);
             if let Some(Vbv { max_bitrate, buffer_size, initial }) = vbv {
                 command.option("maxrate", max_bitrate).option("bufsize", buffer_size);
                 command.option("rc_init_occupancy", initial);
@@ -262,11 +266,6 @@ fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
         VideoCodec::Hevc { rate, preset, .. } => {
             command.option("preset", preset.name());
             quality(command, rate, output.pass, vbv);
-            let pass = match output.pass {
-                Pass::Only => String::new(),
-                Pass::First => format!(":pass=1:slow-firstpass=0:stats={}", escaped(output.path)),
-                Pass::Second { statistics, .. } => format!(":pass=2:stats={}", escaped(statistics)),
-            };
             let vbv = vbv.map(|vbv| x265_vbv(&vbv)).unwrap_or_default();
             if let Some(demand) = demand {
                 // x265 takes a level for the highest that it may need, and writes the lowest that it did.
@@ -276,7 +275,7 @@ fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
             command.option("tag:v", "hvc1").option("forced-idr", 1).option(
                 "x265-params",
                 format!(
-                    "info=0:open-gop=0:keyint={keyint}:min-keyint=1:pools=1:frame-threads=1:log-level=error{pass}{vbv}{}",
+                    "info=0:open-gop=0:keyint={keyint}:min-keyint=1:pools=1:frame-threads=1:log-level=error{vbv}{}",
                     x265_light(&hdr10)
                 ),
             );
@@ -294,7 +293,7 @@ fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
     command.option("force_key_frames", format!("expr:{}", keyframes(task.chunk)));
 }
 
-/// Rate factor of first passes: x264 and x265 at common rates are not far from it.
+/// Rate factor of first passes: x264 at common rates is not far from it.
 const FIRST_PASS_CRF: u8 = 24;
 
 fn quality(command: &mut Command, rate: &Rate, pass: Pass<'_>, vbv: Option<Vbv>) {

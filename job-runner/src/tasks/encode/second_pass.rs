@@ -68,7 +68,7 @@ impl FirstPasses<'_> {
         };
         let statistics = self.context.scratch.join(format!("{}.stats", self.rendition.name));
         let [noted, blocks] = &result.statistics;
-        for (file, path) in [(noted, &statistics), (blocks, &of_blocks(self.rendition, &statistics))] {
+        for (file, path) in [(noted, &statistics), (blocks, &of_blocks(&statistics))] {
             self.fetch(file, path, chunk.index).await?;
         }
         Ok(Some(SecondPass { statistics, bitrate: (bits / self.seconds(chunk)) as u32 }))
