@@ -63,12 +63,13 @@ async fn job(args: &RunArgs, mut spec: ResolvedSpec, stop: CancellationToken) ->
     let wall = started.elapsed();
     let seen = watch.await?;
     view.await?;
-    let ended = ended?;
-    progress::end(args.output, &spec, &engine.work_dir, wall, &ended)?;
+    if let Ok(ended) = &ended {
+        progress::end(args.output, &spec, &engine.work_dir, wall, ended)?;
+    }
     if let Some(report) = &args.report {
         report::of_run(args, report, &spec, seen, wall).await?;
     }
-    Ok(match ended {
+    Ok(match ended? {
         Ended::Job(Outcome::Complete { .. }, _) | Ended::Planned(_) => Exit::Done,
         Ended::Job(Outcome::Failed { .. }, _) => Exit::Failed,
         Ended::Interrupted => Exit::Interrupted,

@@ -66,8 +66,8 @@ pub struct Context {
     /// The output.
     pub store: Arc<dyn Store>,
     began: Timestamp,
-    /// SHA-256 of every result that was read, by key.
-    read: Arc<Mutex<HashMap<String, [u8; 32]>>>,
+    /// SHA-256 of every result that was looked for, by key; `None`: it was not there.
+    read: Arc<Mutex<HashMap<String, Option<[u8; 32]>>>>,
 }
 
 impl Context {
@@ -105,21 +105,21 @@ impl Context {
 
     /// Reads a JSON object; `None` when there is none.
     pub async fn get_json<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, TaskError> {
-        let Some(bytes) = self.get_bytes(key).await? else { return Ok(None) };
+        let bytes = self.get_bytes(key).await?;
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        read.insert(key.into(), Sha256::digest(&bytes).into());
+        read.insert(key.into(), bytes.as_ref().map(digest));
         // Half-written objects don't exist; one that can't be read is of another version.
-        Ok(serde_json::from_slice(&bytes).ok())
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
     /// Deletes results that were found wrong, but not what another task has put in their place since they were
-    /// read here: several may find the same damage, one earlier than the others.
+    /// looked for here: several may find the same damage, one earlier than the others.
     pub async fn withdraw(&self, results: &[String]) -> Result<(), TaskError> {
         let mut wrong = vec![];
         for key in results {
             let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied();
-            let now = self.get_bytes(key).await?.map(|bytes| <[u8; 32]>::from(Sha256::digest(&bytes)));
-            if read.is_none() || read == now {
+            let now = self.get_bytes(key).await?.as_ref().map(digest);
+            if read.is_none_or(|read| read == now) {
                 wrong.push(key.as_str());
             }
         }
@@ -203,6 +203,10 @@ impl Context {
         let retiming = self.task.spec.filters.retiming();
         Timeline::new(video, retiming, media.origin, stream.frame_rate).map(Some).map_err(TaskError::bad_input)
     }
+}
+
+fn digest(content: &Bytes) -> [u8; 32] {
+    Sha256::digest(content).into()
 }
 
 /// What a stage with one task leaves is gone.

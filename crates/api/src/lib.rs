@@ -39,8 +39,8 @@ pub use thumbnail::{ImageFormat, Thumbnail};
 pub use value::{Bitrate, FrameRate, MediaTime, Position, Rational, ValueError};
 pub use video::{
     Av1Encode, Av1Rate, AverageBitrate, Box2, CappedCrf, Crop, Deinterlace, Denoise, DenoiseStrength, DynamicRange,
-    FanOut, H264Encode, H264Rate, HevcEncode, HevcRate, Integrity, Mode, Rendition, VideoEncode, VideoOptions, Vp9Encode, Vp9Rate,
-    X26xPreset,
+    FanOut, H264Encode, H264Rate, HevcEncode, HevcRate, Integrity, Mode, Rendition, VideoEncode, VideoOptions,
+    Vp9Encode, Vp9Rate, X26xPreset,
 };
 
 /// The API group of every kind in this crate.

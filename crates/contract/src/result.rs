@@ -1,6 +1,8 @@
 //! Result objects: written last in one PUT, they name what a task made, with checksums. Readers
 //! follow only them.
 
+use std::ops::AddAssign;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use transcode_engine::{StageId, facts::Damage};
@@ -17,6 +19,14 @@ pub struct Usage {
     pub wall_millis: u64,
     /// Bytes read from the source.
     pub bytes_read: u64,
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, part: Usage) {
+        self.cpu_millis += part.cpu_millis;
+        self.wall_millis += part.wall_millis;
+        self.bytes_read += part.bytes_read;
+    }
 }
 
 /// One run of a task, up to the result that it left.
@@ -53,11 +63,14 @@ pub struct ChunkResult {
     /// Frames that are damaged in the source; they are shown as the decoder made them up.
     #[serde(default)]
     pub damaged: u32,
-    /// What it used; shared by the renditions of one run.
+    /// What it used, its first pass included; shared by the renditions of one run.
     pub usage: Usage,
     /// The run that made it; it may have made other renditions too.
     #[serde(default)]
     pub ran: Option<TaskRun>,
+    /// The first of two passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_pass: Option<TaskRun>,
     /// The command, for a person.
     pub command: String,
 }
@@ -70,8 +83,11 @@ pub struct FirstPassResult {
     pub version: u32,
     /// What the chunk's pictures cost.
     pub complexity: Complexity,
-    /// What the encoder noted of pictures, and of blocks.
-    pub statistics: [FileFacts; 2],
+    /// What the encoder noted of pictures.
+    pub statistics: FileFacts,
+    /// What it noted of blocks; quick presets look at none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<FileFacts>,
     /// What it used; shared by the renditions of one run.
     pub usage: Usage,
     /// The run that made it.

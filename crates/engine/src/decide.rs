@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use transcode_media::ladder::Rendition;
 
 use crate::{
+    facts::SplitSummary,
     assess::{MAX_REOPENINGS, Progress, StageProgress, StageState},
     extend::{extend, renditions},
     observe::{BatchId, BatchState, Failure, Intent, Observation},
@@ -274,24 +276,32 @@ fn grow(decision: &mut Decision, spec: &ResolvedSpec, plan: &Plan, observation: 
         }
     };
     let ladder = facts.media().map_or(vec![], |media| renditions(spec, media).renditions);
-    let names: Vec<&str> = ladder.iter().map(|rendition| rendition.name.as_str()).collect();
-    let found: Vec<_> = stages.iter().filter_map(|s| Some((s.id.clone(), found(s, &names, &split.found)?))).collect();
+    let found: Vec<_> = stages.iter().filter_map(|s| Some((s.id.clone(), found(s, &ladder, split)?))).collect();
     decision.act(Action::Extend(stages), "the source is known");
     for (stage, tasks) in found.into_iter().filter(|(_, t)| !t.is_empty()) {
         decision.act(Action::Note(RecordEntry::Found { stage, tasks: tasks.clone() }), format!("found done: {tasks}"));
     }
 }
 
-/// Tasks of a stage whose every artifact was found. `ladder` has the names of all renditions; one that
-/// Split tells nothing of was not found.
-fn found(stage: &Stage, ladder: &[&str], found: &BTreeMap<String, TaskSet>) -> Option<TaskSet> {
+/// Tasks of a stage whose every artifact was found, or is needed no more: a first pass over a chunk that is encoded.
+/// What Split tells nothing of was not found.
+fn found(stage: &Stage, ladder: &[Rendition], split: &SplitSummary) -> Option<TaskSet> {
+    let listed =
+        |found: &BTreeMap<String, TaskSet>, name: &str, task| found.get(name).is_some_and(|t| t.contains(task));
+    let encoded = |rendition: &Rendition, task| listed(&split.found, &rendition.name, task);
+    let first_pass = |rendition: &Rendition, task| {
+        rendition.codec.rate().passes() == 1
+            || encoded(rendition, task)
+            || listed(&split.first_passes, &rendition.name, task)
+    };
+    let of_all = |done: &dyn Fn(&Rendition, u32) -> bool| {
+        let of_stage = ladder.iter().filter(|r| stage.id.subject.is_empty() || r.name == stage.id.subject);
+        (0..stage.tasks).filter(|task| of_stage.clone().all(|rendition| done(rendition, *task))).collect()
+    };
     match stage.id.kind {
-        StageKind::Audio => found.get("audio").cloned(),
-        StageKind::Encode if !stage.id.subject.is_empty() => found.get(&stage.id.subject).cloned(),
-        StageKind::Encode => {
-            let all = |task: &u32| ladder.iter().all(|name| found.get(*name).is_some_and(|t| t.contains(*task)));
-            Some((0..stage.tasks).filter(all).collect())
-        }
+        StageKind::Audio => split.found.get("audio").cloned(),
+        StageKind::FirstPass => Some(of_all(&first_pass)),
+        StageKind::Encode => Some(of_all(&encoded)),
         _ => None,
     }
 }

@@ -28,6 +28,8 @@ pub struct Estimate {
 
 /// CPU-nanoseconds to decode one pixel of common codecs on one core.
 const DECODE_PER_PIXEL: u64 = 6;
+/// Encoders take a third of their time for the first of two passes.
+pub const FIRST_PASS_PART: u64 = 3;
 /// Bits for a pixel at the default rates; real pictures vary fivefold.
 const BITS_PER_PIXEL: f64 = 0.09;
 
@@ -130,10 +132,13 @@ pub fn estimate(spec: &ResolvedSpec, media: &MediaSummary, split: &SplitSummary,
     let source = source_pixels(media);
     let (fan_out, _) = crate::extend::fan_out(spec, split, ladder.len());
     let together = fan_out == transcode_api::FanOut::Chunk;
-    let decodes = if together { 1 } else { ladder.len() as u64 };
+    let twice: Vec<&Rendition> = ladder.iter().filter(|r| r.codec.rate().passes() == 2).collect();
+    let decodes = if together { 1 + u64::from(!twice.is_empty()) } else { (ladder.len() + twice.len()) as u64 };
     let decoded = media.video.as_ref().map_or(0, |v| u64::from(v.of_source().0)) + u64::from(split.preroll);
     let decode = source * DECODE_PER_PIXEL * decoded * decodes;
     let encode: u64 = ladder.iter().map(|r| pixels(r) * r.codec.cost_per_pixel() * frames).sum();
+    let encode =
+        encode + twice.iter().map(|r| pixels(r) * r.codec.cost_per_pixel() * frames / FIRST_PASS_PART).sum::<u64>();
     let audio = Timescale(1000).round(media.duration) as u64 * 20_000 * media.info.audio.len() as u64;
     let cpu_seconds = (decode + encode + audio).div_ceil(1_000_000_000);
     let task_memory: Vec<u64> = ladder.iter().map(|r| r.codec.memory_mib(pixels(r))).collect();

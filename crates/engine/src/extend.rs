@@ -8,7 +8,7 @@ use transcode_media::{
 };
 
 use crate::{
-    estimate::{chunk_demand, demand, estimate, whole_demand},
+    estimate::{FIRST_PASS_PART, chunk_demand, demand, estimate, whole_demand},
     facts::{Facts, MediaSummary, SplitSummary},
     plan::{Domain, Need, PLAN_VERSION, Plan, RetryPolicy, Stage, StageId, StageKind},
     spec::ResolvedSpec,
@@ -256,8 +256,7 @@ impl<'a> Made<'a> {
     /// A task for each chunk, of these renditions.
     fn chunks(&self, kind: StageKind, subject: &str, of: &[Rendition], needs: Vec<Need>) -> Stage {
         let id = StageId { kind, subject: subject.into() };
-        // Encoders hurry through a first pass.
-        let part = if kind == StageKind::FirstPass { 3 } else { 1 };
+        let part = if kind == StageKind::FirstPass { FIRST_PASS_PART as i64 } else { 1 };
         let weight = self.share(part) * of.len() as i64;
         Stage {
             gaps_allowed: self.spec.integrity == Integrity::Permissive,

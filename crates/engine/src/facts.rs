@@ -145,6 +145,9 @@ pub struct SplitSummary {
     /// Chunks of each rendition, by its name, and the audio (`audio`), that are done already.
     #[serde(default)]
     pub found: BTreeMap<String, TaskSet>,
+    /// Chunks of each rendition whose first pass is done already.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub first_passes: BTreeMap<String, TaskSet>,
     /// The very same job is published already and verifies.
     #[serde(default)]
     pub published: bool,
@@ -247,9 +250,10 @@ impl Summary {
     pub fn shorten(&mut self) -> bool {
         match self {
             Summary::Split(split) => {
-                let longest = split.found.iter().max_by_key(|(_, tasks)| tasks.to_string().len());
+                let found = if split.first_passes.is_empty() { &mut split.found } else { &mut split.first_passes };
+                let longest = found.iter().max_by_key(|(_, tasks)| tasks.to_string().len());
                 let longest = longest.map(|(name, _)| name.clone());
-                longest.is_some_and(|name| split.found.remove(&name).is_some())
+                longest.is_some_and(|name| found.remove(&name).is_some())
             }
             Summary::Probe(media) => {
                 let mut titles = media.info.audio.iter_mut().filter_map(|a| a.title.as_mut());

@@ -107,12 +107,22 @@ impl Layout {
 
     /// Result object of the first pass over a chunk of a rendition.
     pub fn first_pass_result(&self, rendition: &str, chunk: u32) -> String {
-        format!("{}{chunk:06}.json", self.first_pass(rendition, "results/"))
+        format!("{}{chunk:06}.json", self.first_pass_results(rendition))
+    }
+
+    /// Prefix of the result objects of the first passes over a rendition.
+    pub fn first_pass_results(&self, rendition: &str) -> String {
+        self.first_pass(rendition, "results/")
     }
 
     /// What the encoder noted in the first pass over a chunk; `extension` tells its files apart.
     pub fn statistics(&self, rendition: &str, chunk: u32, extension: &str) -> String {
         format!("{}{chunk:06}.{extension}", self.first_pass(rendition, ""))
+    }
+
+    /// What the first passes over all chunks of a rendition found out.
+    pub fn complexities(&self, rendition: &str) -> String {
+        format!("{}complexities.json", self.first_pass(rendition, ""))
     }
 
     fn first_pass(&self, rendition: &str, what: &str) -> String {

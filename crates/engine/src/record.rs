@@ -162,7 +162,7 @@ pub enum RecordEntry {
 }
 
 /// Failures of a stage whose words are kept.
-const WORDS_KEPT: usize = 10;
+const WORDS_KEPT: usize = 8;
 
 /// Attempts of many tasks are mostly alike: written once for all that share them.
 mod grouped {
@@ -334,8 +334,10 @@ mod tests {
     #[test]
     fn the_record_of_the_worst_job_fits_a_config_map() {
         let mut record = Record::default();
-        for rendition in 0..16 {
-            let stage = StageId::rendition(StageKind::Encode, &format!("rendition-of-20-c-{rendition:02}"));
+        let stages = (0..16).map(|rendition| format!("rendition-of-20-c-{rendition:02}")).flat_map(|rendition| {
+            [StageKind::FirstPass, StageKind::Encode].map(|kind| StageId::rendition(kind, &rendition))
+        });
+        for stage in stages {
             for round in 0..2 {
                 let batch = BatchId { stage: stage.clone(), number: round };
                 let at = Timestamp::from_second(1_800_000_000 + i64::from(round) * 60).unwrap();

@@ -6,8 +6,9 @@
 
 use serde_json::{Map, Value};
 use transcode_api::{
-    Attempts, AudioEncode, AverageBitrate, Bitrate, CappedCrf, Crop, DynamicRange, FanOut, Format, FrameRate, Mode, ProcessingOptions,
-    ProfileSpec, Scheduling, StoreSpec, TranscodeJob, VideoEncode, VideoOptions, WorkData, X26xPreset, video,
+    Attempts, AudioEncode, AverageBitrate, Bitrate, CappedCrf, Crop, DynamicRange, FanOut, Format, FrameRate, Mode,
+    ProcessingOptions, ProfileSpec, Scheduling, StoreSpec, TranscodeJob, VideoEncode, VideoOptions, WorkData,
+    X26xPreset, video,
 };
 use transcode_media::{
     argv::filters::{Deinterlacing, Filters},
@@ -191,6 +192,9 @@ fn cap(max_bitrate: Bitrate, buffer_size: Option<Bitrate>) -> Cap {
     Cap { max_bitrate: max_bitrate.0, buffer_size: buffer_size.unwrap_or(max_bitrate).0 }
 }
 
+/// Rates of video that are accepted, bit/s.
+const BITRATES: std::ops::RangeInclusive<u32> = 10_000..=500_000_000;
+
 fn rate_factor(crf: Option<u8>, capped: Option<CappedCrf>, default: u8) -> Rate {
     match capped {
         Some(capped) => Rate::CappedCrf { crf: capped.crf, cap: cap(capped.max_bitrate, capped.buffer_size) },
@@ -200,7 +204,7 @@ fn rate_factor(crf: Option<u8>, capped: Option<CappedCrf>, default: u8) -> Rate 
 
 fn average(asked: &AverageBitrate) -> Rate {
     let usual = u64::from(asked.bitrate.0) * CAP_PERCENT / 100;
-    let usual = Bitrate(u32::try_from(usual).unwrap_or(u32::MAX));
+    let usual = Bitrate(u32::try_from(usual).unwrap_or(u32::MAX).min(*BITRATES.end()));
     let cap = cap(asked.max_bitrate.unwrap_or(usual), asked.buffer_size);
     Rate::AverageBitrate { bitrate: asked.bitrate.0, cap }
 }
@@ -239,7 +243,6 @@ fn video_codec(encode: Option<&VideoEncode>) -> VideoCodec {
 
 /// What is wrong with the rates of a codec that lies at `path`.
 fn check_rate(path: &str, codec: &VideoCodec, problems: &mut Vec<Invalid>) {
-    const BITRATES: std::ops::RangeInclusive<u32> = 10_000..=500_000_000;
     let mut check = |field: &str, value: u32, allowed: std::ops::RangeInclusive<u32>, why: &str| {
         if !allowed.contains(&value) {
             let (low, high) = (Bitrate(*allowed.start()), Bitrate(*allowed.end()));

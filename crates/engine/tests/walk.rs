@@ -279,10 +279,12 @@ proptest! {
         chunks in 1_u32..6,
         fan_out in prop::sample::select(vec!["Auto", "Chunk", "ChunkRendition"]),
         small in any::<bool>(),
+        two_passes in any::<bool>(),
         faults in prop::collection::vec((0_u8..100, 0_usize..4), 0..400),
         crashes in prop::collection::btree_set(0_usize..60, 0..3),
     ) {
-        let options = json!({"video": {"fanOut": fan_out}, "thumbnail": {}});
+        let rate = if two_passes { json!({"averageBitrate": {"bitrate": "3M"}}) } else { json!({"crf": 23}) };
+        let options = json!({"video": {"fanOut": fan_out, "encode": {"h264": {"rate": rate}}}, "thumbnail": {}});
         let mut job = if small { Memory::small(options, chunks) } else { Memory::new(options, chunks) };
         let mut dice = faults.into_iter();
         let (mut lives, mut reported) = (BTreeMap::new(), 0);
@@ -323,7 +325,7 @@ proptest! {
         // What the one task of a small job made counts as made, also for stages that go on from there.
         let whole = u32::from(job.runs.keys().any(|(stage, _)| stage.kind == StageKind::Whole));
         for ((stage, task), runs) in &job.runs {
-            let encodes = matches!(stage.kind, StageKind::Encode | StageKind::Audio);
+            let encodes = matches!(stage.kind, StageKind::FirstPass | StageKind::Encode | StageKind::Audio);
             let lost = if stage.kind == StageKind::Audio { reported } else { 0 };
             let fair = 1 + lost - whole..=1 + lost;
             prop_assert!(!encodes || fair.contains(runs), "{} task {} ran {} times", stage, task, runs);

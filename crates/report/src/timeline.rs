@@ -75,7 +75,7 @@ fn bars(facts: &Facts) -> Drawn {
 
 fn bar(ran: &TaskRun, failure: Option<String>) -> Bar {
     let words = match ran.stage.kind {
-        StageKind::Encode => format!("{} chunk {}", ran.stage, ran.task),
+        kind if kind.is_of_chunks() => format!("{} chunk {}", ran.stage, ran.task),
         _ => ran.stage.to_string(),
     };
     // A clock may have been set back meanwhile.

@@ -3,7 +3,7 @@
 //! What ffmpeg decoded is compared with the packet index before anything is kept: every frame of the
 //! chunk, and at least one before it. Where they differ, decoding begins further back.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use transcode_contract::{ChunkResult, Usage};
 use transcode_engine::{Failure, Layout, StageKind, extend::renditions};
@@ -43,20 +43,20 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let (index, chunks) = (context.packet_index().await?, context.chunks().await?);
     let chunk = chunk(context, &chunks)?;
     let timeline = timeline(context, &index)?;
-    let mut passes = vec![];
+    let mut second_passes = BTreeMap::new();
     for rendition in &missing_renditions {
         let first = FirstPasses { context, layout: &layout, rendition, chunks: &chunks, timeline: &timeline };
-        passes.push(first.prepare(chunk).await?);
+        second_passes.extend(first.prepare(chunk).await?.map(|second| (rendition.name.as_str(), second)));
     }
     let source = OpenSource::open(context).await?;
     let paths: Vec<_> = missing_renditions.iter().map(|r| context.scratch.join(format!("{}.mp4", r.name))).collect();
-    let made = missing_renditions.iter().zip(&paths).zip(&passes);
+    let made = missing_renditions.iter().zip(&paths);
     let mut left: Vec<Output<'_>> = made
-        .map(|((rendition, path), second)| Output {
+        .map(|(rendition, path)| Output {
             rendition,
             path,
             squeeze: Squeeze::None,
-            pass: second.as_ref().map_or(Pass::Only, SecondPass::pass),
+            pass: second_passes.get(rendition.name.as_str()).map_or(Pass::Only, SecondPass::pass),
         })
         .collect();
     let mut over = vec![];
@@ -67,7 +67,8 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
         over.clear();
         for output in left {
             let (rendition, path) = (output.rendition, output.path);
-            let store = Storing { context, layout: &layout, rendition, chunk, timeline: &timeline };
+            let first_pass = second_passes.get(rendition.name.as_str()).map(|second| &second.first);
+            let store = Storing { context, layout: &layout, rendition, chunk, timeline: &timeline, first_pass };
             if let Some(error) = store.over_cap(path)? {
                 tracing::info!("chunk {} of {}: {error}; it is encoded again", chunk.index, rendition.name);
                 over.push((output, error));

@@ -1,7 +1,10 @@
 //! FirstPass: how hard a chunk is to encode, for each rendition whose rate is an average. What the encoders noted is
 //! kept for the second pass.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
 
 use transcode_contract::{FirstPassResult, VERSION};
 use transcode_engine::Layout;
@@ -39,11 +42,12 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let outputs: Vec<Output<'_>> = open.iter().zip(paths.iter().map(PathBuf::as_path)).map(output).collect();
     let command = decode::encode(context, &source, chunk, &timeline, &outputs).await?.command.to_string();
     for Output { rendition, path, .. } in outputs {
-        let (complexity, statistics) = keep(context, &layout, rendition, path).await?;
+        let Kept { complexity, statistics, blocks } = keep(context, &layout, rendition, path).await?;
         let result = FirstPassResult {
             version: VERSION,
             complexity,
             statistics,
+            blocks,
             usage: meter.untold(&source),
             ran: Some(context.run_so_far()),
             command: command.clone(),
@@ -65,23 +69,29 @@ async fn open_renditions(context: &Context, layout: &Layout) -> Result<Vec<Rendi
     Ok(open)
 }
 
+/// What is kept of a first pass.
+struct Kept {
+    complexity: Complexity,
+    statistics: FileFacts,
+    blocks: Option<FileFacts>,
+}
+
 /// Stores what the encoder left at `path`.
-async fn keep(
-    context: &Context,
-    layout: &Layout,
-    rendition: &Rendition,
-    path: &Path,
-) -> Result<(Complexity, [FileFacts; 2]), TaskError> {
+async fn keep(context: &Context, layout: &Layout, rendition: &Rendition, path: &Path) -> Result<Kept, TaskError> {
     let chunk = context.task.index;
     let noted = tokio::fs::read(path).await.map_err(|e| TaskError::scratch(path, &e))?;
     let complexity = Complexity::read(&String::from_utf8_lossy(&noted));
     let complexity = complexity.ok_or_else(|| TaskError::transient("the encoder's first pass noted nothing"))?;
-    let tree = of_blocks(path);
-    let blocks = tokio::fs::read(&tree).await.map_err(|e| TaskError::scratch(&tree, &e))?;
     let name = |extension| layout.statistics(&rendition.name, chunk, extension);
-    let noted = context.put(&name("stats"), noted.into()).await?;
-    let blocks = context.put(&name(BLOCKS), blocks.into()).await?;
-    Ok((complexity, [noted, blocks]))
+    let statistics = context.put(&name("stats"), noted.into()).await?;
+    let tree = of_blocks(path);
+    let blocks = match tokio::fs::read(&tree).await {
+        Ok(blocks) => Some(context.put(&name(BLOCKS), blocks.into()).await?),
+        // `superfast` and `ultrafast` look at no blocks.
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(TaskError::scratch(&tree, &error)),
+    };
+    Ok(Kept { complexity, statistics, blocks })
 }
 
 /// The file that x264 adds to its statistics.

@@ -27,6 +27,7 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
         composition_delay: 0,
         table: String::new(),
         found: BTreeMap::new(),
+        first_passes: BTreeMap::new(),
         published: false,
     };
     let mut table: Vec<Chunk> = vec![];
@@ -43,25 +44,32 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     let layout = context.layout()?;
     summary.table = context.put_json(&layout.chunk_table(), &table).await?.sha256;
     summary.published = is_published(context, &layout).await?;
-    summary.found = found(context, &layout, summary.chunks).await?;
+    found(context, &layout, &mut summary).await?;
     Ok(Summary::Split(Box::new(summary)))
 }
 
-/// Result objects that exist; whoever reads them checks what they name.
-async fn found(context: &Context, layout: &Layout, chunks: u32) -> Result<BTreeMap<String, TaskSet>, TaskError> {
+/// Notes the result objects that exist; whoever reads them checks what they name.
+async fn found(context: &Context, layout: &Layout, summary: &mut SplitSummary) -> Result<(), TaskError> {
     let (spec, media) = (&context.task.spec, context.media()?);
-    let mut found = BTreeMap::new();
     for rendition in renditions(spec, media).renditions {
-        let prefix = layout.chunk_results(&rendition.name);
-        let metas: Vec<_> = context.store.list(&prefix).try_collect().await?;
-        let index = |key: &str| key.strip_prefix(&prefix)?.strip_suffix(".json")?.parse::<u32>().ok();
-        let tasks = metas.iter().filter_map(|m| index(&m.key)).filter(|i| *i < chunks).collect();
-        found.insert(rendition.name, tasks);
+        if rendition.codec.rate().passes() == 2 {
+            let tasks = listed(context, &layout.first_pass_results(&rendition.name), summary.chunks).await?;
+            summary.first_passes.insert(rendition.name.clone(), tasks);
+        }
+        let tasks = listed(context, &layout.chunk_results(&rendition.name), summary.chunks).await?;
+        summary.found.insert(rendition.name, tasks);
     }
     if has_audio(spec, media) && context.store.head(&layout.audio_result()).await?.is_some() {
-        found.insert("audio".into(), TaskSet::one(0));
+        summary.found.insert("audio".into(), TaskSet::one(0));
     }
-    Ok(found)
+    Ok(())
+}
+
+/// Chunks that have a result object below a prefix.
+async fn listed(context: &Context, prefix: &str, chunks: u32) -> Result<TaskSet, TaskError> {
+    let metas: Vec<_> = context.store.list(prefix).try_collect().await?;
+    let index = |key: &str| key.strip_prefix(prefix)?.strip_suffix(".json")?.parse::<u32>().ok();
+    Ok(metas.iter().filter_map(|m| index(&m.key)).filter(|i| *i < chunks).collect())
 }
 
 /// Whether the very same job is published and everything that its record names is there: playlists

@@ -67,9 +67,9 @@ impl Tracks {
             // Every rendition shows the same frames.
             tracks.damage.frames = tracks.damage.frames.max(results.values().map(|r| r.damaged).sum());
             for result in results.values().filter(|r| counted.insert(r.command.clone())) {
-                add(&mut tracks.usage, result.usage);
+                tracks.usage += result.usage;
             }
-            for ran in results.values().filter_map(|r| r.ran.as_ref()) {
+            for ran in results.values().flat_map(|r| r.first_pass.iter().chain(&r.ran)) {
                 // A run that made several renditions is told by each; the last one knows its end.
                 runs.entry((ran.stage.clone(), ran.task, ran.began))
                     .and_modify(|end| *end = ran.ended.max(*end))
@@ -88,19 +88,13 @@ impl Tracks {
         if has_audio(&context.task.spec, media) {
             let result: Option<AudioResult> = context.get_json(&layout.audio_result()).await?;
             let result = result.ok_or_else(|| blame.chunks("audio", TaskSet::one(0), "the audio's result is gone"))?;
-            add(&mut tracks.usage, result.usage);
+            tracks.usage += result.usage;
             tracks.damage.packets = result.undecodable;
             tracks.runs.extend(result.ran);
             tracks.audio = result.tracks;
         }
         Ok(tracks)
     }
-}
-
-fn add(total: &mut Usage, part: Usage) {
-    total.cpu_millis += part.cpu_millis;
-    total.wall_millis += part.wall_millis;
-    total.bytes_read += part.bytes_read;
 }
 
 /// Who made what: turns damage into the tasks that are to run again.
@@ -179,8 +173,7 @@ async fn chunk_results(
     let missing: TaskSet = read.iter().filter(|(_, r)| r.is_none()).map(|(chunk, _)| *chunk).collect();
     if !missing.is_empty() {
         let message = format!("results of chunks {missing} of {rendition} are gone");
-        // Nothing is there to be distrusted, and somebody may be making it again just now.
-        return Err(TaskError { distrusted: vec![], ..blame.chunks(rendition, missing, &message) });
+        return Err(blame.chunks(rendition, missing, &message));
     }
     Ok(read.into_iter().filter_map(|(chunk, result)| Some((chunk, result?))).collect())
 }

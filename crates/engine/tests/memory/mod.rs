@@ -191,9 +191,11 @@ impl Memory {
             StageKind::Probe => Some(Summary::Probe(Box::new(media()))),
             StageKind::Split => {
                 let mut found: BTreeMap<String, TaskSet> = BTreeMap::new();
+                let mut first_passes: BTreeMap<String, TaskSet> = BTreeMap::new();
                 for (stage, task) in &self.stored {
                     match stage.kind {
-                        StageKind::Encode => {
+                        StageKind::FirstPass | StageKind::Encode => {
+                            let found = if stage.kind == StageKind::Encode { &mut found } else { &mut first_passes };
                             let ladder = renditions(&self.spec, &media()).renditions.into_iter().map(|r| r.name);
                             let names = ladder.filter(|name| stage.subject.is_empty() || stage.subject == *name);
                             names.for_each(|name| _ = found.entry(name).or_default().insert(*task));
@@ -202,7 +204,7 @@ impl Memory {
                         _ => continue,
                     }
                 }
-                Some(Summary::Split(Box::new(split(self.chunks, found))))
+                Some(Summary::Split(Box::new(SplitSummary { first_passes, ..split(self.chunks, found) })))
             }
             StageKind::Package => Some(Summary::Package(PackageSummary::default())),
             StageKind::Publish => Some(Summary::Publish(PublishSummary {
@@ -224,6 +226,7 @@ pub fn split(chunks: u32, found: BTreeMap<String, TaskSet>) -> SplitSummary {
         composition_delay: 2,
         table: "digest".into(),
         found,
+        first_passes: BTreeMap::new(),
         published: false,
     }
 }

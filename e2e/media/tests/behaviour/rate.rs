@@ -99,6 +99,26 @@ fn an_average_holds_over_the_whole_and_goes_where_it_is_needed() -> Result<()> {
     Ok(())
 }
 
+/// All renditions of a chunk in one task, a preset that notes no blocks, a first pass that fails once, and a job
+/// that goes on.
+#[test]
+fn first_passes_are_tasks_like_others() -> Result<()> {
+    let folder = folder()?;
+    let film = film(folder.path())?;
+    let options = "{video: {fanOut: Chunk, segmentDuration: 4s, encode: {h264: {preset: superfast, rate: {averageBitrate: {bitrate: 300k}}}}}, renditions: [{name: top, box: {width: 320, height: 180}}, {name: low, box: {width: 160, height: 90}, encode: {h264: {preset: veryfast, rate: {averageBitrate: {bitrate: 100k}}}}}, {name: plain, box: {width: 80, height: 46}, encode: {h264: {preset: ultrafast}}}]}";
+    let job = Job::of_file(folder.path(), &film, "[dash]", &options)?;
+    let failed = job.with("TRANSCODE_FAULTS", "firstpass/1/0=kill;package/0/*=badChunk").run(&[])?;
+    assert_eq!(failed.code, Some(1), "{}", failed.message());
+    assert_eq!(failed.worked("firstpass").len(), 5, "{:?}", failed.worked("firstpass"));
+    let again = Job::of_file(folder.path(), &film, "[dash]", &options)?.succeed(&[])?;
+    assert_eq!((again.worked("firstpass").len(), again.worked("encode").len()), (0, 0));
+    for (media, wanted) in Published::read(&folder.path().join("out"))?.video().iter().zip([300_000.0, 100_000.0]) {
+        let average = media.sizes.iter().sum::<usize>() as f64 * 8.0 / 66.0;
+        assert!((average / wanted - 1.0).abs() < 0.03, "{}: {average:.0} bit/s", media.name);
+    }
+    Ok(())
+}
+
 /// The same in one piece by plain ffmpeg.
 fn two_passes(film: &Path, whole: &Path, folder: &Path) -> Result<()> {
     let words = "-v error -i {film} -c:v libx264 -threads 1 -forced-idr 1 -pass PASS -g 100 -preset veryfast -b:v 200k -maxrate 300k -bufsize 600k -force_key_frames expr:eq(mod(n,100),0) -f mp4 {whole}";

@@ -2,7 +2,7 @@
 
 use std::{fs::File, io::BufReader, path::Path};
 
-use transcode_contract::{ChunkResult, Usage, VERSION};
+use transcode_contract::{ChunkResult, FirstPassResult, Usage, VERSION};
 use transcode_engine::{Failure, Layout};
 use transcode_media::{
     argv::video::{encoded_colour, sixteen_bit},
@@ -40,6 +40,8 @@ pub struct Storing<'a> {
     pub chunk: &'a Chunk,
     /// All frames.
     pub timeline: &'a Timeline,
+    /// The first of two passes.
+    pub first_pass: Option<&'a FirstPassResult>,
 }
 
 impl Storing<'_> {
@@ -76,7 +78,7 @@ impl Storing<'_> {
     pub async fn chunk(
         &self,
         path: &Path,
-        usage: Usage,
+        mut usage: Usage,
         (steps_back, damaged): (u32, u32),
         command: &str,
     ) -> Result<(), TaskError> {
@@ -116,6 +118,9 @@ impl Storing<'_> {
                 key_bytes: made.key_bytes,
             });
         }
+        if let Some(first) = self.first_pass {
+            usage += first.usage;
+        }
         let key = self.layout.renditions.get(&self.rendition.name).cloned().unwrap_or_default();
         let result = ChunkResult {
             version: VERSION,
@@ -128,6 +133,7 @@ impl Storing<'_> {
             damaged,
             usage,
             ran: Some(self.context.run_so_far()),
+            first_pass: self.first_pass.and_then(|first| first.ran.clone()),
             command: command.into(),
         };
         self.context.put_result(&self.layout.chunk_result(&self.rendition.name, self.chunk.index), &result).await
