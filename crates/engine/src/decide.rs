@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use transcode_media::ladder::Rendition;
 
 use crate::{
-    facts::SplitSummary,
     assess::{MAX_REOPENINGS, Progress, StageProgress, StageState},
     extend::{extend, renditions},
+    facts::SplitSummary,
     observe::{BatchId, BatchState, Failure, Intent, Observation},
     plan::{Demand, Need, Plan, Stage, StageEnd, StageId, StageKind},
     record::{Outcome, RecordEntry},
