@@ -28,7 +28,7 @@ fn made(folder: &Path, source: &Path, codec: &str, rate: &str) -> Result<Publish
     let options = format!(
         "{{video: {{segmentDuration: 4s, encode: {{{codec}: {{preset: veryfast, rate: {{{rate}}}}}}}}}, renditions: [{{name: low, box: {{width: 320, height: 180}}}}]}}"
     );
-    let finished = Job::of_file(&folder.join(codec), source, "[dash]", &options)?.run(&[])?;
+    let finished = Job::of_file(&folder.join(codec), source, "[dash]", options)?.run(&[])?;
     assert_eq!(finished.code, Some(0), "{}", finished.message());
     Published::read(&folder.join(codec).join("out"))
 }
@@ -106,11 +106,11 @@ fn first_passes_are_tasks_like_others() -> Result<()> {
     let folder = folder()?;
     let film = film(folder.path())?;
     let options = "{video: {fanOut: Chunk, segmentDuration: 4s, encode: {h264: {preset: superfast, rate: {averageBitrate: {bitrate: 300k}}}}}, renditions: [{name: top, box: {width: 320, height: 180}}, {name: low, box: {width: 160, height: 90}, encode: {h264: {preset: veryfast, rate: {averageBitrate: {bitrate: 100k}}}}}, {name: plain, box: {width: 80, height: 46}, encode: {h264: {preset: ultrafast}}}]}";
-    let job = Job::of_file(folder.path(), &film, "[dash]", &options)?;
+    let job = Job::of_file(folder.path(), &film, "[dash]", options)?;
     let failed = job.with("TRANSCODE_FAULTS", "firstpass/1/0=kill;package/0/*=badChunk").run(&[])?;
     assert_eq!(failed.code, Some(1), "{}", failed.message());
     assert_eq!(failed.worked("firstpass").len(), 5, "{:?}", failed.worked("firstpass"));
-    let again = Job::of_file(folder.path(), &film, "[dash]", &options)?.succeed(&[])?;
+    let again = Job::of_file(folder.path(), &film, "[dash]", options)?.succeed(&[])?;
     assert_eq!((again.worked("firstpass").len(), again.worked("encode").len()), (0, 0));
     for (media, wanted) in Published::read(&folder.path().join("out"))?.video().iter().zip([300_000.0, 100_000.0]) {
         let average = media.sizes.iter().sum::<usize>() as f64 * 8.0 / 66.0;
