@@ -28,7 +28,7 @@ fn made(folder: &Path, source: &Path, codec: &str, rate: &str) -> Result<Publish
     let options = format!(
         "{{video: {{segmentDuration: 4s, encode: {{{codec}: {{preset: veryfast, rate: {{{rate}}}}}}}}}, renditions: [{{name: low, box: {{width: 320, height: 180}}}}]}}"
     );
-    let finished = Job::of_file(&folder.join(codec), source, "[dash]", options)?.run(&[])?;
+    let finished = Job::of_file(&folder.join(codec), source, "[dash]", &options)?.run(&[])?;
     assert_eq!(finished.code, Some(0), "{}", finished.message());
     Published::read(&folder.join(codec).join("out"))
 }
