@@ -53,7 +53,10 @@ pub(super) fn likeness(
     tool::ffmpeg(&words, &[("source", &evidence.source), ("plain", &plain)], &evidence.folder)?;
     let numbered = "setsar=1,settb=1/1000000,setpts=N";
     let graph = format!("[0:v]format=yuv420p,{numbered}[a];[1:v]{numbered}[b];[a][b]ssim=stats_file=-");
-    let words = format!("-v error -i {{in}} -i {{plain}} -filter_complex {graph} -fps_mode passthrough -f null -");
+    // What one encode of a turned source leaves may say that it is turned still; `shape` looks at what is published.
+    let words = format!(
+        "-v error -noautorotate -i {{in}} -i {{plain}} -filter_complex {graph} -fps_mode passthrough -f null -"
+    );
     let ran = tool::ffmpeg(&words, &[("in", file), ("plain", &plain)], &evidence.folder)?;
     let text = String::from_utf8_lossy(&ran.stdout).into_owned();
     let all: Vec<f64> =
