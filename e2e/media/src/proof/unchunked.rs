@@ -16,7 +16,7 @@ const ALWAYS: [&str; 5] =
 /// The most that all of a rendition may differ: SSIM in decibels, and a share of the bytes.
 const WHOLE: (f64, f64) = (0.1, 0.03);
 /// The most that a single segment may be worse, decibels.
-const SEGMENT: f64 = 0.5;
+const SEGMENT: f64 = 1.0;
 /// The most that the first frames of a chunk may be worse, decibels, and how many those are: an encoder that has
 /// just begun has no quantisers to go on from.
 const AFTER_JOIN: (f64, usize) = (1.5, 12);
