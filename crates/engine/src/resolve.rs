@@ -43,16 +43,11 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
     let (Some(input), Some(output)) = (job.spec.inputs.first(), job.spec.outputs.first()) else {
         return Err(vec![invalid("spec", "needs one input and one output")]);
     };
-    for (path, store) in [
+    let stores = [
         ("spec.inputs[0].s3.store", input.s3.as_ref().map(|s| &s.store)),
         ("spec.outputs[0].s3.store", output.s3.as_ref().map(|s| &s.store)),
-    ] {
-        if let Some(store) = store.filter(|s| !merged.stores.iter().any(|known| known.name == **s)) {
-            let known: Vec<_> = merged.stores.iter().map(|s| s.name.as_str()).collect();
-            let known = if known.is_empty() { "there are none".into() } else { known.join(", ") };
-            problems.push(invalid(path, &format!("no store is named `{store}` (in spec.stores: {known})")));
-        }
-    }
+    ];
+    problems.extend(stores.into_iter().filter_map(|(path, store)| unknown_store(path, store?, &merged.stores)));
     let options = &merged.options;
     let video = options.video.clone().unwrap_or_default();
     let segment_duration = video.segment_duration.unwrap_or(SEGMENT);
@@ -109,6 +104,15 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
         problems.push(invalid("spec.options", "renditions is empty and audio is disabled: nothing would be made"));
     }
     if problems.is_empty() { Ok(spec) } else { Err(problems) }
+}
+
+fn unknown_store(path: &str, store: &str, stores: &[StoreSpec]) -> Option<Invalid> {
+    let known: Vec<&str> = stores.iter().map(|store| store.name.as_str()).collect();
+    if known.contains(&store) {
+        return None;
+    }
+    let known = if known.is_empty() { "there are none".into() } else { known.join(", ") };
+    Some(invalid(path, &format!("no store is named `{store}` (in spec.stores: {known})")))
 }
 
 fn invalid(path: &str, message: &str) -> Invalid {

@@ -4,6 +4,7 @@
 //! log level) is not here, so that what `plan` prints can be pasted into a shell.
 
 pub mod audio;
+mod encoder;
 pub mod filters;
 pub mod probe;
 pub mod thumbnail;
