@@ -13,13 +13,13 @@ use crate::error::{Result, StoreError};
 use crate::source::Source;
 use crate::store::{ByteStream, take};
 
-/// Bytes of a block, the unit that is kept.
-const BLOCK: u64 = 1 << 20;
-/// Blocks that are kept: 32 MiB.
-const KEPT: usize = 32;
+/// Bytes of a block, the unit that is kept, and that is read in vain where a reader hangs up.
+const BLOCK: u64 = 64 << 10;
+/// Blocks that are kept: 4 MiB, enough for readers that jump between the tracks of a file that is not interleaved.
+const KEPT: usize = 64;
 /// Bytes of the first request of a sequential read, and of the largest: each is twice the one
 /// before, so that a seek fetches little and a long read needs few requests.
-const WINDOW: Range<u64> = 2 * BLOCK..32 * BLOCK;
+const WINDOW: Range<u64> = 8 * BLOCK..512 * BLOCK;
 
 /// The source, with its latest blocks at hand.
 pub(super) struct Blocks {

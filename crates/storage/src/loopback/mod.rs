@@ -1,19 +1,24 @@
 //! The one door through which ffmpeg reads a source.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
-use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
-use axum::routing::any;
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
-use tokio::net::{TcpListener, TcpSocket};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use hyper::body::Frame;
+use hyper::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, RANGE};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Result, StoreError};
@@ -25,9 +30,16 @@ mod range;
 use blocks::Blocks;
 use range::{Wanted, wanted};
 
-/// Bytes on their way to ffmpeg at most. Those that it does not wait for, because it seeks or has enough, were read
-/// in vain; Linux would let megabytes queue up.
-const SENT_AHEAD: u32 = 128 << 10;
+/// Bytes in the kernel on their way to ffmpeg at most. Those that it does not wait for, because it seeks or has
+/// enough, were read in vain; Linux would let megabytes queue up. With a third of it each write would wait for a
+/// delayed acknowledgement, as the loopback's segments have 64 KiB.
+const SENT_AHEAD: u32 = 96 << 10;
+/// Bytes before them, on their way to the kernel, beyond which no more are fetched; hyper would take 400 KiB.
+const WRITTEN_AHEAD: usize = 8 << 10;
+/// Before connections are accepted again after an error, such as too many open files.
+const PAUSE: Duration = Duration::from_secs(1);
+
+type Body = UnsyncBoxBody<Bytes, StoreError>;
 
 /// An HTTP server on 127.0.0.1 that serves one source, under a path that nobody can guess.
 ///
@@ -70,13 +82,7 @@ impl Loopback {
             served: AtomicU64::new(0),
             stop: stop.clone(),
         });
-        let app = Router::new().fallback(any(serve)).with_state(shared.clone());
-        let stopped = stop.clone().cancelled_owned();
-        tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
-                tracing::warn!(%error, "the server for ffmpeg ended");
-            }
-        });
+        tokio::spawn(stop.clone().run_until_cancelled_owned(accept(listener, shared.clone())));
         Ok(Self { url: format!("http://{address}{path}"), shared, stop })
     }
 
@@ -111,6 +117,7 @@ impl Drop for Loopback {
 fn listen() -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_send_buffer_size(SENT_AHEAD)?;
+    socket.set_nodelay(true)?;
     socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
     socket.listen(64)
 }
@@ -126,30 +133,56 @@ fn extension(uri: &str) -> String {
     }
 }
 
-async fn serve(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, headers: HeaderMap) -> Response<Body> {
-    if uri.path() != shared.path {
-        return plain(StatusCode::NOT_FOUND, Body::empty());
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => {
+                let stop = shared.stop.clone();
+                tokio::spawn(stop.run_until_cancelled_owned(connection(socket, shared.clone())));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "ffmpeg could not connect");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
     }
+}
+
+async fn connection(socket: TcpStream, shared: Arc<Shared>) {
+    let shared = &shared;
+    let service = service_fn(async |request| Ok::<_, Infallible>(serve(shared, &request).await));
+    let serving = http1::Builder::new().max_buf_size(WRITTEN_AHEAD).serve_connection(TokioIo::new(socket), service);
+    // ffmpeg hangs up whenever it has enough.
+    if let Err(error) = serving.await {
+        tracing::debug!(%error, "a connection of ffmpeg's ended");
+    }
+}
+
+async fn serve<B>(shared: &Arc<Shared>, request: &Request<B>) -> Response<Body> {
+    if request.uri().path() != shared.path {
+        return plain(StatusCode::NOT_FOUND, empty());
+    }
+    let method = request.method();
     if method != Method::GET && method != Method::HEAD {
-        return plain(StatusCode::METHOD_NOT_ALLOWED, Body::empty());
+        return plain(StatusCode::METHOD_NOT_ALLOWED, empty());
     }
-    let asked = headers.get(RANGE).and_then(|value| value.to_str().ok());
+    let asked = request.headers().get(RANGE).and_then(|value| value.to_str().ok());
     let (status, range) = match wanted(asked, shared.size) {
         Wanted::All => (StatusCode::OK, 0..shared.size),
         Wanted::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
         Wanted::Nothing => {
-            let mut answer = plain(StatusCode::RANGE_NOT_SATISFIABLE, Body::empty());
+            let mut answer = plain(StatusCode::RANGE_NOT_SATISFIABLE, empty());
             put(&mut answer, CONTENT_RANGE, &format!("bytes */{}", shared.size));
             return answer;
         }
     };
     let length = range.end - range.start;
     let content_range = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), shared.size);
-    let body = match method {
-        Method::HEAD => Body::empty(),
-        _ => match body(&shared, range).await {
+    let body = match *method {
+        Method::HEAD => empty(),
+        _ => match body(shared, range).await {
             Ok(body) => body,
-            Err(error) => return plain(StatusCode::BAD_GATEWAY, Body::from(error.to_string())),
+            Err(error) => return plain(StatusCode::BAD_GATEWAY, text(error.to_string())),
         },
     };
     let mut answer = plain(status, body);
@@ -167,11 +200,19 @@ async fn serve(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, head
 async fn body(shared: &Arc<Shared>, range: Range<u64>) -> Result<Body> {
     let mut bytes = shared.blocks.clone().stream(range);
     let first = bytes.try_next().await?;
-    let (counter, stop) = (shared.clone(), shared.stop.clone());
+    let counter = shared.clone();
     let all = futures::stream::iter(first.map(Ok)).chain(bytes).inspect_ok(move |piece| {
         counter.served.fetch_add(piece.len() as u64, Ordering::Relaxed);
     });
-    Ok(Body::from_stream(all.take_until(stop.cancelled_owned())))
+    Ok(StreamBody::new(all.map_ok(Frame::data)).boxed_unsync())
+}
+
+fn empty() -> Body {
+    Empty::new().map_err(|never| match never {}).boxed_unsync()
+}
+
+fn text(text: String) -> Body {
+    Full::from(text).map_err(|never| match never {}).boxed_unsync()
 }
 
 fn plain(status: StatusCode, body: Body) -> Response<Body> {
@@ -181,7 +222,7 @@ fn plain(status: StatusCode, body: Body) -> Response<Body> {
 }
 
 /// Sets a header. The values here are digits and fixed words, which always are valid.
-fn put(answer: &mut Response<Body>, name: axum::http::HeaderName, value: &str) {
+fn put(answer: &mut Response<Body>, name: HeaderName, value: &str) {
     if let Ok(value) = value.parse() {
         answer.headers_mut().insert(name, value);
     }
