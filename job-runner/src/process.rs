@@ -19,6 +19,11 @@ use crate::error::TaskError;
 const STALL: Duration = Duration::from_secs(300);
 /// A program that is asked for its version answers at once.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Bytes that a pipe of Linux holds (pipe(7)).
+const PIPE: usize = 64 << 10;
+/// A log is read so often: ffmpeg writes several lines for each frame, one at a time, and to wake for each of them
+/// would take more time than to read it.
+const BREATH: Duration = Duration::from_millis(20);
 /// Lines of a log that go into an error.
 const TAIL: usize = 12;
 /// What a program says when a disk is full.
@@ -91,23 +96,29 @@ pub async fn run_lines(
     };
     let mut log = Log::default();
     let mut out_lines = BufReader::new(stdout).lines();
-    let mut error_lines = BufReader::new(stderr).split(b'\n');
+    let mut errors = BufReader::with_capacity(PIPE, stderr);
+    let mut error_line = vec![];
     let stall = follow.stall.unwrap_or(STALL);
     let (mut out_open, mut errors_open) = (true, true);
     let mut alive = Instant::now();
+    let mut breath = None;
     while out_open || errors_open {
         tokio::select! {
             line = out_lines.next_line(), if out_open => match line {
                 Ok(Some(line)) => if output.line(&line) { alive = Instant::now() },
                 _ => out_open = false,
             },
-            line = error_lines.next_segment(), if errors_open => match line {
-                Ok(Some(line)) => {
-                    alive = Instant::now();
-                    log.line(&String::from_utf8_lossy(&line), &mut output.finished);
+            read = errors.read_until(b'\n', &mut error_line), if errors_open && breath.is_none() => {
+                if read.is_err() || error_line.is_empty() {
+                    errors_open = false;
+                    continue;
                 }
-                _ => errors_open = false,
+                alive = Instant::now();
+                log.line(String::from_utf8_lossy(&error_line).trim_end_matches('\n'), &mut output.finished);
+                error_line.clear();
+                breath = errors.buffer().is_empty().then(|| alive + BREATH);
             },
+            () = tokio::time::sleep_until(breath.unwrap_or(alive)), if breath.is_some() => breath = None,
             () = tokio::time::sleep_until(alive + stall) => {
                 return Err(TaskError::new(Failure::Stuck, format!("{} showed no progress for {} s", command.program.name(), stall.as_secs())));
             }
