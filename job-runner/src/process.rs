@@ -36,6 +36,8 @@ pub struct Finished {
     pub stdout: String,
     /// Presentation times of decoded frames, as `showinfo` told them.
     pub shown: Vec<i64>,
+    /// Times of those of them that have captions in them.
+    pub captioned: Vec<i64>,
     /// Frames that ffmpeg says it wrote.
     pub frames: u64,
     /// Errors in its log although it succeeded.
@@ -281,6 +283,10 @@ impl Log {
     fn line(&mut self, line: &str, finished: &mut Finished) {
         let shown = shown_pts(line);
         finished.shown.extend(shown);
+        // ffmpeg 5.1; 7 and later.
+        if ["A/53 closed captions", "ATSC A53 Part 4 Closed Captions"].iter().any(|words| line.contains(words)) {
+            finished.captioned.extend(finished.shown.last().filter(|pts| finished.captioned.last() != Some(*pts)));
+        }
         if let Some((_, frame)) = line.split_once("decoder -> ")
             && std::mem::take(&mut self.corrupt)
         {

@@ -47,6 +47,19 @@ pub struct VideoOptions {
     /// Takes away noise within each picture. Default: none is taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denoise: Option<Denoise>,
+    /// CEA-608/708 captions inside the pictures. Default: kept, and listed in playlists, in H.264 at the source's
+    /// frame rate; any other rendition of a source with captions is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub captions: Option<Captions>,
+}
+
+/// CEA-608/708 captions inside the pictures.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Captions {
+    /// Disabled leaves them out. Default: Enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
 }
 
 /// What becomes of a high dynamic range.

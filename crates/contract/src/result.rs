@@ -1,13 +1,16 @@
 //! Result objects: written last in one PUT, they name what a task made, with checksums. Readers
 //! follow only them.
 
-use std::ops::AddAssign;
+use std::{collections::BTreeSet, ops::AddAssign};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use transcode_engine::{StageId, facts::Damage};
-use transcode_media::rate::Complexity;
-use transcode_media::track::{FileFacts, FinishedTrack, Segment, Track};
+use transcode_media::{
+    captions::Channel,
+    rate::Complexity,
+    track::{FileFacts, FinishedTrack, Segment, Track},
+};
 
 /// What a task used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -63,6 +66,9 @@ pub struct ChunkResult {
     /// Frames that are damaged in the source; they are shown as the decoder made them up.
     #[serde(default)]
     pub damaged: u32,
+    /// Captions inside its pictures.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub captions: BTreeSet<Channel>,
     /// What it used, its first pass included; shared by the renditions of one run.
     pub usage: Usage,
     /// The run that made it; it may have made other renditions too.

@@ -145,13 +145,12 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
                 video.rotation
             )));
         }
-        if video.closed_captions {
-            return no(
-                "the source has CEA-608/708 captions in its video; they are neither kept nor extracted yet, so it is refused rather than stripped of them",
-            );
-        }
     }
     let made = renditions(spec, media).renditions;
+    let captioned = media.info.video.as_ref().is_some_and(|video| video.closed_captions);
+    if let Some(refusal) = made.iter().filter(|_| captioned).find_map(|rendition| without_captions(spec, rendition)) {
+        return Err(refusal);
+    }
     let unseen = media.info.left_out.iter().find(|left| left.video && media.info.video.is_none());
     let wanted = spec.renditions.as_ref().is_none_or(|list| !list.is_empty());
     if let Some(left) = unseen.filter(|_| wanted && spec.integrity == Integrity::Strict) {
@@ -192,6 +191,15 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
         return no("nothing would be made: the source has no video and its audio is disabled or missing");
     }
     Ok(())
+}
+
+/// Why a rendition of a source with captions is refused; `None` when it keeps them, or is told not to.
+pub fn without_captions(spec: &ResolvedSpec, rendition: &Rendition) -> Option<Refusal> {
+    let why = spec.filters.loses_captions(&rendition.codec)?;
+    let (name, codec) = (&rendition.name, rendition.codec.encoder());
+    Some(Refusal(format!(
+        "the source has CEA-608/708 captions inside its pictures, and {name} ({codec}) would lose them: {why}. Take H.264 and the source's frame rate, or leave them out with options.video.captions: {{mode: Disabled}}"
+    )))
 }
 
 fn critical(

@@ -11,7 +11,7 @@ use transcode_api::{
     X26xPreset, video,
 };
 use transcode_media::{
-    argv::filters::{Deinterlacing, Filters},
+    argv::filters::{Captions, Deinterlacing, Filters},
     codec::{AudioCodec, VideoCodec},
     ladder::Rung,
     rate::{Cap, Rate},
@@ -156,6 +156,10 @@ fn filters(video: &VideoOptions) -> Filters {
             .as_ref()
             .filter(|d| d.mode != Some(Mode::Disabled))
             .map(|d| d.strength.unwrap_or_default()),
+        captions: match video.captions.as_ref().and_then(|captions| captions.mode) {
+            Some(Mode::Disabled) => Captions::LeftOut,
+            None | Some(Mode::Enabled) => Captions::Kept,
+        },
     }
 }
 

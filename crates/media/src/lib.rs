@@ -15,6 +15,7 @@
 //! No IO but `std::io::Read` over what the caller opened, no clock, no async.
 
 pub mod argv;
+pub mod captions;
 pub mod chunk;
 pub mod cmaf;
 

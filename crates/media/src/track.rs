@@ -3,8 +3,11 @@
 //! All times are ticks of the track's [`Timescale`] on the output timeline (0 = the job's origin).
 //! All paths are relative to the output prefix, with `/`.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
+use crate::captions::Channel;
 use crate::time::{MediaTime, Rational, Timescale};
 
 /// A file in the output, with what it takes to check it.
@@ -113,6 +116,9 @@ pub struct FinishedTrack {
     /// Permissive mode: segments that could not be made, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps: Vec<Gap>,
+    /// Captions inside the pictures.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub captions: BTreeSet<Channel>,
 }
 
 /// A segment that is missing in all renditions alike.

@@ -19,7 +19,7 @@ pub fn begins(media: &Media, unit: &[u8]) -> Result<bool> {
 }
 
 /// NAL units behind lengths of four bytes.
-fn nals(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub fn nals(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = unit;
     std::iter::from_fn(move || {
         let (length, after) = rest.split_first_chunk::<4>()?;

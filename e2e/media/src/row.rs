@@ -27,6 +27,8 @@ pub struct Row {
     pub shown: &'static str,
     /// Dynamic range of each rendition, by name: `PQ` or `HLG`; SDR otherwise.
     pub ranges: &'static [(&'static str, &'static str)],
+    /// Channels of captions inside the pictures, as playlists name them.
+    pub captions: &'static [&'static str],
     /// Takes minutes: proved with `make test-long` only.
     pub long: bool,
 }
@@ -42,6 +44,8 @@ pub enum Step {
     Hole(u64),
     /// Turns the picture by writing the display matrix: clockwise degrees.
     Turn(u16),
+    /// Captions in every picture of a raw H.264 stream with so many of them a second.
+    Captions(&'static str),
     /// A script of the repository, run with `{out}` and these words.
     Script(&'static str, &'static str),
     /// Clips of a camera, from a package, looped to a length: file and seconds.
@@ -62,5 +66,6 @@ pub const ROW: Row = Row {
     flashes: false,
     shown: "null",
     ranges: &[],
+    captions: &[],
     long: false,
 };

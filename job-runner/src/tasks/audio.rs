@@ -1,6 +1,6 @@
 //! Audio: every track once, in one pass over the source, then cut where the video's segments are.
 
-use std::{fs::File, io::BufReader, path::Path, time::Instant};
+use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path, time::Instant};
 
 use transcode_contract::{AudioResult, Usage, VERSION};
 use transcode_engine::{Failure, Layout, commands};
@@ -134,7 +134,7 @@ impl Storing<'_> {
                 key_bytes: made.key_bytes,
             });
         }
-        Ok(FinishedTrack { track, segments, gaps: vec![] })
+        Ok(FinishedTrack { track, segments, gaps: vec![], captions: BTreeSet::new() })
     }
 
     /// Where segments 2, 3, … begin: where the video's do, and after its end at the usual length.

@@ -6,7 +6,10 @@
 use std::{collections::BTreeMap, time::Instant};
 
 use transcode_contract::{ChunkResult, Usage};
-use transcode_engine::{Failure, Layout, StageKind, extend::renditions};
+use transcode_engine::{
+    Failure, Layout, StageKind,
+    extend::{renditions, without_captions},
+};
 use transcode_media::{
     argv::video::{Output, Pass},
     chunk::Chunk,
@@ -17,7 +20,6 @@ use transcode_media::{
 };
 
 use self::{
-    decode::Decoded,
     second_pass::{FirstPasses, SecondPass},
     store::Storing,
 };
@@ -62,8 +64,11 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let mut over = vec![];
     for squeeze in Squeeze::ALL {
         left.iter_mut().for_each(|output| output.squeeze = squeeze);
-        let Decoded { command, steps_back, damaged } =
-            decode::encode(context, &source, chunk, &timeline, &left).await?;
+        let decoded = decode::encode(context, &source, chunk, &timeline, &left).await?;
+        let lost = left.iter().filter(|_| decoded.captioned > 0);
+        if let Some(lost) = lost.filter_map(|output| without_captions(&context.task.spec, output.rendition)).next() {
+            return Err(TaskError::new(Failure::Misconfigured, lost.0));
+        }
         over.clear();
         for output in left {
             let (rendition, path) = (output.rendition, output.path);
@@ -74,7 +79,7 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
                 over.push((output, error));
                 continue;
             }
-            store.chunk(path, meter.untold(&source), (steps_back, damaged), &command.to_string()).await?;
+            store.chunk(path, meter.untold(&source), &decoded).await?;
         }
         if over.is_empty() {
             return Ok(());

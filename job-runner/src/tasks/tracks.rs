@@ -203,10 +203,13 @@ fn join(
         );
         return Err(blame.chunks(rendition, differing, &message));
     }
-    let mut finished = FinishedTrack { track, segments: vec![], gaps: vec![] };
+    let mut finished = FinishedTrack { track, segments: vec![], gaps: vec![], captions: BTreeSet::new() };
     for chunk in chunks {
         match results.get(&chunk.index) {
-            Some(result) => finished.segments.extend(result.segments.iter().cloned()),
+            Some(result) => {
+                finished.segments.extend(result.segments.iter().cloned());
+                finished.captions.extend(&result.captions);
+            }
             None => finished.gaps.extend(gaps(chunk, timeline)),
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{
     Command,
+    filters::Captions,
     video::{Output, Pass, VideoTask},
 };
 use crate::{
@@ -63,6 +64,9 @@ pub(super) fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Outp
             }
             if let Some(demand) = demand {
                 command.option("level", demand.h264(*preset));
+            }
+            if task.filters.captions == Captions::LeftOut {
+                command.option("a53cc", 0);
             }
             command.option("threads", 1).option("g", keyint).option("forced-idr", 1);
         }

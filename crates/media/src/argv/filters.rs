@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use transcode_api::{Crop, DenoiseStrength};
 
 use crate::{
+    codec::VideoCodec,
     probe::VideoStream,
     retime::{Hold, Retiming},
     time::{Rational, Timebase},
@@ -36,6 +37,26 @@ pub struct Filters {
     /// How much noise is taken away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denoise: Option<DenoiseStrength>,
+    /// What becomes of captions inside the pictures.
+    #[serde(default, skip_serializing_if = "Captions::is_kept")]
+    pub captions: Captions,
+}
+
+/// What becomes of captions inside the pictures (CEA-608 and CEA-708).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Captions {
+    /// They stay with their pictures.
+    #[default]
+    Kept,
+    /// No picture has any.
+    LeftOut,
+}
+
+impl Captions {
+    fn is_kept(&self) -> bool {
+        *self == Captions::Kept
+    }
 }
 
 /// Which frames are deinterlaced.
@@ -52,6 +73,17 @@ pub enum Deinterlacing {
 }
 
 impl Filters {
+    /// Why captions of a source can't be kept in a rendition of this codec; `None` when they can, or need not.
+    pub fn loses_captions(&self, codec: &VideoCodec) -> Option<&'static str> {
+        match (self.captions, self.frame_rate, codec) {
+            (Captions::LeftOut, ..) => None,
+            // Pairs of bytes that are left out or repeated spell other words.
+            (Captions::Kept, Some(_), _) => Some("another frame rate tears them apart"),
+            (Captions::Kept, None, VideoCodec::H264 { .. }) => None,
+            (Captions::Kept, None, _) => Some("they can be kept in H.264 only"),
+        }
+    }
+
     /// What becomes of the times of frames; `None` when they stay as they are.
     pub fn retiming(&self) -> Option<Retiming> {
         self.frame_rate.map(|rate| Retiming { rate })

@@ -27,6 +27,7 @@ mod head;
 mod headers;
 pub mod init;
 mod layout;
+mod nal;
 mod placement;
 pub mod progressive;
 pub mod rewrite;

@@ -15,6 +15,8 @@ pub(super) struct Placed {
     pub(super) duration: u32,
     pub(super) composition_offset: u32,
     pub(super) sync: bool,
+    /// Presentation time, ticks.
+    pub(super) shown: i64,
 }
 
 /// A segment, ready to be written.
@@ -140,6 +142,7 @@ fn timed(samples: &[EncodedSample], shown: &[i64], plan: &ChunkPlan<'_>) -> Resu
             duration: u32::try_from(until.saturating_sub(*decode)).map_err(too_long)?,
             composition_offset: u32::try_from(offset).map_err(too_long)?,
             sync: sample.sync,
+            shown: *shown,
         })
     })
     .collect()

@@ -15,11 +15,12 @@ use std::{
 
 use super::{
     BoxError, SampleEntry, SegmentBytes,
-    banner::NalUnits,
     encoded::{EncodedError, EncodedTrack},
+    nal::NalUnits,
     placement::{Placed, Planned, placed, planned},
     segment::{Kind, Row, SegmentWriter},
 };
+use crate::captions::Captions;
 
 /// What a chunk must become.
 #[derive(Debug, Clone, Copy)]
@@ -152,6 +153,7 @@ pub struct VideoSegments<R> {
     nal_units: Option<NalUnits>,
     samples: vec::IntoIter<Placed>,
     segments: vec::IntoIter<Planned>,
+    captions: Captions,
 }
 
 /// Checks the sample table of an encoded chunk against its plan; the segments are read and written
@@ -168,10 +170,15 @@ pub fn video_segments<R: Read + Seek>(
     let segments = planned(plan)?;
     let samples = track.by_ref().collect::<Result<Vec<_>, _>>()?;
     let samples = placed(&samples, plan)?.into_iter();
-    Ok(VideoSegments { track, nal_units, samples, segments: segments.into_iter() })
+    Ok(VideoSegments { track, nal_units, samples, segments: segments.into_iter(), captions: Captions::default() })
 }
 
 impl<R: Read + Seek> VideoSegments<R> {
+    /// Captions of the pictures that were written so far.
+    pub fn into_captions(self) -> Captions {
+        self.captions
+    }
+
     fn write(&mut self, segment: &Planned) -> Result<SegmentBytes, RewriteError> {
         let too_large = |_| RewriteError::TooLarge { segment: segment.number };
         let mut writer = SegmentWriter::new(Kind::Video, segment.samples);
@@ -181,6 +188,8 @@ impl<R: Read + Seek> VideoSegments<R> {
             if let Some(nal_units) = self.nal_units {
                 let damaged = |_| RewriteError::Bitstream { offset: sample.offset };
                 nal_units.strip(&mut writer.bytes, start).map_err(damaged)?;
+                let constructs = nal_units.captions(writer.bytes.get(start..).unwrap_or_default()).map_err(damaged)?;
+                constructs.into_iter().for_each(|constructs| self.captions.push(sample.shown, constructs));
             }
             let Placed { size, duration, composition_offset, sync, .. } = sample;
             let row = Row { duration, size, sync, composition_offset };

@@ -13,6 +13,8 @@
 //!
 //! [`Segment::start`]: crate::track::Segment::start
 
+use std::collections::BTreeSet;
+
 use num_rational::Ratio;
 
 use super::{
@@ -24,6 +26,7 @@ use super::{
     xml::{Attributes, Xml},
 };
 use crate::{
+    captions::Channel,
     time::{MediaTime, Rational, Timescale},
     track::{TrackKind, VideoRange},
 };
@@ -78,6 +81,7 @@ fn write_period(xml: &mut Xml, period: &Period, presentation: &Presentation, pat
     for (at, ((_, range), parts)) in families.iter().enumerate() {
         xml.open("AdaptationSet", video_set(at, parts));
         write_colour(xml, *range);
+        write_captions(xml, &presentation.captions());
         for part in parts {
             xml.open("Representation", video_representation(part.listed)?);
             write_segments(xml, part, period.start, path)?;
@@ -129,6 +133,23 @@ fn video_set(id: usize, parts: &[&Part]) -> Attributes {
         .maybe("maxHeight", sizes.clone().map(|size| size.1).max())
         .maybe("maxFrameRate", sizes.map(|size| size.3).max().map(fraction))
         .maybe("par", par)
+}
+
+/// Captions inside the pictures (SCTE 214-1 6.4.2): `CC1;CC3`, and `1=lang:und;2=lang:und`, as nobody says in which
+/// language they are.
+fn write_captions(xml: &mut Xml, captions: &BTreeSet<Channel>) {
+    let (mut line_21, mut services) = (vec![], vec![]);
+    for channel in captions {
+        match channel {
+            Channel::Line21(_) => line_21.push(channel.to_string()),
+            Channel::Service(n) => services.push(format!("{n}=lang:und")),
+        }
+    }
+    for (scheme, values) in [("urn:scte:dash:cc:cea-608:2015", line_21), ("urn:scte:dash:cc:cea-708:2015", services)] {
+        if !values.is_empty() {
+            xml.empty("Accessibility", attributes().with("schemeIdUri", scheme).with("value", values.join(";")));
+        }
+    }
 }
 
 /// Supplemental, not essential: dash.js drops sets with essential transfer functions that it isn't

@@ -9,6 +9,7 @@ use super::{
     uri::relative_uri,
     variants::{Picture, Sound},
 };
+use crate::captions::Channel;
 
 /// `EXT-X-MAP` in a media playlist needs 6; 7 is what RFC 8216 describes.
 const VERSION: u32 = 7;
@@ -106,12 +107,14 @@ pub fn master(presentation: &Presentation, path: &str) -> Result<String, Playlis
             lines.extend(group.members.iter().map(|m| media_tag(&group.id, m, path)));
         }
     }
+    let captions = presentation.captions();
+    lines.extend(captions.iter().map(caption_tag));
     lines.push(String::new());
     for rendition in &presentation.video {
         let picture = Picture::of(rendition)?;
         match sound.is_empty() {
-            true => lines.extend(picture.variant(None, path)),
-            false => sound.iter().for_each(|s| lines.extend(picture.variant(Some(s), path))),
+            true => lines.extend(picture.variant(None, &captions, path)),
+            false => sound.iter().for_each(|s| lines.extend(picture.variant(Some(s), &captions, path))),
         }
     }
     if presentation.video.is_empty() {
@@ -130,6 +133,17 @@ pub fn master(presentation: &Presentation, path: &str) -> Result<String, Playlis
         lines.pop();
     }
     Ok(lines.join("\n") + "\n")
+}
+
+/// The group of all captions.
+pub(super) const CAPTIONS: &str = "captions";
+
+/// Captions that lie in the pictures have no URI (RFC 8216bis 4.4.6.1), and nobody says in which language they are.
+fn caption_tag(channel: &Channel) -> String {
+    format!(
+        "#EXT-X-MEDIA:TYPE=CLOSED-CAPTIONS,GROUP-ID=\"{CAPTIONS}\",NAME=\"{channel}\",DEFAULT=NO,AUTOSELECT=YES,\
+         INSTREAM-ID=\"{channel}\""
+    )
 }
 
 fn media_tag(group: &str, member: &Member, path: &str) -> String {

@@ -23,7 +23,12 @@ mod xml;
 
 pub use uri::relative_uri;
 
-use crate::track::{FinishedTrack, TrackKind};
+use std::collections::BTreeSet;
+
+use crate::{
+    captions::Channel,
+    track::{FinishedTrack, TrackKind},
+};
 
 /// A track and where its own playlists lie. Paths are relative to the output prefix, with `/`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +148,11 @@ impl Presentation {
         };
         of_kind("video", &self.video, true)?;
         of_kind("audio", &self.audio, false)
+    }
+
+    /// Captions inside the pictures, of all renditions.
+    fn captions(&self) -> BTreeSet<Channel> {
+        self.video.iter().flat_map(|listed| &listed.track.captions).copied().collect()
     }
 
     fn tracks(&self) -> impl Iterator<Item = &ListedTrack> {

@@ -1,9 +1,12 @@
 //! What of a multivariant playlist's tags follows from the tracks: rates, codecs, sizes.
 
+use std::collections::BTreeSet;
+
 use num_rational::Ratio;
 
-use super::{ListedTrack, PlaylistError, groups::Group, rate, slots::slots, uri::relative_uri};
+use super::{ListedTrack, PlaylistError, groups::Group, hls::CAPTIONS, rate, slots::slots, uri::relative_uri};
 use crate::{
+    captions::Channel,
     time::Rational,
     track::{Segment, TrackKind, VideoRange},
 };
@@ -89,14 +92,15 @@ impl<'a> Picture<'a> {
         })
     }
 
-    pub(super) fn variant(&self, sound: Option<&Sound>, path: &str) -> [String; 2] {
+    pub(super) fn variant(&self, sound: Option<&Sound>, captions: &BTreeSet<Channel>, path: &str) -> [String; 2] {
         let rates = sound.map_or(Rates::default(), |s| s.rates);
         let mut codecs = vec![self.listed.track.track.codec.as_str()];
         codecs.extend(sound.iter().flat_map(|s| s.codecs.iter().copied()));
         let audio = sound.map_or_else(String::new, |s| format!(",AUDIO=\"{}\"", s.group.id));
+        let captions = if captions.is_empty() { "NONE".into() } else { format!("\"{CAPTIONS}\"") };
         let tag = format!(
             "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\",RESOLUTION={}x{},\
-             FRAME-RATE={},VIDEO-RANGE={}{audio},CLOSED-CAPTIONS=NONE",
+             FRAME-RATE={},VIDEO-RANGE={}{audio},CLOSED-CAPTIONS={captions}",
             self.rates.peak + rates.peak,
             self.rates.average + rates.average,
             codecs.join(","),

@@ -24,7 +24,7 @@ fn listed(folder: &str, track: Track, durations: &[u64], bytes: &[u64]) -> Liste
         start += *duration as i64;
         segment
     });
-    let track = FinishedTrack { segments: segments.collect(), track, gaps: vec![] };
+    let track = FinishedTrack { segments: segments.collect(), track, gaps: vec![], captions: Default::default() };
     let iframes = matches!(track.track.kind, TrackKind::Video { .. });
     ListedTrack {
         track,

@@ -2,6 +2,7 @@
 
 pub mod audio;
 pub mod before;
+pub mod captions;
 pub mod joins;
 pub mod light;
 pub mod mpd;
@@ -83,7 +84,7 @@ pub fn prove_published(
         same_encoder,
         figures: Figures::default(),
     };
-    let claims: [(&str, Claim); 10] = [
+    let claims: [(&str, Claim); 11] = [
         ("record", record::prove),
         ("timing", timing::prove),
         ("audio", audio::prove),
@@ -91,6 +92,7 @@ pub fn prove_published(
         ("picture", picture::prove),
         ("unchunked", unchunked::prove),
         ("light", light::prove),
+        ("captions", captions::prove),
         ("relation", relation::prove),
         ("playlists", playlists::prove),
         ("mpd", mpd::prove),

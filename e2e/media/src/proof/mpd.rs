@@ -34,6 +34,7 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
         representation(evidence, period, media).with_context(|| media.name.clone())?;
     }
     languages(evidence, period)?;
+    captions(evidence, period)?;
     duration(evidence, &mpd)?;
     if !evidence.published.video().is_empty() {
         let frames = listing::decode(&path, "v:0", &evidence.folder).context("as DASH")?.frames.len();
@@ -42,6 +43,17 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     if !evidence.published.audio().is_empty() {
         listing::decode(&path, "a:0", &evidence.folder).context("as DASH")?;
     }
+    Ok(())
+}
+
+/// `CC1;CC3` and `1=lang:und;…` (SCTE 214-1).
+fn captions(evidence: &Evidence<'_>, period: &Period) -> Result<()> {
+    let told = period.adaptations.iter().flat_map(|set| &set.Accessibility).filter_map(|about| about.value.clone());
+    let (services, lines): (Vec<&str>, Vec<&str>) = evidence.row.captions.iter().partition(|c| c.starts_with('S'));
+    let services = services.iter().map(|name| format!("{}=lang:und", name.trim_start_matches("SERVICE")));
+    let expected = [lines.join(";"), services.collect::<Vec<_>>().join(";")];
+    let (told, expected): (Vec<_>, Vec<_>) = (told.collect(), expected.into_iter().filter(|v| !v.is_empty()).collect());
+    ensure!(told == expected, "captions are told as {told:?} instead of {expected:?}");
     Ok(())
 }
 

@@ -27,6 +27,7 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
         ensure!(variants.len() == video.len(), "{} variants of {} renditions", variants.len(), video.len());
     }
     sounds(evidence, &master)?;
+    captions(evidence, &master)?;
     for (variant, media) in variants.iter().zip(&video) {
         check_variant(evidence, variant, media).with_context(|| format!("variant {}", media.name))?;
     }
@@ -58,6 +59,13 @@ fn sounds(evidence: &Evidence<'_>, master: &MasterPlaylist) -> Result<()> {
     }
     let defaults = master.alternatives.iter().filter(|a| a.default).count();
     ensure!(evidence.row.audio.is_empty() || defaults == 1, "{defaults} default audio tracks");
+    Ok(())
+}
+
+fn captions(evidence: &Evidence<'_>, master: &MasterPlaylist) -> Result<()> {
+    let listed = master.alternatives.iter().filter(|a| a.group_id == "captions");
+    let listed: Vec<String> = listed.filter_map(|a| a.instream_id.as_ref()).map(ToString::to_string).collect();
+    ensure!(listed == evidence.row.captions, "captions are listed as {listed:?}");
     Ok(())
 }
 
@@ -108,8 +116,9 @@ fn check_variant(evidence: &Evidence<'_>, variant: &VariantStream, media: &Media
     let other = |name: &str| variant.other_attributes.as_ref().and_then(|o| o.get(name)).map(ToString::to_string);
     let range = evidence.row.ranges.iter().find(|(name, _)| *name == media.name).map_or("SDR", |(_, range)| range);
     ensure!(other("VIDEO-RANGE").is_some_and(|r| r.contains(range)), "VIDEO-RANGE is {:?}", other("VIDEO-RANGE"));
+    let group = if evidence.row.captions.is_empty() { "None" } else { "captions" };
     ensure!(
-        format!("{:?}", variant.closed_captions).contains("None"),
+        format!("{:?}", variant.closed_captions).contains(group),
         "CLOSED-CAPTIONS is {:?}",
         variant.closed_captions
     );

@@ -3,7 +3,7 @@
 use super::{H264, H264_TOGETHER, PLAIN, SMALL, TINY, WIDE};
 use crate::row::{
     ROW, Row,
-    Step::{Append, Ffmpeg, Turn},
+    Step::{Append, Captions, Ffmpeg, Turn},
 };
 
 /// The rows.
@@ -137,6 +137,29 @@ pub const ROWS: &[Row] = &[
         chunks: 2,
         pictures: &[("top", 260, 170), ("low", 130, 86)],
         shown: "crop=iw-60:ih-10:20:10",
+        ..ROW
+    },
+    Row {
+        name: "captions_inside_pictures",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("320x180", "30000/1001", "36"),
+                "-c:v libx264 -preset veryfast -g 30 -bf 0 -f h264 {out}"
+            )),
+            Captions("30000/1001"),
+            Ffmpeg(concat!(
+                "-f h264 -framerate 30000/1001 -i {in} ",
+                clicks!("36"),
+                "-map 0 -map 1 -c:v copy -c:a aac {out}"
+            )),
+        ],
+        file: "source.ts",
+        options: H264,
+        frames: 1079,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        captions: &["CC1", "CC3", "SERVICE1"],
         ..ROW
     },
     Row {

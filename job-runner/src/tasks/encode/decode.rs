@@ -30,6 +30,8 @@ pub struct Decoded {
     pub steps_back: u32,
     /// Frames that are damaged in the source.
     pub damaged: u32,
+    /// Frames of the chunk that have captions in them.
+    pub captioned: usize,
 }
 
 /// Runs ffmpeg over a chunk, from further and further back until every frame of the index was decoded without damage.
@@ -51,16 +53,16 @@ pub async fn encode(
         let finished = source.explain(process::run(&command, follow).await).map_err(chunk_at_fault)?;
         let damaged: Vec<i64> =
             finished.damaged.iter().copied().filter(|pts| (chunk.start..chunk.end).contains(pts)).collect();
+        let captioned = finished.captioned.iter().filter(|pts| (chunk.start..chunk.end).contains(pts)).count();
         let seen = Seen { chunk, timeline, media, damaged: &damaged };
         let difference = seen.difference(seek, &finished.shown);
         let permissive = context.task.spec.integrity == Integrity::Permissive;
-        if difference.is_none() && !damaged.is_empty() && seen.ends_damaged() {
-            return Ok(Decoded { command, steps_back, damaged: damaged.len() as u32 });
-        }
+        let whole = difference.is_none();
+        let taken = whole && (seen.ends_damaged() || permissive && seek.is_none());
         match (difference.or_else(|| seen.damage()), seek) {
-            (None, _) => return Ok(Decoded { command, steps_back, damaged: 0 }),
-            (Some(_), None) if permissive && seen.difference(seek, &finished.shown).is_none() => {
-                return Ok(Decoded { command, steps_back, damaged: damaged.len() as u32 });
+            (None, _) => return Ok(Decoded { command, steps_back, damaged: 0, captioned }),
+            (Some(_), _) if taken => {
+                return Ok(Decoded { command, steps_back, damaged: damaged.len() as u32, captioned });
             }
             (Some(difference), None) => {
                 let words = finished.complaints.lines().next().unwrap_or("nothing").trim_end_matches('.');

@@ -1,11 +1,15 @@
 //! What an encoder wrote: held to its cap, rewritten, and stored with its result.
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path};
 
 use transcode_contract::{ChunkResult, FirstPassResult, Usage, VERSION};
 use transcode_engine::{Failure, Layout};
 use transcode_media::{
-    argv::video::{encoded_colour, sixteen_bit},
+    argv::{
+        filters,
+        video::{encoded_colour, sixteen_bit},
+    },
+    captions::{Captions, Channel},
     chunk::Chunk,
     cmaf::{
         SampleEntry,
@@ -22,6 +26,7 @@ use transcode_media::{
     track::{Segment, Track, TrackKind, VideoRange},
 };
 
+use super::decode::Decoded;
 use crate::{
     context::Context,
     error::TaskError,
@@ -75,13 +80,7 @@ impl Storing<'_> {
     }
 
     /// Rewrites and stores what was encoded.
-    pub async fn chunk(
-        &self,
-        path: &Path,
-        mut usage: Usage,
-        (steps_back, damaged): (u32, u32),
-        command: &str,
-    ) -> Result<(), TaskError> {
+    pub async fn chunk(&self, path: &Path, mut usage: Usage, decoded: &Decoded) -> Result<(), TaskError> {
         let encoded = Self::open(path)?;
         let track = self.track(encoded.entry()).await?;
         let first = self.chunk.first_frame();
@@ -101,7 +100,8 @@ impl Storing<'_> {
         };
         let folder = self.layout.rendition(&self.rendition.name);
         let mut segments = vec![];
-        for made in video_segments(encoded, &plan).map_err(|e| self.wrong(e))? {
+        let mut rewritten = video_segments(encoded, &plan).map_err(|e| self.wrong(e))?;
+        for made in rewritten.by_ref() {
             let made = made.map_err(|e| self.wrong(e))?;
             let key = format!("{folder}/segments/{:06}.m4s", made.number);
             let mut bytes = made.bytes;
@@ -118,6 +118,7 @@ impl Storing<'_> {
                 key_bytes: made.key_bytes,
             });
         }
+        let captions = self.captions(rewritten.into_captions(), decoded.captioned)?;
         if let Some(first) = self.first_pass {
             usage += first.usage;
         }
@@ -129,14 +130,26 @@ impl Storing<'_> {
             track,
             segments,
             frames: self.chunk.frames(),
-            steps_back,
-            damaged,
+            steps_back: decoded.steps_back,
+            damaged: decoded.damaged,
+            captions,
             usage,
             ran: Some(self.context.run_so_far()),
             first_pass: self.first_pass.and_then(|first| first.ran.clone()),
-            command: command.into(),
+            command: decoded.command.to_string(),
         };
         self.context.put_result(&self.layout.chunk_result(&self.rendition.name, self.chunk.index), &result).await
+    }
+
+    /// The channels of captions, once those of every picture are there.
+    fn captions(&self, kept: Captions, of: usize) -> Result<BTreeSet<Channel>, TaskError> {
+        let of = if self.context.task.spec.filters.captions == filters::Captions::Kept { of } else { 0 };
+        if kept.pictures() == of {
+            return Ok(kept.channels());
+        }
+        let (chunk, name, kept) = (self.chunk.index, &self.rendition.name, kept.pictures());
+        let what = format!("chunk {chunk} of {name}: {kept} pictures have captions instead of {of}");
+        Err(TaskError::new(Failure::BadChunk, what))
     }
 
     fn delay(&self) -> Result<u32, TaskError> {
