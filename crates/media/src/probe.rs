@@ -202,15 +202,15 @@ impl fmt::Display for LeftOut {
 /// Streams that are listed one by one; a file may have hundreds of attachments.
 const MAX_LEFT_OUT: usize = 8;
 
-/// Adds what only the frames say: ffprobe's `-show_frames` of the first ones, as JSON.
-pub fn look(info: &mut MediaInfo, json: &str) -> Result<(), ProbeError> {
+/// Adds what only the frames say: ffprobe's `-show_frames` of the first ones, as JSON. Gives their times, ticks.
+pub fn look(info: &mut MediaInfo, json: &str) -> Result<Vec<i64>, ProbeError> {
     let raw: RawFrames = serde_json::from_str(json).map_err(|e| ProbeError::Unreadable(e.to_string()))?;
-    let Some(video) = &mut info.video else { return Ok(()) };
+    let Some(video) = &mut info.video else { return Ok(vec![]) };
     for frame in &raw.frames {
         video.interlaced |= frame.interlaced_frame == Some(1);
         frame.side_data_list.iter().for_each(|data| data.tell(video));
     }
-    Ok(())
+    Ok(raw.frames.iter().filter_map(|frame| frame.best_effort_timestamp).collect())
 }
 
 /// Why ffprobe's answer is not a source.

@@ -53,11 +53,7 @@ fn take(step: &Step, from: &Path, to: &Path) -> Result<()> {
             ensure!(turn(&mut bytes, *degrees), "no tkhd box to turn");
             Ok(fs::write(to, bytes)?)
         }
-        Step::Captions(rate) => {
-            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/captions.py");
-            let files = [script.as_path(), from, to].map(|path| path.display().to_string());
-            tool::run("python3", files.into_iter().chain(["--rate".into(), rate.to_string()]), folder).map(drop)
-        }
+        Step::Python(words) => tool::python(words, &[("in", from), ("out", to)], folder).map(drop),
         Step::Script(script, words) => {
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(script);
             tool::run("bash", [script.as_path(), to, Path::new(words)].map(|p| p.display().to_string()), folder)

@@ -44,8 +44,8 @@ pub enum Step {
     Hole(u64),
     /// Turns the picture by writing the display matrix: clockwise degrees.
     Turn(u16),
-    /// Captions in every picture of a raw H.264 stream with so many of them a second.
-    Captions(&'static str),
+    /// Words for Python: a script of e2e/tools and its arguments; `{in}` and `{out}` as above.
+    Python(&'static str),
     /// A script of the repository, run with `{out}` and these words.
     Script(&'static str, &'static str),
     /// Clips of a camera, from a package, looped to a length: file and seconds.

@@ -47,6 +47,12 @@ pub fn ffprobe(words: &str, paths: &[(&str, &Path)], folder: &Path) -> Result<St
     Ok(String::from_utf8_lossy(&ran.stdout).into_owned())
 }
 
+/// Runs a script of e2e/tools on words of a shell, `{name}` replaced by paths.
+pub fn python(words: &str, paths: &[(&str, &Path)], folder: &Path) -> Result<Ran> {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools");
+    run("python3", filled(&format!("{{tools}}/{words}"), &[paths, &[("tools", &tools)]].concat())?, folder)
+}
+
 /// A folder below the user's cache for what is made once.
 pub fn cache(name: &str) -> Result<PathBuf> {
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);

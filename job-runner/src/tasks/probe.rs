@@ -53,7 +53,7 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
         (Some(info), Some(index)) => (info, index),
         _ => {
             let mut info = streams(&source).await?;
-            look(&source, &mut info).await?;
+            let first_frames = look(&source, &mut info).await?;
             let mut index = match packets(&source, &info).await? {
                 Err(IndexError::NoTimestamps { .. }) => {
                     info.generated_times = true;
@@ -62,7 +62,7 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
                 read => read,
             }
             .map_err(TaskError::bad_input)?;
-            begin(&source, &info, &mut index).await?;
+            begin(&source, &mut info, &mut index, &first_frames).await?;
             if missing_bytes > 0 {
                 end(&source, &info, &mut index).await?;
             }
@@ -103,9 +103,9 @@ async fn streams(source: &OpenSource) -> Result<MediaInfo, TaskError> {
     probe::read(&finished.stdout).map_err(TaskError::bad_input)
 }
 
-/// What only the first frames say.
-async fn look(source: &OpenSource, info: &mut MediaInfo) -> Result<(), TaskError> {
-    let Some(stream) = &info.video else { return Ok(()) };
+/// What only the first frames say; their times, ticks.
+async fn look(source: &OpenSource, info: &mut MediaInfo) -> Result<Vec<i64>, TaskError> {
+    let Some(stream) = &info.video else { return Ok(vec![]) };
     let command = argv::probe::first_frames(&source.url(), info, stream);
     let finished = source.explain(process::run(&command, Follow::default()).await)?;
     probe::look(info, &finished.stdout).map_err(TaskError::bad_input)
@@ -128,10 +128,17 @@ async fn packets(source: &OpenSource, info: &MediaInfo) -> Result<Result<PacketI
     Ok(builder.finish())
 }
 
-/// Finds out where the video begins to be decodable.
-async fn begin(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -> Result<(), TaskError> {
+/// Finds out where the video begins to be decodable, and of all of it where packets are fields.
+async fn begin(
+    source: &OpenSource,
+    info: &mut MediaInfo,
+    index: &mut PacketIndex,
+    first_frames: &[i64],
+) -> Result<(), TaskError> {
     let (Some(stream), Some(video)) = (&info.video, &mut index.video) else { return Ok(()) };
-    let until = video.head(&stream.codec, info.generated_times);
+    let interlaced = stream.interlaced && !info.generated_times;
+    let fields = interlaced && video.has_fields(first_frames, argv::probe::FIRST_FRAMES);
+    let until = if fields { i64::MAX } else { video.head(&stream.codec, info.generated_times) };
     let command = argv::probe::head(&source.url().read_as(info), &info.container, stream, until);
     let shown = match process::run(&command, Follow::default()).await {
         // Decoders of what is encrypted or of nothing that they know say a lot, and show nothing.
@@ -143,7 +150,16 @@ async fn begin(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -
         }
         finished => source.explain(finished)?.shown,
     };
-    video.begin(&shown, until).map_err(TaskError::bad_input)
+    if !fields {
+        return video.begin(&shown, until).map_err(TaskError::bad_input);
+    }
+    video.merge_fields(&shown).map_err(TaskError::bad_input)?;
+    // Containers may count fields.
+    let told = stream.frame_rate;
+    if let (Some(stream), Some(rate)) = (&mut info.video, video.nearest_rate([told, told / 2])) {
+        stream.frame_rate = rate;
+    }
+    Ok(())
 }
 
 /// Finds out which of the last frames of a cut source can be decoded.

@@ -21,14 +21,14 @@ pub fn streams(source: &SourceUrl) -> Command {
 }
 
 /// Frames that are looked at for what only frames say; enough for the soft telecine of two GOPs.
-const FIRST_FRAMES: u32 = 48;
+pub const FIRST_FRAMES: u32 = 48;
 
 /// The first frames of the video, for [`crate::probe::look`].
 pub fn first_frames(source: &SourceUrl, info: &MediaInfo, stream: &VideoStream) -> Command {
     let mut command = Command::new(Program::Ffprobe);
     command.option("v", "error").option("select_streams", stream.index);
     command.option("read_intervals", format!("%+#{FIRST_FRAMES}")).push(["-show_frames"]);
-    command.option("show_entries", "frame=interlaced_frame,side_data_list").option("of", "json");
+    command.option("show_entries", "frame=best_effort_timestamp,interlaced_frame,side_data_list").option("of", "json");
     source.input(&mut command, &info.container);
     command
 }

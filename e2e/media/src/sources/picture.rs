@@ -3,7 +3,7 @@
 use super::{H264, H264_TOGETHER, PLAIN, SMALL, TINY, WIDE};
 use crate::row::{
     ROW, Row,
-    Step::{Append, Captions, Ffmpeg, Turn},
+    Step::{Append, Ffmpeg, Python, Turn},
 };
 
 /// The rows.
@@ -95,6 +95,50 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "film_from_video",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "24000/1001", "40"),
+            clicks!("40"),
+            "-vf telecine=pattern=23,setfield=tff -pix_fmt yuv420p -c:v mpeg2video -b:v 3M -flags +ildct+ilme -g 15 -bf 2 -c:a mp2 {out}"
+        ))],
+        file: "source.ts",
+        options: "{video: {segmentDuration: 2s, inverseTelecine: {}, encode: {h264: {preset: veryfast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 160, height: 160}}]}",
+        frames: 960,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        shown: "fieldmatch,decimate",
+        ..ROW
+    },
+    Row {
+        name: "coded_by_fields",
+        source: &[
+            Python("fields.py {out} --pictures 900"),
+            Ffmpeg(concat!("-f h264 -framerate 25 -i {in} ", clicks!("36"), "-map 0 -map 1 -c:v copy -c:a aac {out}")),
+        ],
+        file: "source.ts",
+        options: TINY,
+        frames: 900,
+        chunks: 2,
+        pictures: &[("low", 160, 96)],
+        audio: PLAIN,
+        shown: "yadif",
+        ..ROW
+    },
+    Row {
+        name: "coded_by_fields_and_frames",
+        source: &[
+            Python("fields.py {out} --pictures 900 --mixed"),
+            Ffmpeg("-f h264 -framerate 25 -i {in} -c:v copy {out}"),
+        ],
+        options: "{video: {segmentDuration: 2s, deinterlace: {}, encode: {h264: {preset: ultrafast}}}, renditions: [{name: low, box: {width: 160, height: 160}}]}",
+        frames: 900,
+        chunks: 2,
+        pictures: &[("low", 160, 96)],
+        shown: "yadif",
+        ..ROW
+    },
+    Row {
         name: "hdr10_kept_and_tone_mapped",
         source: &[Ffmpeg(concat!(
             pictures!("320x180", "24", "34"),
@@ -146,7 +190,7 @@ pub const ROWS: &[Row] = &[
                 pictures!("320x180", "30000/1001", "36"),
                 "-c:v libx264 -preset veryfast -g 30 -bf 0 -f h264 {out}"
             )),
-            Captions("30000/1001"),
+            Python("captions.py {in} {out} --rate 30000/1001"),
             Ffmpeg(concat!(
                 "-f h264 -framerate 30000/1001 -i {in} ",
                 clicks!("36"),
@@ -159,6 +203,25 @@ pub const ROWS: &[Row] = &[
         chunks: 2,
         pictures: WIDE,
         audio: PLAIN,
+        captions: &["CC1", "CC3", "SERVICE1"],
+        ..ROW
+    },
+    Row {
+        name: "captions_inside_interlaced_pictures",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("320x180", "60000/1001", "36"),
+                "-vf tinterlace=interleave_top,setfield=tff -pix_fmt yuv420p -c:v libx264 -preset ultrafast -flags +ildct+ilme -x264-params tff=1 -g 30 -bf 0 -f h264 {out}"
+            )),
+            Python("captions.py {in} {out} --rate 30000/1001"),
+            Ffmpeg("-f h264 -framerate 30000/1001 -i {in} -c:v copy {out}"),
+        ],
+        file: "source.ts",
+        options: TINY,
+        frames: 1079,
+        chunks: 2,
+        pictures: SMALL,
+        shown: "yadif",
         captions: &["CC1", "CC3", "SERVICE1"],
         ..ROW
     },

@@ -6,9 +6,11 @@
 //! plan.rs    what `plan` prints                 ends.rs       exit codes and words
 //! bad.rs     cut and damaged sources            rate.rs       caps that hold over joins
 //! memory.rs  how much of it, for two hours      report.rs     figures of the HTML report
+//! captions.rs  those that would be lost
 //! ```
 
 mod bad;
+mod captions;
 mod ends;
 mod fault;
 mod memory;
