@@ -1,11 +1,11 @@
 //! What a job will cost, from the plan alone: for `plan`, for requests, for the order of tasks.
 
 use serde::Serialize;
-use transcode_media::{ladder::Rendition, time::Timescale, track::VideoRange};
+use transcode_media::{ladder::Rendition, rate::Rate, time::Timescale, track::VideoRange};
 
 use crate::{
     extend::renditions,
-    facts::{MediaSummary, SplitSummary},
+    facts::{MediaSummary, SplitSummary, VideoFacts},
     plan::{Demand, StageKind},
     spec::ResolvedSpec,
 };
@@ -38,7 +38,7 @@ const BASE_MIB: u64 = 192;
 /// Decoded pictures that are held at a time: reference frames, threads, filters.
 const DECODED_FRAMES: u64 = 32;
 /// Real pictures need up to this many times the bytes that are estimated.
-const SCRATCH_MARGIN: u64 = 8;
+const SCRATCH_MARGIN: f64 = 8.0;
 /// A task that takes this many times what was estimated is stuck, not slow.
 const DEADLINE_MARGIN: u64 = 40;
 /// No deadline is shorter.
@@ -78,7 +78,7 @@ pub fn chunk_demand(media: &MediaSummary, split: &SplitSummary, renditions: &[Re
     let seconds = DEADLINE_FLOOR_SECONDS + DEADLINE_MARGIN * (nanos + decode) / 1_000_000_000;
     Demand {
         memory_mib: BASE_MIB + decoding_mib(media) + encoding,
-        scratch_mib: 64 + SCRATCH_MARGIN * mib(renditions, frames),
+        scratch_mib: 64 + mib(media, renditions, frames, SCRATCH_MARGIN),
         deadline_seconds: seconds.min(u64::from(u32::MAX)) as u32,
     }
 }
@@ -120,9 +120,21 @@ fn decoding_mib(media: &MediaSummary) -> u64 {
     (source_pixels(media) * DECODED_FRAMES * bytes * 3 / 2) >> 20
 }
 
-fn mib(renditions: &[Rendition], frames: u64) -> u64 {
-    let bits: f64 = renditions.iter().map(|r| pixels(r) as f64 * BITS_PER_PIXEL * frames as f64).sum();
-    (bits / 8.0 / 1_048_576.0).ceil() as u64
+/// MiB of so many frames, times a margin as far as caps allow.
+fn mib(media: &MediaSummary, renditions: &[Rendition], frames: u64, margin: f64) -> u64 {
+    let length =
+        |video: &VideoFacts| frames as f64 * *video.frame_rate.denom() as f64 / *video.frame_rate.numer() as f64;
+    let seconds = media.video.as_ref().map_or(0.0, length);
+    let bits = |rendition: &Rendition| {
+        let rate = rendition.codec.rate();
+        let usual = match rate {
+            Rate::AverageBitrate { bitrate, .. } => f64::from(bitrate) * seconds,
+            Rate::Crf(_) | Rate::CappedCrf { .. } => pixels(rendition) as f64 * BITS_PER_PIXEL * frames as f64,
+        };
+        let most = rate.cap().map(|cap| f64::from(cap.max_bitrate) * seconds + f64::from(cap.buffer_size));
+        (usual * margin).min(most.unwrap_or(f64::INFINITY))
+    };
+    (renditions.iter().map(bits).sum::<f64>() / 8.0 / 1_048_576.0).ceil() as u64
 }
 
 /// Estimates a job on `workers` cores.
@@ -145,7 +157,7 @@ pub fn estimate(spec: &ResolvedSpec, media: &MediaSummary, split: &SplitSummary,
     let task_memory = if together { task_memory.iter().sum() } else { task_memory.iter().copied().max().unwrap_or(64) };
     let tasks = u64::from(split.chunks) * if together { 1 } else { ladder.len() as u64 };
     let at_once = u64::from(workers).min(tasks.max(1));
-    let output_mib = mib(&ladder, frames);
+    let output_mib = mib(media, &ladder, frames, 1.0);
     let chunk_mib = output_mib.div_ceil(u64::from(split.chunks.max(1)));
     Estimate {
         cpu_seconds,
