@@ -31,7 +31,7 @@ test: ## Run every tier that this machine can run, and say which it can't and wh
 	@hack/test.sh
 
 .PHONY: test-long
-test-long: ## Prove sources of hours, and that memory does not grow with them. About half an hour.
+test-long: media-correctness ## Prove sources of hours, and the whole table of sources on every ffmpeg. Two hours; needs root.
 	@hack/test.sh long
 
 .PHONY: check
@@ -86,9 +86,6 @@ playback: ## Play what a job publishes, in headless Chromium with hls.js, Shaka 
 .PHONY: media-correctness
 media-correctness: ## Run the media tier on the oldest and the newest ffmpeg; writes docs/media-correctness.md. Needs root.
 	@hack/media-correctness.sh
-
-.PHONY: test-long
-test-long: media-correctness ## What takes hours: the whole table of sources on every ffmpeg.
 
 .PHONY: bench
 bench: ## Compare with what one would do without it, five times. ARGS='--seconds 20 --runs 1' is quick; SOURCE takes yours.

@@ -128,7 +128,7 @@ pub async fn run_lines(
     }
     let status = child.wait().await.map_err(TaskError::transient)?;
     output.finished.frames = output.frame;
-    output.finished.complaints = log.errors();
+    output.finished.complaints = log.errors.join("\n");
     // ffmpeg 5.1 ends well although its muxer could not write.
     match status.success() && !log.has(&NO_SPACE) {
         true => Ok(output.finished),
@@ -273,6 +273,10 @@ struct Log {
     /// The decoder called the frame corrupt whose time it tells next. Filters have threads of their own since
     /// ffmpeg 7: what `showinfo` tells next is an earlier frame.
     corrupt: bool,
+    /// The frame that `showinfo` told last has captions.
+    captioned: bool,
+    /// The first errors.
+    errors: Vec<String>,
 }
 
 impl Log {
@@ -284,8 +288,10 @@ impl Log {
         let shown = shown_pts(line);
         finished.shown.extend(shown);
         // ffmpeg 5.1; 7 and later.
-        if ["A/53 closed captions", "ATSC A53 Part 4 Closed Captions"].iter().any(|words| line.contains(words)) {
-            finished.captioned.extend(finished.shown.last().filter(|pts| finished.captioned.last() != Some(*pts)));
+        let captions = ["A/53 closed captions", "ATSC A53 Part 4 Closed Captions"];
+        self.captioned &= shown.is_none();
+        if captions.iter().any(|words| line.contains(words)) && !std::mem::replace(&mut self.captioned, true) {
+            finished.captioned.extend(finished.shown.last());
         }
         if let Some((_, frame)) = line.split_once("decoder -> ")
             && std::mem::take(&mut self.corrupt)
@@ -307,18 +313,17 @@ impl Log {
             || line.trim().is_empty();
         if matters || !tagged {
             tracing::warn!("{line}");
+            let line: String = line.chars().take(300).collect();
+            let error = line.contains("[error]") || line.contains("[fatal]");
+            // What goes to the null muxer counts in its own, coarser ticks: that is no fault of the media.
+            if error && !line.contains("to muxer in stream") && self.errors.len() < TAIL {
+                self.errors.push(line.clone());
+            }
             if self.tail.len() == TAIL {
                 self.tail.pop_front();
             }
-            self.tail.push_back(line.chars().take(300).collect());
+            self.tail.push_back(line);
         }
-    }
-
-    fn errors(&self) -> String {
-        // What goes to the null muxer counts in its own, coarser ticks: that is no fault of the media.
-        let errors = self.tail.iter().filter(|line| line.contains("[error]") || line.contains("[fatal]"));
-        let errors = errors.filter(|line| !line.contains("to muxer in stream"));
-        errors.cloned().collect::<Vec<_>>().join("\n")
     }
 
     fn failure(self, program: Program, status: std::process::ExitStatus) -> TaskError {

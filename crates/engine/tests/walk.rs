@@ -10,8 +10,8 @@ use memory::Memory;
 use proptest::prelude::*;
 use serde_json::json;
 use transcode_engine::{
-    Facts, Failure, Intent, Layout, MediaSummary, Outcome, StageId, StageKind, Summary, TaskSet, assess, begin, extend,
-    facts::Holes, status,
+    Facts, Failure, Intent, Layout, MediaSummary, Outcome, ResolvedSpec, StageId, StageKind, Summary, TaskSet, assess,
+    begin, extend, facts::Holes, status,
 };
 use transcode_media::{probe::OtherHdr, time::MediaTime};
 
@@ -51,6 +51,32 @@ fn a_frame_rate_moves_every_key_but_the_sources() {
     assert!(plain.renditions.iter().all(|(name, key)| other.renditions.get(name).is_some_and(|other| other != key)));
 }
 
+/// Why a source is refused, in three chunks.
+fn refusal(spec: &ResolvedSpec, media: MediaSummary) -> Option<String> {
+    let facts = Facts(BTreeMap::from([
+        (StageId::job(StageKind::Probe), Summary::Probe(Box::new(media))),
+        (StageId::job(StageKind::Split), Summary::Split(Box::new(memory::split(3, BTreeMap::new())))),
+    ]));
+    extend(spec, &begin(spec), &facts).err().map(|refusal| refusal.0)
+}
+
+#[test]
+fn captions_are_kept_or_the_source_is_refused() {
+    let mut media = memory::media();
+    media.info.video.as_mut().unwrap().closed_captions = true;
+    assert_eq!(refusal(&memory::spec(json!({})), media.clone()), None);
+    for (video, words) in [
+        (json!({"encode": {"hevc": {}}}), "(libx265) would lose them: they can be kept in H.264 only"),
+        (json!({"frameRate": 25}), "(libx264) would lose them: another frame rate tears them apart"),
+    ] {
+        let refused = refusal(&memory::spec(json!({"video": video})), media.clone()).unwrap();
+        assert!(refused.contains(words), "{refused}");
+        let mut without = video;
+        without["captions"] = json!({"mode": "Disabled"});
+        assert_eq!(refusal(&memory::spec(json!({"video": without})), media.clone()), None);
+    }
+}
+
 #[test]
 fn what_would_be_changed_or_dropped_is_refused() {
     type Change = fn(&mut MediaSummary);
@@ -69,11 +95,7 @@ fn what_would_be_changed_or_dropped_is_refused() {
     for (words, change) in cases {
         let mut media = memory::media();
         change(&mut media);
-        let facts = Facts(BTreeMap::from([
-            (StageId::job(StageKind::Probe), Summary::Probe(Box::new(media))),
-            (StageId::job(StageKind::Split), Summary::Split(Box::new(memory::split(3, BTreeMap::new())))),
-        ]));
-        let refusal = extend(&spec, &begin(&spec), &facts).unwrap_err().0;
+        let refusal = refusal(&spec, media).unwrap();
         assert!(refusal.starts_with(words), "{refusal}");
     }
 }

@@ -110,8 +110,8 @@ impl Captions {
 }
 
 /// The channel of a command that begins captions or shows them: resume loading, roll up 2 to 4 rows, resume direct,
-/// end of caption (CEA-608-E, annex B). Its field is told by the second channel's bit and by the field itself; text
-/// and commands have odd parity.
+/// end of caption (CEA-608-E, annex B). Which channel it is the field tells, and the bit of the second channel; all bytes
+/// have odd parity.
 fn line_21(field: u8, first: u8, second: u8) -> Option<Channel> {
     let (first, second) = (first & 0x7f, second & 0x7f);
     let command = first & 0xf6 == 0x14 && matches!(second, 0x20 | 0x25..=0x27 | 0x29 | 0x2f);

@@ -6,7 +6,7 @@ mod playlist_fixtures;
 
 use std::path::PathBuf;
 
-use m3u8_rs::{AlternativeMediaType, MasterPlaylist, MediaPlaylist};
+use m3u8_rs::{AlternativeMediaType, ClosedCaptionGroupId, MasterPlaylist, MediaPlaylist};
 use playlist_fixtures::*;
 use proptest::prelude::*;
 use transcode_media::{
@@ -65,6 +65,9 @@ fn golden_files() {
     all_golden("gaps", &with_gaps(film(), &[2, 3]));
     all_golden("audio-only", &Presentation { video: vec![], ..film() });
     all_golden("vfr", &vfr());
+    let captions = with_captions(film(), &["CC1", "CC3", "SERVICE1"]);
+    golden("captions.master.m3u8", &hls::master(&captions, MASTER).unwrap());
+    golden("captions.manifest.mpd", &dash::mpd(&captions, MPD).unwrap());
 }
 
 #[test]
@@ -98,6 +101,17 @@ fn m3u8_rs_reads_the_multivariant_playlist() {
     assert_eq!(french.language.as_deref(), Some("fr"));
     assert_eq!(english.channels.as_deref(), Some("2"));
     assert_eq!(french.name, "Commentaire \u{ab}\u{a0}'x'\u{a0}\u{bb}");
+}
+
+#[test]
+fn m3u8_rs_reads_captions() {
+    let master = m3u8_master(&hls::master(&with_captions(film(), &["CC3", "SERVICE1"]), MASTER).unwrap());
+    let listed = master.alternatives.iter().filter(|a| a.media_type == AlternativeMediaType::ClosedCaptions);
+    let listed: Vec<_> = listed.map(|a| (a.group_id.as_str(), a.instream_id.as_ref().unwrap().to_string())).collect();
+    assert_eq!(listed, [("captions", "CC3".to_owned()), ("captions", "SERVICE1".to_owned())]);
+    for variant in master.variants.iter().filter(|variant| !variant.is_i_frame) {
+        assert_eq!(variant.closed_captions, Some(ClosedCaptionGroupId::GroupId("captions".into())));
+    }
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { work } from './places.mjs';
+import { here, work } from './places.mjs';
+import { run } from './run.mjs';
 import { dueAt, isFlash, sampleRate, timeOf } from '../signal/clip.mjs';
 import { paint } from '../signal/picture.mjs';
 import { samples } from '../signal/sound.mjs';
@@ -27,6 +28,7 @@ const described = {
     rate: [25, 1], pictures: 300, sound: [english],
     kept: number => (number < 100 ? true : number < 200 ? number % 5 === 0 : number % 2 === 1),
   },
+  captions: { rate: [30000, 1001], pictures: 300, sound: [english], captions: true },
   languages: { rate: [25, 1], pictures: 300, sound: [english, german] },
 };
 
@@ -49,7 +51,7 @@ export async function make(clip) {
     '-map', '0:v', ...tracks.flatMap((_, n) => ['-map', `${n + 1}:a`]),
     // A picture that isn't in the clip comes as a repeat of the one before: taken out, it leaves its time to that.
     ...(clip.kept ? ['-vf', 'mpdecimate', '-fps_mode', 'vfr'] : []),
-    '-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-preset', 'veryfast', '-crf', 18, '-g', 50, '-bf', 2,
+    '-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-preset', 'veryfast', '-crf', 18, '-g', 50, '-bf', clip.captions ? 0 : 2,
     '-c:a', 'aac', '-b:a', '128k', '-ac', 2,
     ...clip.sound.flatMap(({ language }, n) => [`-metadata:s:a:${n}`, `language=${language}`]),
     clip.file,
@@ -59,6 +61,17 @@ export async function make(clip) {
   await pipeline(pictures(clip), ffmpeg.stdin).catch(() => {});
   const [code] = await ended;
   if (code !== 0) throw Error(`ffmpeg ended with ${code} when it made ${clip.file}`);
+  if (clip.captions) await caption(clip);
+}
+
+/** Puts captions into the pictures. */
+async function caption({ file, rate }) {
+  const [plain, raw, captioned] = ['plain.mp4', 'h264', 'captioned.h264'].map(ending => `${file}.${ending}`);
+  const ffmpeg = words => run('ffmpeg', ['-hide_banner', '-loglevel', 'error', '-nostdin', '-y', ...words]);
+  await rename(file, plain);
+  await ffmpeg(['-i', plain, '-map', '0:v', '-c', 'copy', '-bsf:v', 'h264_mp4toannexb', '-f', 'h264', raw]);
+  await run('python3', [join(here, '../tools/captions.py'), raw, captioned, '--rate', rate.join('/')]);
+  await ffmpeg(['-f', 'h264', '-framerate', rate.join('/'), '-i', captioned, '-i', plain, '-map', '0:v', '-map', '1:a', '-c', 'copy', file]);
 }
 
 function* pictures(clip) {

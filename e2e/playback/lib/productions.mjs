@@ -7,6 +7,7 @@ export const productions = {
   plain: { clip: clips.plain, ladder: ['360p', '270p', '180p'] },
   ntsc: { clip: clips.ntsc, ladder: ['360p', '180p'] },
   variable: { clip: clips.variable, ladder: ['360p', '180p'] },
+  captions: { clip: clips.captions, ladder: ['360p', '180p'] },
   languages: { clip: clips.languages, ladder: ['180p'] },
   sound: { clip: clips.ntsc, ladder: [] },
 };

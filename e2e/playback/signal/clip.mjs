@@ -18,6 +18,7 @@ const steps = [18, 23, 27, 20, 29];
  * @property {[number, number]} rate   pictures a second, as a fraction
  * @property {number} pictures         numbers there are, from 0
  * @property {(number: number) => boolean} [kept]  whether a picture is in the clip: some are not where the rate varies
+ * @property {boolean} [captions]  whether its pictures have captions in them: e2e/tools/captions.py says which
  * @property {{language: string, pitch: number}[]} sound  audio tracks, and the pitch of their beeps
  */
 

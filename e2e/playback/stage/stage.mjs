@@ -157,5 +157,23 @@ window.stage = {
     await player.speak(language);
   },
 
+  /** Captions of a channel that come up to a time: what they say, and from when on. */
+  async captions(channel, time) {
+    const list = video.textTracks;
+    const load = () => Array.from(list).forEach(track => {
+      if (track.mode === 'disabled') track.mode = 'hidden';
+    });
+    list.addEventListener('addtrack', load);
+    await player.caption?.(channel);
+    load();
+    video.playbackRate = 2;
+    const there = reached(time);
+    await play();
+    await there;
+    video.pause();
+    list.removeEventListener('addtrack', load);
+    return Array.from(list).flatMap(({ label, cues }) => Array.from(cues ?? [], ({ text, startTime }) => ({ label, text, start: startTime })));
+  },
+
   troubles: () => troubles,
 };

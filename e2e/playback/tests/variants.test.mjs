@@ -5,7 +5,7 @@ import { after, before, describe, it } from 'node:test';
 import { durationIsRight, noTrouble, picturesAreRight } from '../lib/judge.mjs';
 import { players, productions } from '../lib/productions.mjs';
 import { theatre } from '../lib/theatre.mjs';
-import { dueAt, durationOf, timeOf } from '../signal/clip.mjs';
+import { dueAt, durationOf, pictureLength, timeOf } from '../signal/clip.mjs';
 
 const fast = 4;
 
@@ -53,6 +53,22 @@ describe('two languages', () => {
     // A player may first use up what it has of the other language near the playhead.
     assert.deepEqual(pitches(await stage.perform(null, 6.4), 4), german, 'the pitch of the second language');
     noTrouble(await stage.troubles());
+  })));
+});
+
+describe('captions inside pictures', () => {
+  // A progressive MP4 has them too, and Chromium alone does not look for them.
+  eachPlayer('captions', ({ player, clip, module, open }) => module !== 'native' && it(`are read by ${player}`, () => house.stage(async stage => {
+    await open(stage);
+    const cues = await stage.captions('CC1', durationOf(clip) - 0.5);
+    noTrouble(await stage.troubles());
+    const said = cues.filter(({ text }) => text.includes('AT '));
+    for (const second of [3, 6]) {
+      const cue = said.find(({ text }) => text.trim() === `AT ${second}`);
+      assert.ok(cue, `the caption of second ${second} is missing: ${JSON.stringify(cues)}`);
+      const due = timeOf(clip, Math.ceil(second / pictureLength(clip)));
+      assert.ok(Math.abs(cue.start - due) < 0.05, `it comes at ${cue.start} s, and is due at ${due} s`);
+    }
   })));
 });
 

@@ -135,13 +135,13 @@ fn video_set(id: usize, parts: &[&Part]) -> Attributes {
         .maybe("par", par)
 }
 
-/// Captions inside the pictures (SCTE 214-1 6.4.2): `CC1;CC3`, and `1=lang:und;2=lang:und`, as nobody says in which
-/// language they are.
+/// Captions inside the pictures (SCTE 214-1 6.4.2): `CC1=und;CC3=und`, and `1=lang:und;2=lang:und`, as nobody says in
+/// which language they are.
 fn write_captions(xml: &mut Xml, captions: &BTreeSet<Channel>) {
     let (mut line_21, mut services) = (vec![], vec![]);
     for channel in captions {
         match channel {
-            Channel::Line21(_) => line_21.push(channel.to_string()),
+            Channel::Line21(_) => line_21.push(format!("{channel}=und")),
             Channel::Service(n) => services.push(format!("{n}=lang:und")),
         }
     }

@@ -130,6 +130,14 @@ pub fn with_gaps(mut film: Presentation, numbers: &[u32]) -> Presentation {
     film
 }
 
+/// Captions inside the pictures of all renditions.
+pub fn with_captions(mut film: Presentation, channels: &[&str]) -> Presentation {
+    for listed in &mut film.video {
+        listed.track.captions = channels.iter().map(|channel| channel.parse().unwrap()).collect();
+    }
+    film
+}
+
 /// The track with another number of channels, under another name.
 pub fn with_channels(mut listed: ListedTrack, count: u32) -> ListedTrack {
     listed.track.track.name += "-surround";

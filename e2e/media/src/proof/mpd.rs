@@ -46,12 +46,13 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     Ok(())
 }
 
-/// `CC1;CC3` and `1=lang:und;…` (SCTE 214-1).
+/// `CC1=und;CC3=und` and `1=lang:und;…` (SCTE 214-1).
 fn captions(evidence: &Evidence<'_>, period: &Period) -> Result<()> {
     let told = period.adaptations.iter().flat_map(|set| &set.Accessibility).filter_map(|about| about.value.clone());
     let (services, lines): (Vec<&str>, Vec<&str>) = evidence.row.captions.iter().partition(|c| c.starts_with('S'));
     let services = services.iter().map(|name| format!("{}=lang:und", name.trim_start_matches("SERVICE")));
-    let expected = [lines.join(";"), services.collect::<Vec<_>>().join(";")];
+    let lines = lines.iter().map(|name| format!("{name}=und"));
+    let expected = [lines.collect::<Vec<_>>().join(";"), services.collect::<Vec<_>>().join(";")];
     let (told, expected): (Vec<_>, Vec<_>) = (told.collect(), expected.into_iter().filter(|v| !v.is_empty()).collect());
     ensure!(told == expected, "captions are told as {told:?} instead of {expected:?}");
     Ok(())

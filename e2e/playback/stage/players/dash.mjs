@@ -23,6 +23,9 @@ export async function open(video, [url], trouble) {
     speak(language) {
       player.setCurrentTrack(player.getTracksFor('audio').find(track => track.lang === language));
     },
+    caption() {
+      player.setTextTrack(0);
+    },
     close: () => player.destroy(),
   };
 }

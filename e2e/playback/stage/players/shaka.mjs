@@ -27,6 +27,10 @@ export async function open(video, [url], trouble) {
     speak(language) {
       player.selectAudioTrack(player.getAudioTracks().find(track => track.language === language), margin);
     },
+    caption(channel) {
+      player.selectTextTrack(player.getTextTracks().find(track => track.originalTextId === channel));
+      player.setTextTrackVisibility(true);
+    },
     close: () => player.destroy(),
   };
 }

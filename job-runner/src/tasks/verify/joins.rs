@@ -37,10 +37,9 @@ impl Verify<'_> {
         let mut findings = vec![];
         for together in batches(&joins) {
             self.seen.joins += together.len() as u64;
-            if self.wrong_with(track, together).await?.is_none() {
-                continue;
-            }
+            let Some(wrong) = self.wrong_with(track, together).await? else { continue };
             // Which one it is, each by itself tells.
+            tracing::warn!("{}: {} joins decode to {wrong}", track.track.name, together.len());
             for join in together {
                 if let Some(wrong) = self.wrong_with(track, std::slice::from_ref(join)).await? {
                     let what = format!("the join before segment {} decodes to {wrong}", join.chunk.first_segment);
