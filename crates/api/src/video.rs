@@ -37,6 +37,9 @@ pub struct VideoOptions {
     /// source that are marked as interlaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deinterlace: Option<Deinterlace>,
+    /// Film that was made video by telecine (29.97 or 30 frames a second) to film again (23.976 or 24). Default: off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inverse_telecine: Option<InverseTelecine>,
     /// Frames a second, 1 to 120: `25`, `30000/1001`, or `Source`. Frames are left out and repeated at their own times;
     /// nothing gets faster or slower, and none is made up. Default: `Source`, also where that is variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +79,17 @@ pub enum DynamicRange {
 #[serde(rename_all = "camelCase")]
 pub struct Deinterlace {
     /// Disabled leaves the pictures combed. Default: Enabled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+}
+
+/// Inverse telecine: fields of the same picture of film are put together, and the frame of each five that repeats another
+/// is left out. It is done instead of deinterlacing. Needs a constant rate, and film throughout: of video one frame in
+/// five is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InverseTelecine {
+    /// Default: Enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
 }

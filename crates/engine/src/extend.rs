@@ -146,6 +146,11 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
             )));
         }
     }
+    if spec.filters.inverse_telecine && media.info.video.as_ref().is_some_and(|video| video.bit_depth > 8) {
+        return no(
+            "inverse telecine works on 8 bits, and the source has more: leave options.video.inverseTelecine out",
+        );
+    }
     let made = renditions(spec, media).renditions;
     let captioned = media.info.video.as_ref().is_some_and(|video| video.closed_captions);
     if let Some(refusal) = made.iter().filter(|_| captioned).find_map(|rendition| without_captions(spec, rendition)) {

@@ -58,6 +58,12 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
     if let Some(FrameRate::Constant(rate)) = video.frame_rate.filter(|rate| !rate.in_range()) {
         problems.push(invalid("spec.options.video.frameRate", &format!("{rate} is not 1 to 120 fps")));
     }
+    let film = filters(&video);
+    if film.inverse_telecine && (film.frame_rate.is_some() || film.deinterlace == Deinterlacing::All) {
+        let other = if film.frame_rate.is_some() { "frameRate" } else { "deinterlace" };
+        let message = format!("can't be together with {other}: it makes 23.976 or 24 progressive frames a second");
+        problems.push(invalid("spec.options.video.inverseTelecine", &message));
+    }
     let codec = video_codec(video.encode.as_ref());
     check_rate("spec.options.video.encode", &codec, &mut problems);
     let renditions = rungs(options.renditions.as_deref(), &codec, video.dynamic_range, &mut problems);
@@ -146,6 +152,7 @@ fn filters(video: &VideoOptions) -> Filters {
             Some(Mode::Enabled) => Deinterlacing::All,
             Some(Mode::Disabled) => Deinterlacing::Off,
         },
+        inverse_telecine: video.inverse_telecine.as_ref().is_some_and(|film| film.mode != Some(Mode::Disabled)),
         frame_rate: match video.frame_rate {
             None | Some(FrameRate::Source) => None,
             Some(FrameRate::Constant(rate)) => Some(rate),

@@ -129,10 +129,10 @@ fn shown(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
                 "the source is interlaced, and deinterlace is disabled: its pictures are combed".into(),
             ));
         }
-        (true, _) => {
+        (true, _) if !spec.filters.inverse_telecine => {
             found.push(("Deinterlaced", "the source is interlaced: each frame becomes one progressive picture".into()))
         }
-        (false, _) => {}
+        _ => {}
     }
     let standard = |r: &Rendition| r.range == VideoRange::Sdr;
     if let Some(names) = names(&standard).filter(|_| stream.colour.is_hdr()) {

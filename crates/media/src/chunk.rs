@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     index::VideoIndex,
-    retime::Hold,
+    retime::{Edges, Hold, Lead},
     time::{MediaTime, Timebase},
     timeline::{Span, Timeline},
 };
@@ -30,7 +30,7 @@ pub struct Chunk {
     pub first_segment: u32,
     /// Its segments, as ranges of frames counted from the first that is shown.
     pub segments: Vec<Span>,
-    /// It shows frames of the source with `start <= PTS < end`, source ticks. The last chunk's end is one
+    /// It needs frames of the source with `start <= PTS < end`, source ticks. The last chunk's end is one
     /// tick after its last frame.
     pub start: i64,
     /// See `start`.
@@ -59,6 +59,9 @@ pub struct Kept {
     /// The source ends within this chunk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold: Option<Hold>,
+    /// Where the filters begin, when not just anywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lead: Option<Lead>,
 }
 
 impl Chunk {
@@ -186,23 +189,23 @@ impl Cutter<'_> {
     fn chunk(&self, index: u32, first: usize, end: usize) -> Chunk {
         let segments = self.segments.get(first..end).unwrap_or_default().to_vec();
         let (first_frame, end_frame) = (self.first_frame(first), self.first_frame(end));
-        let start = self.start_of(first);
-        let (seek, preroll) = if first == 0 { (None, 0) } else { self.entry(start) };
+        let needed = self.timeline.needed(first_frame, end_frame);
+        let (seek, preroll) = if first == 0 { (None, 0) } else { self.entry(needed.start) };
         let kept = self.timeline.retimed.as_ref().map(|retimed| Kept {
             start: self.timeline.filtered_at(first_frame),
             end: self.timeline.filtered_at(end_frame),
-            hold: (end == self.segments.len()).then_some(retimed.hold),
+            hold: match retimed.edges {
+                Edges::Hold(hold) if end == self.segments.len() => Some(hold),
+                Edges::Hold(_) | Edges::Cycles { .. } => None,
+            },
+            lead: retimed.lead(first_frame, needed.start),
         });
         Chunk {
             index,
             first_segment: first as u32 + 1,
             segments,
-            start,
-            end: match kept {
-                None => self.start_of(end),
-                // The next chunk may show the same frame.
-                Some(_) => self.timeline.shown_at(end_frame - 1) + 1,
-            },
+            start: needed.start,
+            end: needed.end,
             kept,
             shift: self.timeline.moved(first_frame),
             seek,
@@ -243,7 +246,7 @@ mod tests {
             });
         }
         let video = builder.finish().unwrap().video.unwrap();
-        let retiming = rate.map(|(n, d)| Retiming { rate: Ratio::new(n, d) });
+        let retiming = rate.map(|(n, d)| Retiming::Rate(Ratio::new(n, d)));
         let timeline = Timeline::new(&video, retiming, MediaTime::ZERO, Ratio::from_integer(25)).unwrap();
         let segments = timeline.segments(MediaTime::seconds(4));
         let chunks = chunks(&timeline, &segments, &video, seeking);

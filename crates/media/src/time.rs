@@ -31,6 +31,11 @@ impl Timebase {
         MediaTime::new(*ratio.numer() as i64, *ratio.denom() as i64)
     }
 
+    /// Ticks a second.
+    pub fn per_second(self) -> Rational {
+        Ratio::new(i64::from(self.den), i64::from(self.num))
+    }
+
     /// The last tick at or before `time`.
     pub fn floor(self, time: MediaTime) -> i64 {
         scaled(time, self.den, self.num).0

@@ -1,6 +1,8 @@
 //! The output timeline of the video: every frame's exact time, constant or variable rate, the
 //! segments that players fetch, and the composition delay.
 
+use std::ops::Range;
+
 use num_integer::div_floor;
 use num_rational::Ratio;
 
@@ -49,6 +51,15 @@ pub enum TimelineError {
     /// Finer than a 32-bit timescale can say.
     #[error("the video's timebase {0}/{1} is too fine for an MP4 track; remux it with a timebase of at most 1/1000000")]
     TooFine(u32, u32),
+    /// Not the rate of video that film is made.
+    #[error(
+        "inverse telecine makes 23.976 or 24 frames a second of a constant 29.97 or 30, and the source has {}: leave options.video.inverseTelecine out",
+        rate.map_or("a variable rate".into(), |rate| format!("{rate} frames a second"))
+    )]
+    NotTelecined {
+        /// The source's rate; `None` when it varies.
+        rate: Option<Rational>,
+    },
     /// A pause of days, filled with frames.
     #[error(
         "the video would have {frames} frames at {rate} fps: its timestamps are broken, or are hours apart; remux it first, or keep its own frame rate"
@@ -73,7 +84,7 @@ pub fn origin<'a>(
         return Ok(audio.unwrap_or(MediaTime::ZERO));
     };
     let first = timebase.time(first);
-    let (tick, first) = retiming.map_or(Ok((timebase, first)), |retiming| retiming.begin(first))?;
+    let (tick, first) = retiming.map_or(Ok((timebase, first)), |retiming| retiming.begin(timebase, first))?;
     Ok(tick.time(tick.floor(audio.map_or(first, |audio| audio.min(first)))))
 }
 
@@ -127,7 +138,8 @@ impl Timeline {
 
     /// What filters make of a timeline whose origin is the source's zero.
     fn retime(self, retiming: Retiming, origin: MediaTime) -> Result<Self, TimelineError> {
-        let retimed = retiming.apply(self.timebase, &self.source, self.timescale.time(self.end))?;
+        let end = self.timescale.time(self.end);
+        let retimed = retiming.apply(self.timebase, &self.source, end, self.constant_rate)?;
         let (timescale, per_tick) = output_scale(retimed.timebase)?;
         let shift = timescale.floor(origin);
         let (output, equal_times) = place(&retimed.pts, per_tick, shift);
@@ -136,7 +148,7 @@ impl Timeline {
             equal_times,
             end: timescale.round(retimed.end) - shift,
             timescale,
-            constant_rate: Some(retiming.rate),
+            constant_rate: Some(retimed.rate()),
             retimed: Some(retimed),
             ..self
         })
@@ -152,6 +164,17 @@ impl Timeline {
     pub fn filtered_at(&self, frame: u32) -> i64 {
         let (pts, _) = self.filtered();
         pts.get(frame as usize).copied().unwrap_or_else(|| pts.last().map_or(0, |last| last + 1))
+    }
+
+    /// Source ticks of the frames of the source that filters need for frames from `first` to before `end`.
+    pub fn needed(&self, first: u32, end: u32) -> Range<i64> {
+        let Some(retimed) = &self.retimed else { return self.shown_at(first)..self.shown_at(end) };
+        let needs = retimed.needs(first, end);
+        let tick = |place: u32| self.source.get(place as usize).copied();
+        let after = self.source.last().map_or(0, |last| last + 1);
+        // The frames that follow may be needed by others too.
+        let last = tick(needs.end.saturating_sub(1)).map_or(after, |last| last + 1);
+        tick(needs.start).unwrap_or(after)..last
     }
 
     /// Source ticks of the frame of the source that a frame shows; one after the last for the frame after

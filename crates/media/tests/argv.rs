@@ -181,7 +181,7 @@ fn the_last_chunk_at_another_frame_rate() {
         [rendition("720p", 1280, 720, (1, 1), VideoCodec::H264 { rate: Rate::Crf(20), preset: X26xPreset::Veryfast })];
     let filters = Filters { frame_rate: Some(Ratio::from_integer(25)), ..Filters::default() };
     let hold = Some(Hold { frame: 1_200_200, until: 1_203_601 });
-    let kept = Kept { start: 800, end: 1000, hold };
+    let kept = Kept { start: 800, end: 1000, hold, lead: None };
     insta::assert_snapshot!(encode_kept(Pass::Only, &stream(), &renditions, &filters, false, Some(kept)));
 }
 

@@ -136,15 +136,16 @@ impl Encode {
 }
 
 /// `[0:0]showinfo=checksum=0,bwdif=…,tpad=…,setpts=…,fps=…,trim=start_pts=1:end_pts=2,scale=…` to
-/// `[0:0]bwdif=…,fps=…,scale=…`.
+/// `[0:0]bwdif=…,fps=…,scale=…`, and where film is made, without the trim before it.
 fn without_trim(graph: &str) -> Result<String> {
-    let (before, after) = graph.split_once("trim=start_pts=").context("a graph without trim")?;
+    let (before, after) = graph.rsplit_once("trim=start_pts=").context("a graph without trim")?;
     let (interval, after) = after.split_once(',').context("trim is the last filter")?;
     ensure!(interval.contains(":end_pts="), "trim has no end: {interval}");
     let before = before.replace("showinfo=checksum=0,", "");
-    let before = match (before.find("tpad="), before.find("fps=fps=")) {
-        (Some(hold), Some(rate)) => format!("{}{}", &before[..hold], &before[rate..]),
-        _ => before,
+    let cut = |from: &str, to: &str| Some(before.find(from)?..before.find(to)?);
+    let before = match cut("tpad=", "fps=fps=").or_else(|| cut("trim=start_pts=", "fieldmatch")) {
+        Some(cut) => format!("{}{}", &before[..cut.start], &before[cut.end..]),
+        None => before,
     };
     Ok(format!("{before}{after}"))
 }

@@ -6,25 +6,31 @@ use std::path::Path;
 
 use super::{
     Command,
-    filters::Captions,
     video::{Output, Pass, VideoTask},
 };
 use crate::{
-    chunk::Chunk,
+    chunk::{Chunk, Kept},
     codec::VideoCodec,
     level::Demand,
     probe::Hdr10,
     rate::{Rate, Vbv},
-    time::MediaTime,
+    time::{MediaTime, Rational},
     track::VideoRange,
 };
 
 /// How long the chunk is shown.
 fn length(task: &VideoTask<'_>) -> MediaTime {
-    match task.chunk.kept.zip(task.filters.frame_rate) {
-        Some((kept, rate)) => MediaTime::new((kept.end - kept.start) * rate.denom(), *rate.numer()),
-        None => task.stream.timebase.time(task.chunk.end - task.chunk.start),
+    match (task.chunk.kept, task.filters.frame_rate) {
+        (Some(Kept { start, end, lead: Some(lead), .. }), _) => lead.tick.time(end - start),
+        (Some(kept), Some(rate)) => MediaTime::new((kept.end - kept.start) * rate.denom(), *rate.numer()),
+        _ => task.stream.timebase.time(task.chunk.end - task.chunk.start),
     }
+}
+
+/// Frames a second behind the filters.
+fn frame_rate(task: &VideoTask<'_>) -> Rational {
+    let film = task.chunk.kept.and_then(|kept| Some(kept.lead?.rate()));
+    film.or(task.filters.frame_rate).unwrap_or(task.stream.frame_rate)
 }
 
 /// Encoder, its rate, its threads (never the node's number of cores: bytes depend on it) and
@@ -38,7 +44,7 @@ pub(super) fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Outp
     let demand = rendition.codec.rate().cap().map(|cap| Demand {
         width: rendition.width,
         height: rendition.height,
-        frame_rate: task.filters.frame_rate.unwrap_or(task.stream.frame_rate),
+        frame_rate: frame_rate(task),
         cap,
     });
     command.option("c:v", rendition.codec.encoder());
@@ -64,9 +70,6 @@ pub(super) fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Outp
             }
             if let Some(demand) = demand {
                 command.option("level", demand.h264(*preset));
-            }
-            if task.filters.captions == Captions::LeftOut {
-                command.option("a53cc", 0);
             }
             command.option("threads", 1).option("g", keyint).option("forced-idr", 1);
         }

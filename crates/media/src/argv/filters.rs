@@ -6,6 +6,7 @@
 //! | filter       | reach                              | trim   |
 //! | ------------ | ---------------------------------- | ------ |
 //! | deinterlace  | one frame before and one after     | before |
+//! | inverse telecine | cycles of five frames, counted from the first, and one frame beside them | before |
 //! | frame rate   | one frame after: when the next one begins; places are counted from the source's zero | before |
 //! | crop         | none                               | after  |
 //! | denoise      | none: noise is told from texture within one picture | after |
@@ -17,7 +18,7 @@ use transcode_api::{Crop, DenoiseStrength};
 use crate::{
     codec::VideoCodec,
     probe::VideoStream,
-    retime::{Hold, Retiming},
+    retime::{Hold, Lead, Retiming},
     time::{Rational, Timebase},
 };
 
@@ -28,6 +29,9 @@ pub struct Filters {
     /// Which frames are deinterlaced.
     #[serde(default)]
     pub deinterlace: Deinterlacing,
+    /// Whether film is made of video again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inverse_telecine: bool,
     /// Frames a second; `None` keeps the source's frames and times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frame_rate: Option<Rational>,
@@ -75,7 +79,7 @@ pub enum Deinterlacing {
 impl Filters {
     /// Why captions of a source can't be kept in a rendition of this codec; `None` when they can, or need not.
     pub fn loses_captions(&self, codec: &VideoCodec) -> Option<&'static str> {
-        match (self.captions, self.frame_rate, codec) {
+        match (self.captions, self.retiming(), codec) {
             (Captions::LeftOut, ..) => None,
             // Pairs of bytes that are left out or repeated spell other words.
             (Captions::Kept, Some(_), _) => Some("another frame rate tears them apart"),
@@ -86,7 +90,10 @@ impl Filters {
 
     /// What becomes of the times of frames; `None` when they stay as they are.
     pub fn retiming(&self) -> Option<Retiming> {
-        self.frame_rate.map(|rate| Retiming { rate })
+        match self.inverse_telecine {
+            true => Some(Retiming::Film),
+            false => self.frame_rate.map(Retiming::Rate),
+        }
     }
 
     /// Frames at a constant rate. The last of the source is followed by a copy of itself behind the end, so that it
@@ -98,15 +105,35 @@ impl Filters {
         self.frame_rate.map(|rate| format!("{hold}fps=fps={rate}:round=near"))
     }
 
+    /// Film from video: fields that belong together are put together, what is combed all the same is deinterlaced, and
+    /// of each five frames the one is left out that repeats another. The first frame that is seen begins a cycle;
+    /// what comes out is counted from `place`.
+    pub(super) fn to_film(lead: Option<Lead>) -> Option<String> {
+        lead.map(|Lead { frame, place, zero, step, tick: Timebase { num, den } }| {
+            let (ticks, of) = (step.numer(), step.denom());
+            format!(
+                "trim=start_pts={frame},fieldmatch,bwdif=mode=send_frame:deint=interlaced,decimate,settb={num}/{den},setpts=round((N+{place})*{ticks}/{of})+{zero}"
+            )
+        })
+    }
+
     /// The deinterlacer, whose output has the source's times again: it halves the timebase.
     pub(super) fn deinterlace(&self, stream: &VideoStream) -> Option<String> {
         let Timebase { num, den } = stream.timebase;
+        if self.inverse_telecine {
+            return None;
+        }
         let which = match self.deinterlace {
             Deinterlacing::Marked if stream.interlaced => "interlaced",
             Deinterlacing::All => "all",
             Deinterlacing::Marked | Deinterlacing::Off => return None,
         };
         Some(format!("bwdif=mode=send_frame:parity=auto:deint={which},settb={num}/{den}"))
+    }
+
+    /// Takes captions out of the pictures.
+    pub(super) fn without_captions(&self) -> Option<&'static str> {
+        (self.captions == Captions::LeftOut).then_some("sidedata=mode=delete:type=A53_CC")
     }
 
     /// Crop, then denoise, of the upright picture.

@@ -122,11 +122,12 @@ fn timing(command: &mut Command, timescale: Timescale) {
 fn graph(task: &VideoTask<'_>) -> String {
     let chunk = task.chunk;
     let mut shared = vec![format!("[0:{}]showinfo=checksum=0", task.stream.index)];
+    shared.extend(task.filters.without_captions().map(str::to_string));
     shared.extend(task.filters.deinterlace(task.stream));
     let (start, end) = match chunk.kept {
         None => (chunk.start, chunk.end),
         Some(kept) => {
-            shared.extend(task.filters.convert_rate(kept.hold));
+            shared.extend(Filters::to_film(kept.lead).or_else(|| task.filters.convert_rate(kept.hold)));
             (kept.start, kept.end)
         }
     };
