@@ -81,6 +81,7 @@ function stageOn(page, url, troubles) {
     choose: (rung, width, enough) => ask('choose', rung, width, enough),
     perform: (from, to) => ask('perform', from, to),
     speak: language => ask('speak', language),
+    captions: (channel, time) => ask('captions', channel, time),
     troubles: all,
   };
 }

@@ -62,12 +62,13 @@ describe('captions inside pictures', () => {
     await open(stage);
     const cues = await stage.captions('CC1', durationOf(clip) - 0.5);
     noTrouble(await stage.troubles());
-    const said = cues.filter(({ text }) => text.includes('AT '));
     for (const second of [3, 6]) {
-      const cue = said.find(({ text }) => text.trim() === `AT ${second}`);
+      // Shaka Player adds tags for the looks.
+      const cue = cues.find(({ text }) => text.replace(/<[^>]*>/g, '').trim() === `AT ${second}`);
       assert.ok(cue, `the caption of second ${second} is missing: ${JSON.stringify(cues)}`);
       const due = timeOf(clip, Math.ceil(second / pictureLength(clip)));
-      assert.ok(Math.abs(cue.start - due) < 0.05, `it comes at ${cue.start} s, and is due at ${due} s`);
+      // hls.js and dash.js go by composition times and leave the edit list out: two frames.
+      assert.ok(Math.abs(cue.start - due) < 0.1, `it comes at ${cue.start} s, and is due at ${due} s`);
     }
   })));
 });

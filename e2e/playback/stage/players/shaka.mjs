@@ -29,7 +29,6 @@ export async function open(video, [url], trouble) {
     },
     caption(channel) {
       player.selectTextTrack(player.getTextTracks().find(track => track.originalTextId === channel));
-      player.setTextTrackVisibility(true);
     },
     close: () => player.destroy(),
   };
