@@ -117,7 +117,8 @@ impl Filters {
         })
     }
 
-    /// The deinterlacer, whose output has the source's times again: it halves the timebase.
+    /// The deinterlacer, whose output has the source's times again: it halves the timebase. Of frames without a known
+    /// rate, which `setpts` makes of them, ffmpeg 7 and later leave captions as they are.
     pub(super) fn deinterlace(&self, stream: &VideoStream) -> Option<String> {
         let Timebase { num, den } = stream.timebase;
         if self.inverse_telecine {
@@ -128,7 +129,7 @@ impl Filters {
             Deinterlacing::All => "all",
             Deinterlacing::Marked | Deinterlacing::Off => return None,
         };
-        Some(format!("bwdif=mode=send_frame:parity=auto:deint={which},settb={num}/{den}"))
+        Some(format!("setpts=PTS,bwdif=mode=send_frame:parity=auto:deint={which},settb={num}/{den}"))
     }
 
     /// Takes captions out of the pictures.
@@ -167,7 +168,7 @@ const USUAL_PEAK: u32 = 1000;
 const SDR_WHITE: u32 = 100;
 
 /// PQ or HLG with BT.2020 primaries to BT.709: linear light, primaries, Hable's curve up to the peak,
-/// back to gamma.
+/// back to gamma. Metadata of the high range goes: since ffmpeg 7 encoders write what frames have.
 pub(super) fn tone_map(stream: &VideoStream) -> String {
     let transfer = stream.colour.transfer.as_deref().unwrap_or("smpte2084");
     let primaries = zscale_name(stream.colour.primaries.as_deref(), "2020");
@@ -181,7 +182,8 @@ pub(super) fn tone_map(stream: &VideoStream) -> String {
     let (whole, rest) = (peak / SDR_WHITE, peak % SDR_WHITE);
     format!(
         "zscale=tin={transfer}:pin={primaries}:min={matrix}:rin={range}:t=linear:p={primaries}:npl={SDR_WHITE},format=gbrpf32le,\
-         zscale=p=709,tonemap=tonemap=hable:desat=0:peak={whole}.{rest:02},zscale=t=709:m=709:r=limited"
+         zscale=p=709,tonemap=tonemap=hable:desat=0:peak={whole}.{rest:02},zscale=t=709:m=709:r=limited,\
+         sidedata=mode=delete:type=MASTERING_DISPLAY_METADATA,sidedata=mode=delete:type=CONTENT_LIGHT_LEVEL"
     )
 }
 
