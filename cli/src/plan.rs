@@ -192,8 +192,8 @@ impl Planned<'_> {
         };
         let source = SourceUrl::pasteable(url).read_as(&self.media.info);
         let mut list = vec![
-            ("probe: streams".to_string(), probe::streams(&source)),
-            ("probe: packets".to_string(), probe::packets(&source, &self.media.info)),
+            ("probe: streams".to_string(), probe::streams(&source, probe::Analysis::Usual)),
+            ("probe: packets".to_string(), probe::packets(&source, &self.media.info, probe::Analysis::Usual)),
         ];
         let (picked, _) = fan_out(self.spec, self.split, self.ladder.len());
         let together: Vec<Vec<&Rendition>> = match picked {

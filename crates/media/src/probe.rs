@@ -9,7 +9,7 @@ use crate::time::Timebase;
 
 mod raw;
 
-use raw::{RawFrames, RawProbe};
+use raw::{RawFrames, RawProbe, RawStream};
 
 /// Everything that is known of a source before its packets are read. Lives in storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,6 +245,11 @@ pub enum ProbeError {
     },
 }
 
+/// Whether ffprobe met no packet of a stream that it could decode, as far as it read.
+pub fn lacks_parameters(json: &str) -> bool {
+    serde_json::from_str::<RawProbe>(json).is_ok_and(|raw| raw.streams.iter().any(RawStream::lacks_parameters))
+}
+
 /// Reads `ffprobe -show_format -show_programs -show_streams -of json`.
 pub fn read(json: &str) -> Result<MediaInfo, ProbeError> {
     let raw: RawProbe = serde_json::from_str(json).map_err(|e| ProbeError::Unreadable(e.to_string()))?;
@@ -317,6 +322,13 @@ mod tests {
     fn a_source_without_media_is_refused_with_what_is_in_it() {
         let error = read(r#"{"streams": [{"index": 0, "codec_type": "subtitle", "codec_name": "srt"}]}"#).unwrap_err();
         assert!(error.to_string().contains("subtitle track (srt)"), "{error}");
+    }
+
+    #[test]
+    fn a_stream_that_begins_late_has_no_parameters_yet() {
+        assert!(!lacks_parameters(PHONE));
+        assert!(lacks_parameters(&PHONE.replace("\"44100\", \"channels\": 2", "\"0\", \"channels\": 0")));
+        assert!(lacks_parameters(&PHONE.replace("\"width\": 1920", "\"width\": 0")));
     }
 
     #[test]

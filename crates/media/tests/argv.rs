@@ -239,9 +239,9 @@ fn probes_and_pictures() {
     };
     let box2 = Some(Box2 { width: 640, height: 640 });
     let lines = [
-        probe::streams(&source),
+        probe::streams(&source, probe::Analysis::Usual),
         probe::first_frames(&source, &info, &stream()),
-        probe::packets(&source, &info),
+        probe::packets(&source, &info, probe::Analysis::Usual),
         thumbnail::choose(&source, "mov,mp4", &stream()),
         thumbnail::draw(&DrawTask {
             source: &source,

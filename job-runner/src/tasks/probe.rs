@@ -8,7 +8,7 @@ use transcode_engine::{
     layout,
 };
 use transcode_media::{
-    argv::{self, Program},
+    argv::{self, Program, probe::Analysis},
     index::{IndexBuilder, IndexError, PacketIndex, PacketRow},
     probe::{self, MediaInfo},
     retime::Retiming,
@@ -52,12 +52,12 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     let (info, index) = match (known, index) {
         (Some(info), Some(index)) => (info, index),
         _ => {
-            let mut info = streams(&source).await?;
+            let (mut info, analysis) = streams(&source).await?;
             let first_frames = look(&source, &mut info).await?;
-            let mut index = match packets(&source, &info).await? {
+            let mut index = match packets(&source, &info, analysis).await? {
                 Err(IndexError::NoTimestamps { .. }) => {
                     info.generated_times = true;
-                    packets(&source, &info).await?
+                    packets(&source, &info, analysis).await?
                 }
                 read => read,
             }
@@ -98,9 +98,18 @@ fn not_where_output_goes(context: &Context, source: &str) -> Result<(), TaskErro
     }
 }
 
-async fn streams(source: &OpenSource) -> Result<MediaInfo, TaskError> {
-    let finished = source.explain(process::run(&argv::probe::streams(&source.url()), Follow::default()).await)?;
-    probe::read(&finished.stdout).map_err(TaskError::bad_input)
+/// Reads on where a stream begins late; its packets have no durations until it is known what it is.
+async fn streams(source: &OpenSource) -> Result<(MediaInfo, Analysis), TaskError> {
+    let told = async |analysis| {
+        let command = argv::probe::streams(&source.url(), analysis);
+        source.explain(process::run(&command, Follow::default()).await).map(|finished| finished.stdout)
+    };
+    let (mut json, mut analysis) = (told(Analysis::Usual).await?, Analysis::Usual);
+    if probe::lacks_parameters(&json) {
+        analysis = Analysis::Patient;
+        json = told(analysis).await?;
+    }
+    Ok((probe::read(&json).map_err(TaskError::bad_input)?, analysis))
 }
 
 /// What only the first frames say; their times, ticks.
@@ -112,7 +121,11 @@ async fn look(source: &OpenSource, info: &mut MediaInfo) -> Result<Vec<i64>, Tas
 }
 
 /// Reads every packet once; memory is the index.
-async fn packets(source: &OpenSource, info: &MediaInfo) -> Result<Result<PacketIndex, IndexError>, TaskError> {
+async fn packets(
+    source: &OpenSource,
+    info: &MediaInfo,
+    analysis: Analysis,
+) -> Result<Result<PacketIndex, IndexError>, TaskError> {
     let mut builder = IndexBuilder::new(
         info.video.as_ref().map(|v| (v.index, v.timebase)),
         info.audio.iter().map(|a| (a.index, a.timebase)),
@@ -123,7 +136,7 @@ async fn packets(source: &OpenSource, info: &MediaInfo) -> Result<Result<PacketI
             builder.push(&row);
         }
     };
-    let command = argv::probe::packets(&source.url().read_as(info), info);
+    let command = argv::probe::packets(&source.url().read_as(info), info, analysis);
     source.explain(process::run_lines(&command, Follow::default(), Some(&mut on_line)).await)?;
     Ok(builder.finish())
 }

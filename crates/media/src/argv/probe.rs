@@ -11,10 +11,28 @@ use crate::{
 pub const DEMUXERS: &str = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mpegts,mpeg,mpegvideo,avi,flv,live_flv,asf,\
 ogg,wav,w64,aiff,au,caf,flac,mp3,aac,ac3,eac3,dts,amr,mxf,gxf,nut,ivf,obu,h264,hevc,m4v,yuv4mpegpipe,dv,rm,wtv";
 
+/// How much of a source is read for what its streams are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Analysis {
+    /// ffmpeg's own measure: 5 MB, and 5 to 7 seconds.
+    Usual,
+    /// Two minutes, or 200 MB: for streams that begin late.
+    Patient,
+}
+
+impl Analysis {
+    fn ask(self, command: &mut Command) {
+        if self == Analysis::Patient {
+            command.option("probesize", 200_000_000).option("analyzeduration", 120_000_000);
+        }
+    }
+}
+
 /// Format, streams and programs, as JSON on standard output.
-pub fn streams(source: &SourceUrl) -> Command {
+pub fn streams(source: &SourceUrl, analysis: Analysis) -> Command {
     let mut command = Command::new(Program::Ffprobe);
     command.option("v", "error");
+    analysis.ask(&mut command);
     command.option("protocol_whitelist", source.protocols).option("format_whitelist", DEMUXERS);
     command.push(["-show_format", "-show_programs", "-show_streams"]).option("of", "json").option("i", &source.url);
     command
@@ -34,9 +52,10 @@ pub fn first_frames(source: &SourceUrl, info: &MediaInfo, stream: &VideoStream) 
 }
 
 /// Every packet, a line each, as [`crate::index::PacketRow::parse`] reads it.
-pub fn packets(source: &SourceUrl, info: &MediaInfo) -> Command {
+pub fn packets(source: &SourceUrl, info: &MediaInfo, analysis: Analysis) -> Command {
     let mut command = Command::new(Program::Ffprobe);
     command.option("v", "error");
+    analysis.ask(&mut command);
     let entries = "packet=stream_index,pts,dts,duration,pos,flags:packet_side_data=side_data_type";
     command.option("show_entries", entries).option("of", "compact=p=0");
     source.input(&mut command, &info.container);

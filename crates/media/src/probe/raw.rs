@@ -195,6 +195,17 @@ impl RawStream {
         self.codec_name.as_deref().is_some_and(|name| name != "unknown" && name != "none")
     }
 
+    /// Whether it could be decoded, if only it were known what it is.
+    pub(super) fn lacks_parameters(&self) -> bool {
+        let none = |value: Option<i64>| value.unwrap_or(0) == 0;
+        self.decodable()
+            && match self.codec_type.as_deref() {
+                Some("video") => none(self.width),
+                Some("audio") => none(self.channels) || self.sample_rate.as_deref().is_none_or(|rate| rate == "0"),
+                _ => false,
+            }
+    }
+
     /// As one that is not carried over.
     pub(super) fn left_out(&self) -> LeftOut {
         let tag = self.codec_tag_string.as_deref().filter(|tag| !tag.starts_with("[0]"));

@@ -47,6 +47,21 @@ pub const ROWS: &[Row] = &[
         audio: PLAIN,
         ..ROW
     },
+    // So late that ffprobe has looked enough, and knows neither its channels nor its rate.
+    Row {
+        name: "transport_stream_audio_after_twelve_seconds",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "20"),
+            clicks!("8"),
+            "-af asetpts=PTS+12/TB -c:v libx264 -preset ultrafast -g 25 -c:a mp2 -b:a 256k {out}"
+        ))],
+        file: "source.ts",
+        options: TINY,
+        frames: 500,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
     Row {
         name: "video_late_in_mkv",
         source: &[Ffmpeg(concat!(
