@@ -58,12 +58,8 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
     if let Some(FrameRate::Constant(rate)) = video.frame_rate.filter(|rate| !rate.in_range()) {
         problems.push(invalid("spec.options.video.frameRate", &format!("{rate} is not 1 to 120 fps")));
     }
-    let film = filters(&video);
-    if film.inverse_telecine && (film.frame_rate.is_some() || film.deinterlace == Deinterlacing::All) {
-        let other = if film.frame_rate.is_some() { "frameRate" } else { "deinterlace" };
-        let message = format!("can't be together with {other}: it makes 23.976 or 24 progressive frames a second");
-        problems.push(invalid("spec.options.video.inverseTelecine", &message));
-    }
+    let filters = filters(&video);
+    problems.extend(film_and_more(&filters));
     let codec = video_codec(video.encode.as_ref());
     check_rate("spec.options.video.encode", &codec, &mut problems);
     let renditions = rungs(options.renditions.as_deref(), &codec, video.dynamic_range, &mut problems);
@@ -88,7 +84,7 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
             .collect(),
         video: codec,
         dynamic_range: video.dynamic_range,
-        filters: filters(&video),
+        filters,
         segment_duration,
         fan_out: video.fan_out.unwrap_or(FanOut::Auto),
         renditions,
@@ -110,6 +106,17 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
         problems.push(invalid("spec.options", "renditions is empty and audio is disabled: nothing would be made"));
     }
     if problems.is_empty() { Ok(spec) } else { Err(problems) }
+}
+
+/// What inverse telecine can't be together with.
+fn film_and_more(filters: &Filters) -> Option<Invalid> {
+    let other = match (filters.frame_rate, filters.deinterlace) {
+        (Some(_), _) => "frameRate",
+        (None, Deinterlacing::All) => "deinterlace",
+        (None, Deinterlacing::Marked | Deinterlacing::Off) => return None,
+    };
+    let message = format!("can't be together with {other}: it makes 23.976 or 24 progressive frames a second");
+    filters.inverse_telecine.then(|| invalid("spec.options.video.inverseTelecine", &message))
 }
 
 fn unknown_store(path: &str, store: &str, stores: &[StoreSpec]) -> Option<Invalid> {
@@ -411,6 +418,24 @@ mod tests {
         assert_eq!(both.segment_duration, MediaTime::seconds(6));
         let own = resolve(&job(json!({"options": {"video": {"encode": {"av1": {}}}}})), &[web]).unwrap();
         assert_eq!(own.video, VideoCodec::Av1 { crf: 35, preset: 8, bit_depth: None });
+    }
+
+    #[test]
+    fn film_is_made_of_video_as_it_is() {
+        let with = |video: Value| resolve(&job(json!({"options": {"video": video}})), &[]);
+        assert!(with(json!({"inverseTelecine": {}})).unwrap().filters.inverse_telecine);
+        assert!(
+            !with(json!({"inverseTelecine": {"mode": "Disabled"}, "frameRate": 25})).unwrap().filters.inverse_telecine
+        );
+        for (more, other) in [(json!({"frameRate": 25}), "frameRate"), (json!({"deinterlace": {}}), "deinterlace")] {
+            let mut video = more;
+            video["inverseTelecine"] = json!({});
+            let problems = with(video).unwrap_err();
+            assert!(
+                problems[0].message.contains(other) && problems[0].path.ends_with("inverseTelecine"),
+                "{problems:?}"
+            );
+        }
     }
 
     #[test]
