@@ -169,6 +169,7 @@ const SDR_WHITE: u32 = 100;
 
 /// PQ or HLG with BT.2020 primaries to BT.709: linear light, primaries, Hable's curve up to the peak,
 /// back to gamma. Metadata of the high range goes: since ffmpeg 7 encoders write what frames have.
+/// Gamma is exact (`agamma=0`): zscale's approximation depends on the processor, and was darker by a third on one.
 pub(super) fn tone_map(stream: &VideoStream) -> String {
     let transfer = stream.colour.transfer.as_deref().unwrap_or("smpte2084");
     let primaries = zscale_name(stream.colour.primaries.as_deref(), "2020");
@@ -181,8 +182,8 @@ pub(super) fn tone_map(stream: &VideoStream) -> String {
     let peak = known.unwrap_or(USUAL_PEAK).clamp(SDR_WHITE, 10_000);
     let (whole, rest) = (peak / SDR_WHITE, peak % SDR_WHITE);
     format!(
-        "zscale=tin={transfer}:pin={primaries}:min={matrix}:rin={range}:t=linear:p={primaries}:npl={SDR_WHITE},format=gbrpf32le,\
-         zscale=p=709,tonemap=tonemap=hable:desat=0:peak={whole}.{rest:02},zscale=t=709:m=709:r=limited,\
+        "zscale=tin={transfer}:pin={primaries}:min={matrix}:rin={range}:t=linear:p={primaries}:npl={SDR_WHITE}:agamma=0,format=gbrpf32le,\
+         zscale=p=709,tonemap=tonemap=hable:desat=0:peak={whole}.{rest:02},zscale=t=709:m=709:r=limited:agamma=0,\
          sidedata=mode=delete:type=MASTERING_DISPLAY_METADATA,sidedata=mode=delete:type=CONTENT_LIGHT_LEVEL"
     )
 }

@@ -66,7 +66,7 @@ pub(super) fn likeness(
 }
 
 /// A high dynamic range in BT.709 by Hable's curve up to 1000 cd/m2.
-const TONE_MAP: &str = "format=yuv420p10le,zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0:peak=10,zscale=t=bt709:m=bt709:r=tv";
+const TONE_MAP: &str = "format=yuv420p10le,zscale=t=linear:npl=100:agamma=0,format=gbrpf32le,zscale=p=bt709,tonemap=hable:desat=0:peak=10,zscale=t=bt709:m=bt709:r=tv:agamma=0";
 
 fn source_is_hdr(evidence: &Evidence<'_>) -> Result<bool> {
     let colour = look(&evidence.source, &evidence.folder)?.colour;
