@@ -53,8 +53,8 @@ pub fn demand(kind: StageKind, media: Option<&MediaSummary>) -> Demand {
     let tracks = media.map_or(0, |m| m.info.audio.len() as u64);
     let memory_mib = match kind {
         StageKind::Probe | StageKind::Split | StageKind::Thumbnail => BASE_MIB + decoding,
-        // Reads whole segments, decodes joins.
-        StageKind::Verify => 2 * BASE_MIB + decoding,
+        // Reads whole segments and the indexes of MP4s, decodes joins.
+        StageKind::Verify => 2 * BASE_MIB + decoding + seconds / 60,
         StageKind::Whole | StageKind::Audio | StageKind::FirstPass | StageKind::Encode | StageKind::Merge => {
             2 * BASE_MIB
         }
