@@ -1,4 +1,4 @@
-//! Audio options. Every audio track of the source is encoded once.
+//! Audio options. Every audio track of the source is encoded once, or passed through.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,10 @@ pub struct AudioEncode {
     /// FLAC: lossless.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub flac: Option<FlacEncode>,
+    /// The source's own AAC, AC-3, E-AC-3, MP3 or Opus, not encoded again. Other codecs, and tracks with holes or
+    /// that begin late, are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub passthrough: Option<AudioPassthrough>,
 }
 
 /// AAC-LC by ffmpeg's own encoder.
@@ -96,6 +100,11 @@ pub struct Mp3Encode {
     #[schemars(range(min = 1, max = 2))]
     pub channels: Option<u8>,
 }
+
+/// Sound as the source has it; there is nothing to say of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AudioPassthrough {}
 
 /// FLAC by ffmpeg's own encoder, 16 bits a sample, or 24 when the source has more than 16.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

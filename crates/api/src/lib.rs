@@ -26,7 +26,9 @@ pub mod thumbnail;
 pub mod value;
 pub mod video;
 
-pub use audio::{AacEncode, AudioEncode, AudioOptions, DolbyEncode, FlacEncode, Mp3Encode, OpusEncode};
+pub use audio::{
+    AacEncode, AudioEncode, AudioOptions, AudioPassthrough, DolbyEncode, FlacEncode, Mp3Encode, OpusEncode,
+};
 pub use job::{Attempts, ProcessingOptions, Retry, TranscodeJob, TranscodeJobSpec, WorkData, WorkDataDeletion};
 pub use profile::{ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, TranscodeProfile};
 pub use scheduling::{PodResources, PodSettings, Scheduling, TaintEffect, Toleration, TolerationOperator};

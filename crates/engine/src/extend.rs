@@ -2,6 +2,7 @@
 
 use transcode_api::{FanOut, Format, Integrity, WorkDataDeletion};
 use transcode_media::{
+    codec::{AudioCodec, passed_through},
     ladder::{Ladder, Rendition, Wanted, cropped, ladder},
     probe::OtherHdr,
     time::{MediaTime, human},
@@ -20,6 +21,10 @@ pub const MAX_AUDIO_TRACKS: usize = 8;
 /// Silence that is put before an audio track or into its holes at most. More is a broken clock, and would be
 /// encoded and stored for hours.
 const MAX_SILENCE: MediaTime = MediaTime::seconds(3600);
+
+/// How much later than the picture sound may begin that is passed through. Players jump over what has one of them
+/// alone: hls.js and Shaka Player over this much without being told to.
+const MAX_LATE: MediaTime = MediaTime::new_raw(1, 10);
 
 /// How long Publish waits for enhancements once everything else is ready.
 const ENHANCEMENT_PATIENCE_SECONDS: u32 = 60;
@@ -63,7 +68,7 @@ pub fn renditions(spec: &ResolvedSpec, media: &MediaSummary) -> Ladder {
     }
 }
 
-/// Whether there is audio to encode.
+/// Whether there is audio to make.
 pub fn has_audio(spec: &ResolvedSpec, media: &MediaSummary) -> bool {
     spec.audio.is_some() && !media.info.audio.is_empty()
 }
@@ -192,10 +197,36 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
             human(MAX_SILENCE)
         )));
     }
+    if spec.audio == Some(AudioCodec::Passthrough)
+        && let Some(refusal) = not_passed_through(media)
+    {
+        return Err(refusal);
+    }
     if made.is_empty() && !has_audio(spec, media) {
         return no("nothing would be made: the source has no video and its audio is disabled or missing");
     }
     Ok(())
+}
+
+/// Why a track can't be carried over as it is.
+fn not_passed_through(media: &MediaSummary) -> Option<Refusal> {
+    let mut tracks = media.info.audio.iter().zip(&media.audio).enumerate();
+    tracks.find_map(|(n, (stream, facts))| {
+        let why = match (&facts.holes, passed_through(&stream.codec)) {
+            (_, None) if stream.codec == "flac" => {
+                return Some(Refusal(format!(
+                    "audio track {n} is FLAC, which is not passed through: `flac: {{}}` loses nothing either"
+                )));
+            }
+            (_, None) => format!("is {}, which MP4 players don't take", stream.codec),
+            (Some(holes), _) => format!("has a hole in its timestamps at {}", human(holes.first)),
+            (None, _) if facts.start > MAX_LATE => format!("begins {} late", human(facts.start)),
+            (None, _) => return None,
+        };
+        Some(Refusal(format!(
+            "audio track {n} {why}, and can't be passed through: encode it, say with audio.encode.aac"
+        )))
+    })
 }
 
 /// Why a rendition of a source with captions is refused; `None` when it keeps them, or is told not to.

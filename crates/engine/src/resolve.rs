@@ -310,6 +310,9 @@ fn audio_codec(encode: Option<&AudioEncode>, problems: &mut Vec<Invalid>) -> Aud
     if let Some(flac) = encode.flac {
         return AudioCodec::Flac { channels: flac.channels };
     }
+    if encode.passthrough.is_some() {
+        return AudioCodec::Passthrough;
+    }
     let aac = encode.aac.unwrap_or_default();
     check("spec.options.audio.encode.aac.bitrate", aac.bitrate, 16_000..=512_000);
     AudioCodec::Aac { bitrate: aac.bitrate, channels: aac.channels, sample_rate: aac.sample_rate }

@@ -276,12 +276,11 @@ fn rendition_rows(spec: &ResolvedSpec, facts: &Facts) -> Vec<RenditionStatus> {
         resolution: Some(format!("{}x{}", r.width, r.height)),
         name: r.name,
     });
-    let tracks = if spec.audio.is_some() { media.info.audio.len() } else { 0 };
-    let audio = (0..tracks).map(|n| {
+    let tracks = spec.audio.iter().flat_map(|codec| media.info.audio.iter().map(move |stream| (codec, stream)));
+    let audio = tracks.enumerate().map(|(n, (codec, stream))| {
         let name = format!("audio-{n}");
         RenditionStatus {
-            codec: measured(&name)
-                .map_or_else(|| spec.audio.as_ref().map_or("", |a| a.encoder()).into(), |t| t.codec.clone()),
+            codec: measured(&name).map_or_else(|| codec.encoder().unwrap_or(&stream.codec).into(), |t| t.codec.clone()),
             bitrate: measured(&name).map(|t| t.bitrate),
             bytes: measured(&name).map(|t| t.bytes),
             resolution: None,

@@ -101,6 +101,32 @@ fn what_would_be_changed_or_dropped_is_refused() {
 }
 
 #[test]
+fn sound_that_would_have_to_change_is_not_passed_through() {
+    type Change = fn(&mut MediaSummary);
+    let spec = memory::spec(json!({"audio": {"encode": {"passthrough": {}}}}));
+    let late: Change = |m| m.audio[0].start = MediaTime::millis(100);
+    let mut media = memory::media();
+    late(&mut media);
+    assert_eq!(refusal(&spec, media), None);
+    let cases: [(&str, Change); 4] = [
+        ("audio track 0 is vorbis", |m| m.info.audio[0].codec = "vorbis".into()),
+        ("audio track 0 is FLAC, which is not passed through: `flac: {}` loses nothing", |m| {
+            m.info.audio[0].codec = "flac".into();
+        }),
+        ("audio track 0 has a hole in its timestamps at 2s", |m| {
+            m.audio[0].holes = Some(Holes { count: 1, first: MediaTime::seconds(2), silence: MediaTime::millis(60) });
+        }),
+        ("audio track 0 begins 0.101s late", |m| m.audio[0].start = MediaTime::millis(101)),
+    ];
+    for (words, change) in cases {
+        let mut media = memory::media();
+        change(&mut media);
+        let refusal = refusal(&spec, media).unwrap();
+        assert!(refusal.starts_with(words), "{refusal}");
+    }
+}
+
+#[test]
 fn a_task_that_never_works_fails_after_its_attempts() {
     let mut job = Memory::new(json!({}), 3);
     let mut tries = 0;

@@ -133,7 +133,7 @@ impl VideoCodec {
     }
 }
 
-/// How audio tracks are encoded.
+/// How audio tracks are made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum AudioCodec {
@@ -179,6 +179,8 @@ pub enum AudioCodec {
         /// `None` keeps the source's.
         channels: Option<u8>,
     },
+    /// The source's own access units.
+    Passthrough,
 }
 
 /// Rates that MPEG-4 audio names (ISO/IEC 14496-3 table 1.18), without 88.2 and 96 kHz, which few
@@ -206,29 +208,48 @@ fn nearest(kilobits: &[u32], wanted: u32) -> u32 {
     kilobits.iter().map(|rate| rate * 1000).min_by_key(|rate| rate.abs_diff(wanted)).unwrap_or(wanted)
 }
 
+/// How many samples an access unit may have that is passed through, by ffmpeg's name of the codec; `None` for
+/// codecs that are not.
+pub fn passed_through(codec: &str) -> Option<&'static [u32]> {
+    Some(match codec {
+        // ISO/IEC 14496-3 4.5.1.1, and twice that with spectral band replication.
+        "aac" => &[1024, 960, 2048, 1920],
+        // ISO/IEC 11172-3 2.4.2.1 and 13818-3 2.4.2.1.
+        "mp3" => &[1152, 576],
+        // ETSI TS 102 366 4.4 and E.1.3.1.4: blocks of 256.
+        "ac3" => &[1536],
+        "eac3" => &[1536, 768, 512, 256],
+        // RFC 6716 2.1.4 and 3.2: 2.5 ms to 60 ms at 48 kHz.
+        "opus" => &[120, 240, 480, 960, 1920, 2880],
+        _ => return None,
+    })
+}
+
 impl AudioCodec {
-    /// ffmpeg's encoder.
-    pub fn encoder(&self) -> &'static str {
-        match self {
+    /// ffmpeg's encoder; `None` where nothing is encoded.
+    pub fn encoder(&self) -> Option<&'static str> {
+        Some(match self {
             AudioCodec::Aac { .. } => "aac",
             AudioCodec::Opus { .. } => "libopus",
             AudioCodec::Ac3 { .. } => "ac3",
             AudioCodec::Eac3 { .. } => "eac3",
             AudioCodec::Mp3 { .. } => "libmp3lame",
             AudioCodec::Flac { .. } => "flac",
-        }
+            AudioCodec::Passthrough => return None,
+        })
     }
 
-    /// Samples in an access unit.
-    pub fn frame_samples(&self) -> u32 {
-        match self {
+    /// Samples in an access unit; `None` where the source says it.
+    pub fn frame_samples(&self) -> Option<u32> {
+        Some(match self {
             AudioCodec::Aac { .. } => 1024,
             AudioCodec::Opus { .. } => 960,
             AudioCodec::Ac3 { .. } | AudioCodec::Eac3 { .. } => 1536,
             AudioCodec::Mp3 { .. } => 1152,
             // Asked for: the encoder would choose by the rate.
             AudioCodec::Flac { .. } => 4096,
-        }
+            AudioCodec::Passthrough => return None,
+        })
     }
 
     /// Hz of the encoded track.
@@ -241,6 +262,7 @@ impl AudioCodec {
                 at_least(&DOLBY_AND_MP3_RATES, source)
             }
             AudioCodec::Flac { .. } => at_least(&FLAC_RATES, source),
+            AudioCodec::Passthrough => source,
         }
     }
 
@@ -253,11 +275,12 @@ impl AudioCodec {
             }
             AudioCodec::Ac3 { channels, .. } | AudioCodec::Eac3 { channels, .. } => (channels, 6),
             AudioCodec::Mp3 { channels, .. } => (channels, 2),
+            AudioCodec::Passthrough => return source,
         };
         asked.map_or(source.min(most), u32::from)
     }
 
-    /// Bit/s of a track; `None` for what is lossless.
+    /// Bit/s of a track; `None` for what is lossless or not encoded.
     pub fn bitrate(&self, channels: u32) -> Option<u32> {
         let asked = |bitrate: &Option<Bitrate>, default: u32| bitrate.map_or(default, |b| b.0);
         Some(match self {
@@ -267,7 +290,7 @@ impl AudioCodec {
             AudioCodec::Ac3 { bitrate, .. } => nearest(&AC3_KILOBITS, asked(bitrate, (96_000 * channels).min(448_000))),
             AudioCodec::Eac3 { bitrate, .. } => asked(bitrate, 64_000 * channels),
             AudioCodec::Mp3 { bitrate, .. } => nearest(&MP3_KILOBITS, asked(bitrate, 96_000 * channels)),
-            AudioCodec::Flac { .. } => return None,
+            AudioCodec::Flac { .. } | AudioCodec::Passthrough => return None,
         })
     }
 

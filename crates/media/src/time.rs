@@ -40,6 +40,11 @@ impl Timebase {
     pub fn floor(self, time: MediaTime) -> i64 {
         scaled(time, self.den, self.num).0
     }
+
+    /// The nearest tick, halves up.
+    pub fn round(self, time: MediaTime) -> i64 {
+        self.floor(time + MediaTime::new(i64::from(self.num), 2 * i64::from(self.den)))
+    }
 }
 
 /// Ticks per second of an output track (`mdhd.timescale`, ISO/IEC 14496-12 8.4.2).

@@ -225,6 +225,8 @@ fn every_audio_track_in_one_pass() {
     insta::assert_snapshot!(
         audio::encode(&SourceUrl::pasteable("my clip.mkv".into()), "matroska,webm", &tracks).to_string()
     );
+    let as_it_is = AudioTrack { codec: &AudioCodec::Passthrough, ..tracks[0] };
+    insta::assert_snapshot!(audio::encode(&SourceUrl::pasteable("clip.ts".into()), "mpegts", &[as_it_is]).to_string());
 }
 
 #[test]

@@ -288,11 +288,12 @@ fn holes_and_early_starts_of_sound_are_errors() {
     encode_tone(&AAC, &path);
     let good = std::fs::read(&path).unwrap();
     let segments = [AudioSegment { number: 1, start: 0 }];
-    let first = |bytes: &[u8], offset| {
-        let plan = AudioPlan { offset, priming: 1024, access_unit: 1024, segments: &segments };
+    let first_within = |bytes: &[u8], offset, slack| {
+        let plan = AudioPlan { offset, priming: 1024, access_unit: 1024, slack, segments: &segments };
         let mut written = audio_segments(open(bytes).unwrap(), &plan).unwrap();
         (written.next().unwrap().map(|_| ()), written.next().is_none())
     };
+    let first = |bytes: &[u8], offset| first_within(bytes, offset, 0);
     assert!(matches!(first(&good, -1024), (Ok(()), true)));
     assert!(matches!(first(&good, -1025), (Err(AudioError::TooEarly { time: -1025, .. }), true)));
     // The second fragment's time, two access units later.
@@ -304,6 +305,12 @@ fn holes_and_early_starts_of_sound_are_errors() {
         (Err(AudioError::Hole { expected, found }), true) => assert_eq!(found - expected, 2048),
         other => panic!("{other:?}"),
     }
+    // What a container rounds is no hole, and leaves none.
+    let mut rounded = good.clone();
+    rounded[second + 1] = rounded[second + 1].wrapping_add(40);
+    assert!(matches!(first(&rounded, -1024), (Err(AudioError::Hole { .. }), true)));
+    assert!(matches!(first_within(&rounded, -1024, 39), (Err(AudioError::Hole { .. }), true)));
+    assert!(matches!(first_within(&rounded, -1024, 40), (Ok(()), true)));
 }
 
 proptest! {

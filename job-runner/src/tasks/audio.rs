@@ -1,4 +1,4 @@
-//! Audio: every track once, in one pass over the source, then cut where the video's segments are.
+//! Audio: every track once, encoded or as it is, in one pass over the source, then cut where the video's segments are.
 
 use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path, time::Instant};
 
@@ -6,13 +6,13 @@ use transcode_contract::{AudioResult, Usage, VERSION};
 use transcode_engine::{Failure, Layout, commands};
 use transcode_media::{
     cmaf::{
-        SampleEntry,
+        AudioCodecConfig, SampleEntry,
         audio::{AudioError, AudioPlan, AudioSegment, audio_segments},
         codec::codec_text,
         encoded::EncodedTrack,
         init::{AudioInit, Language, TrackInit, init_segment},
     },
-    codec::AudioCodec,
+    codec::{AudioCodec, passed_through},
     language::{bcp47, iso639_2},
     probe::AudioStream,
     time::{MediaTime, Timescale, human},
@@ -26,6 +26,9 @@ use crate::{
     process::{self, Follow},
     source::OpenSource,
 };
+
+/// How far the times of sound that is passed through may be off: what `encode` leaves alone too.
+pub const PASSTHROUGH_SLACK: MediaTime = MediaTime::new_raw(1, 100);
 
 /// Runs the task.
 pub async fn run(context: &Context) -> Result<(), TaskError> {
@@ -94,14 +97,14 @@ struct Storing<'a> {
 
 impl Storing<'_> {
     async fn track(&self, path: &Path, timeline: Option<&Timeline>) -> Result<FinishedTrack, TaskError> {
-        let file = File::open(path).map_err(|e| TaskError::scratch(path, &e))?;
-        let mut encoded = EncodedTrack::open(BufReader::new(file)).map_err(TaskError::transient)?;
+        let mut encoded = open(path)?;
         let scale = encoded.timescale();
+        let timing = self.timing(path, &mut encoded)?;
         let starts = std::iter::once(0).chain(self.boundaries(scale, timeline)?);
         let mut cuts: Vec<AudioSegment> =
             starts.zip(1..).map(|(start, number)| AudioSegment { number, start }).collect();
         // A segment in which no access unit begins would be empty: it goes to the one before.
-        let unit = i64::from(self.codec.frame_samples());
+        let unit = i64::from(timing.access_unit);
         let mut last = i64::MIN / 2;
         cuts.retain(|cut| {
             let long = cut.start - last >= unit;
@@ -110,16 +113,9 @@ impl Storing<'_> {
         });
         cuts.iter_mut().zip(1..).for_each(|(cut, number)| cut.number = number);
         let folder = self.layout.audio_track(self.n);
-        let track = self.describe(encoded.entry(), scale, &folder).await?;
-        let TrackKind::Audio { priming, .. } = track.kind else {
-            return Err(TaskError::transient("the encoder wrote no audio"));
-        };
-        let plan = AudioPlan {
-            offset: -i64::from(priming) - encoded.start().map_err(TaskError::transient)?,
-            priming,
-            access_unit: self.codec.frame_samples(),
-            segments: &cuts,
-        };
+        let track = self.describe(encoded.entry(), scale, timing.priming, &folder).await?;
+        let Timing { offset, priming, access_unit, slack } = timing;
+        let plan = AudioPlan { offset, priming, access_unit, slack, segments: &cuts };
         let mut segments = vec![];
         for made in audio_segments(encoded, &plan).map_err(|e| wrong(self.n, scale, e))? {
             let made = made.map_err(|e| wrong(self.n, scale, e))?;
@@ -135,6 +131,34 @@ impl Storing<'_> {
             });
         }
         Ok(FinishedTrack { track, segments, gaps: vec![], captions: BTreeSet::new() })
+    }
+
+    /// An encoder begins with its priming, at the job's origin. What is copied has the times of the source.
+    fn timing(&self, path: &Path, encoded: &mut EncodedTrack<BufReader<File>>) -> Result<Timing, TaskError> {
+        let SampleEntry::Audio(entry) = encoded.entry() else { return Err(TaskError::transient("there is no audio")) };
+        let (usual, rate, scale) = (entry.config.priming(), entry.sample_rate, encoded.timescale());
+        // Of Opus, decoders leave out what it says itself, in ticks of the source.
+        let skipped = if let AudioCodecConfig::Opus(_) = entry.config { i64::from(usual) } else { 0 };
+        let start = encoded.start().map_err(TaskError::transient)?;
+        if let Some(access_unit) = self.codec.frame_samples() {
+            return Ok(Timing { offset: -i64::from(usual) - start, priming: usual, access_unit, slack: 0 });
+        }
+        if rate != scale.0 {
+            return Err(TaskError::bad_input(format!(
+                "audio track {} is AAC with two sample rates (HE-AAC), which is not passed through: encode it, say with audio.encode.aac",
+                self.n
+            )));
+        }
+        let (tick, origin) = (self.stream.timebase, self.context.media()?.origin);
+        let heard = tick.time(tick.round(scale.time(start)) + tick.round(scale.time(skipped)));
+        let begins = scale.round(heard - origin) - skipped;
+        let access_unit = access_unit(open(path)?, passed_through(&self.stream.codec).unwrap_or_default())?;
+        Ok(Timing {
+            offset: begins - start,
+            priming: u32::try_from(-begins).unwrap_or(0),
+            access_unit,
+            slack: (scale.round(PASSTHROUGH_SLACK) as u32).min(access_unit / 2),
+        })
     }
 
     /// Where segments 2, 3, … begin: where the video's do, and after its end at the usual length.
@@ -156,12 +180,17 @@ impl Storing<'_> {
         Ok(list)
     }
 
-    async fn describe(&self, entry: &SampleEntry, scale: Timescale, folder: &str) -> Result<Track, TaskError> {
+    async fn describe(
+        &self,
+        entry: &SampleEntry,
+        scale: Timescale,
+        priming: u32,
+        folder: &str,
+    ) -> Result<Track, TaskError> {
         let SampleEntry::Audio(audio) = entry else { return Err(TaskError::transient("the encoder wrote no audio")) };
-        let priming = audio.config.priming();
         let language = Language::new(&iso639_2(&self.stream.language)).unwrap_or(Language::UNDETERMINED);
-        let init =
-            init_segment(&TrackInit::Audio(AudioInit { entry: audio.clone(), timescale: scale, priming, language }));
+        let audio = AudioInit { entry: audio.clone().primed(priming), timescale: scale, priming, language };
+        let init = init_segment(&TrackInit::Audio(audio));
         Ok(Track {
             name: format!("audio-{}", self.n),
             codec: codec_text(entry, None).map_err(TaskError::transient)?,
@@ -179,6 +208,36 @@ impl Storing<'_> {
     }
 }
 
+/// When the access units of a track are, ticks.
+struct Timing {
+    /// Output time = time in the file + this.
+    offset: i64,
+    /// Samples before the job's origin.
+    priming: u32,
+    /// Samples in each.
+    access_unit: u32,
+    /// How far one may be from its place.
+    slack: u32,
+}
+
+fn open(path: &Path) -> Result<EncodedTrack<BufReader<File>>, TaskError> {
+    let file = File::open(path).map_err(|e| TaskError::scratch(path, &e))?;
+    EncodedTrack::open(BufReader::new(file)).map_err(TaskError::transient)
+}
+
+/// Samples in an access unit: of what a codec allows, the nearest to what they have on average.
+fn access_unit(mut track: EncodedTrack<BufReader<File>>, allowed: &[u32]) -> Result<u32, TaskError> {
+    let first = track.next().transpose().map_err(TaskError::transient)?;
+    let first = first.ok_or_else(|| TaskError::bad_input("the source's audio track is empty"))?;
+    let (mut last, mut steps) = (first, 0);
+    for unit in track {
+        (last, steps) = (unit.map_err(TaskError::transient)?, steps + 1);
+    }
+    let average = if steps == 0 { i64::from(first.duration) } else { (last.pts - first.pts) / steps };
+    let nearest = allowed.iter().min_by_key(|unit| average.abs_diff(i64::from(**unit)));
+    nearest.copied().ok_or_else(|| TaskError::new(Failure::Misconfigured, "this codec is not passed through"))
+}
+
 /// Why track `n` can't be cut. ffmpeg hands an encoder a short unit where the decoded sound changes its form,
 /// and begins anew behind it.
 fn wrong(n: usize, scale: Timescale, error: AudioError) -> TaskError {
@@ -186,6 +245,11 @@ fn wrong(n: usize, scale: Timescale, error: AudioError) -> TaskError {
         AudioError::Duration { time, found, expected } if found < expected => TaskError::bad_input(format!(
             "the sound of audio track {n} changes its sample rate or its channels at {}, which encoders can't follow. Give it one form first: ffmpeg -i SOURCE -map 0 -c copy -c:a pcm_s16le -ar 48000 -ac 2 OUT.mkv",
             human(scale.time(time))
+        )),
+        AudioError::Hole { expected, found } => TaskError::bad_input(format!(
+            "the access unit of audio track {n} that should be at {} is at {}: the sound has a hole, or access units of several lengths, and can't be passed through; encode it, say with audio.encode.aac",
+            human(scale.time(expected)),
+            human(scale.time(found))
         )),
         other => TaskError::transient(format!("audio track {n}: {other}")),
     }

@@ -261,7 +261,7 @@ async fn encoders(context: &Context) -> Result<String, TaskError> {
     };
     let known = process::ask(Program::Ffmpeg, &["-hide_banner", "-encoders"]).await?;
     let has = |name: &str| known.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
-    match video.into_iter().chain(spec.audio.as_ref().map(|a| a.encoder())).find(|name| !has(name)) {
+    match video.into_iter().chain(spec.audio.as_ref().and_then(|a| a.encoder())).find(|name| !has(name)) {
         Some(lacking) => Err(wrong(format!(
             "this ffmpeg ({build}) has no encoder {lacking}; choose another codec or another ffmpeg"
         ))),

@@ -15,8 +15,10 @@ pub(super) struct AudioConfig {
     pub(super) channels: Option<u16>,
 }
 
-/// Object type indications (ISO/IEC 14496-1 table 5): MPEG-4 audio, and MPEG-1 and MPEG-2 audio, which MP3 is.
+/// Object type indications (ISO/IEC 14496-1 table 5): MPEG-4 audio, and MPEG-2 and MPEG-1 audio, which MP3 is
+/// at up to 24 kHz and above.
 pub(super) const MPEG4_AUDIO: u8 = 0x40;
+pub(super) const MPEG2_AUDIO: u8 = 0x69;
 pub(super) const MPEG1_AUDIO: u8 = 0x6b;
 
 const RATES: [u32; 13] =

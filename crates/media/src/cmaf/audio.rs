@@ -1,4 +1,4 @@
-//! A whole audio track: what the encoder wrote becomes media segments on the output timeline.
+//! A whole audio track: what the encoder wrote, or the source has, becomes media segments on the output timeline.
 //!
 //! Access units aren't touched and keep their order; a segment has those that start in it. The
 //! decode time (`tfdt`) is the presentation time plus the priming, which the init segment's edit
@@ -26,6 +26,9 @@ pub struct AudioPlan<'a> {
     pub priming: u32,
     /// Samples in an access unit (1024, 960); only the last may be shorter.
     pub access_unit: u32,
+    /// How far an access unit may be from its place, and its duration from the codec's, ticks: 0 for what an encoder
+    /// wrote. Containers round times; each unit is put where the one before ends.
+    pub slack: u32,
     /// Starts of the video's segments, ticks of the sound, rising. What comes before the second
     /// start belongs to the first segment, what comes after the last start to the last one.
     pub segments: &'a [AudioSegment],
@@ -94,6 +97,7 @@ pub struct AudioSegments<R: Read + Seek> {
     offset: i64,
     priming: u32,
     access_unit: u32,
+    slack: u32,
     boundaries: Peekable<vec::IntoIter<AudioSegment>>,
     /// The access unit that comes next; its time is already the output's.
     pending: Option<EncodedSample>,
@@ -122,6 +126,7 @@ pub fn audio_segments<R: Read + Seek>(
         offset: plan.offset,
         priming: plan.priming,
         access_unit: plan.access_unit,
+        slack: plan.slack,
         boundaries: boundaries.into_iter().peekable(),
         pending: None,
         expected: None,
@@ -138,8 +143,14 @@ impl<R: Read + Seek> AudioSegments<R> {
             return Ok(taken);
         };
         next.pts = next.pts.saturating_add(self.offset);
-        if let Some(expected) = self.expected.filter(|expected| *expected != next.pts) {
+        let expected = self.expected.unwrap_or(next.pts);
+        if expected.abs_diff(next.pts) > u64::from(self.slack) {
             return Err(AudioError::Hole { expected, found: next.pts });
+        }
+        next.pts = expected;
+        // Muxers tell the time to the next unit: across a hole, too.
+        if self.slack > 0 && next.duration.saturating_add(self.slack) >= self.access_unit {
+            next.duration = self.access_unit;
         }
         let wrong =
             |of: EncodedSample| AudioError::Duration { time: of.pts, expected: self.access_unit, found: of.duration };
@@ -149,7 +160,8 @@ impl<R: Read + Seek> AudioSegments<R> {
         if next.duration == 0 || next.duration > self.access_unit {
             return Err(wrong(next));
         }
-        self.expected = Some(next.pts.saturating_add(i64::from(next.duration)));
+        let step = if self.slack > 0 { self.access_unit } else { next.duration };
+        self.expected = Some(next.pts.saturating_add(i64::from(step)));
         self.pending = Some(next);
         Ok(taken)
     }

@@ -89,6 +89,18 @@ pub(super) struct ReadEntry<'a> {
     pub(super) boxes: Cursor<'a>,
 }
 
+impl AudioEntry {
+    /// For a track that throws these many samples away at its start. Opus says it a second time, in `PreSkip`.
+    pub fn primed(mut self, priming: u32) -> Self {
+        if let AudioCodecConfig::Opus(config) = &mut self.config
+            && let (Some(told), Ok(priming)) = (config.get_mut(2..4), u16::try_from(priming))
+        {
+            told.copy_from_slice(&priming.to_be_bytes());
+        }
+        self
+    }
+}
+
 impl AudioCodecConfig {
     /// Samples that a decoder gives before the first sample of the sound, and which a player throws away:
     /// `PreSkip` of Opus (Encapsulation of Opus in ISOBMFF 4.3.2), else `initial_padding` of ffmpeg's encoders.
@@ -152,7 +164,7 @@ fn audio<'a>(kind: &[u8; 4], body: &'a [u8]) -> Result<ReadEntry<'a>, BoxError> 
             let esds = fields.one("esds")?.rest();
             let said = asc::read(esds)?;
             let config = match said.object_type_indication {
-                asc::MPEG1_AUDIO => AudioCodecConfig::Mp3(esds.to_vec()),
+                asc::MPEG1_AUDIO | asc::MPEG2_AUDIO => AudioCodecConfig::Mp3(esds.to_vec()),
                 _ => AudioCodecConfig::Aac(esds.to_vec()),
             };
             (config, said.channels.unwrap_or(channels), said.sample_rate.unwrap_or(sample_rate))

@@ -164,7 +164,7 @@ pub fn tone(encoder: &[&str], priming: u32, unit: u32, starts: &[i64]) -> Track 
         (1..).zip(starts).map(|(number, start)| AudioSegment { number, start: *start }).collect();
     // The muxer counts from the first access unit.
     let offset = -i64::from(priming);
-    let plan = AudioPlan { offset, priming, access_unit: unit, segments: &segments };
+    let plan = AudioPlan { offset, priming, access_unit: unit, slack: 0, segments: &segments };
     let segments = audio_segments(track, &plan).unwrap().map(Result::unwrap).collect();
     let timescale = Timescale(48_000);
     let language = Language::new("fra").unwrap();

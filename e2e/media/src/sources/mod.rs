@@ -41,6 +41,8 @@ const HEVC_OPUS: &str = "{video: {segmentDuration: 2s, encode: {hevc: {preset: u
 const AV1_OPUS: &str = "{video: {segmentDuration: 2s, encode: {av1: {preset: 12}}}, renditions: [{name: top, box: {width: 256, height: 256}}], audio: {encode: {opus: {}}}}";
 /// One rendition, as cheap as can be.
 const TINY: &str = "{video: {segmentDuration: 2s, encode: {h264: {preset: ultrafast}}}, renditions: [{name: low, box: {width: 160, height: 160}}]}";
+/// The same, with the sound of the source.
+const PASSTHROUGH: &str = "{video: {segmentDuration: 2s, encode: {h264: {preset: ultrafast}}}, renditions: [{name: low, box: {width: 160, height: 160}}], audio: {encode: {passthrough: {}}}}";
 /// 16:9 in its box.
 const SMALL: &[(&str, u32, u32)] = &[("low", 160, 90)];
 /// The same in long segments, for what takes hours.

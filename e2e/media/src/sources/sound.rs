@@ -1,6 +1,6 @@
 //! Sound: none, alone, several tracks, every codec.
 
-use super::{H264, PLAIN, SMALL, TINY, WIDE};
+use super::{H264, PASSTHROUGH, PLAIN, SMALL, TINY, WIDE};
 use crate::row::{ROW, Row, Step::Ffmpeg};
 
 /// The rows.
@@ -74,6 +74,51 @@ pub const ROWS: &[Row] = &[
         options: "{audio: {encode: {flac: {}}}}",
         chunks: 0,
         audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "passthrough",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "20"),
+            clicks!("20"),
+            "-c:v libx264 -preset veryfast -g 25 -c:a aac {out}"
+        ))],
+        options: PASSTHROUGH,
+        frames: 500,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "passthrough_transport_stream",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "40"),
+            clicks!("40"),
+            "-itsoffset 0.06 ",
+            clicks!("39"),
+            "-map 0 -map 1 -map 2 -c:v libx264 -preset veryfast -g 25 -c:a:0 aac -c:a:1 ac3 -metadata:s:a:0 language=deu -metadata:s:a:1 language=jpn {out}"
+        ))],
+        file: "source.ts",
+        options: PASSTHROUGH,
+        frames: 1000,
+        pictures: SMALL,
+        audio: &[("de", None), ("ja", None)],
+        ..ROW
+    },
+    Row {
+        name: "passthrough_matroska",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "20"),
+            clicks!("20"),
+            clicks!("20"),
+            clicks!("20"),
+            "-map 0 -map 1 -map 2 -map 3 -c:v libx264 -preset veryfast -g 25 -c:a:0 libopus -ar:a:0 48000 -c:a:1 libmp3lame -c:a:2 eac3 -metadata:s:a:0 language=deu -metadata:s:a:1 language=jpn -metadata:s:a:2 language=fra {out}"
+        ))],
+        file: "source.mkv",
+        options: PASSTHROUGH,
+        frames: 500,
+        pictures: SMALL,
+        audio: &[("de", None), ("ja", None), ("fr", None)],
         ..ROW
     },
     Row {

@@ -6,7 +6,7 @@
 //! plan.rs    what `plan` prints                 ends.rs       exit codes and words
 //! bad.rs     cut and damaged sources            rate.rs       caps that hold over joins
 //! memory.rs  how much of it, for two hours      report.rs     figures of the HTML report
-//! captions.rs  those that would be lost
+//! captions.rs  those that would be lost         passthrough.rs  sound that would not be whole
 //! ```
 
 mod bad;
@@ -14,6 +14,7 @@ mod captions;
 mod ends;
 mod fault;
 mod memory;
+mod passthrough;
 mod places;
 mod plan;
 mod rate;

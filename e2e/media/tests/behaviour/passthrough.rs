@@ -1,0 +1,23 @@
+//! Sound that can't be carried over as it is, as only its access units tell.
+
+use anyhow::Result;
+use e2e_media::{product::Job, tool};
+
+use crate::folder;
+
+#[test]
+fn a_lost_access_unit_is_told_and_not_passed_over() -> Result<()> {
+    let folder = folder()?;
+    let source = folder.path().join("source.mkv");
+    // 26 ms are a shorter hole than Probe looks for.
+    let words = "-v error -f lavfi -i sine=duration=6 -c:a libmp3lame -bsf:a noise=drop='eq(n\\,100)' {out}";
+    tool::ffmpeg(words, &[("out", &source)], folder.path())?;
+    let options = "{audio: {encode: {passthrough: {}}}}";
+    let finished = Job::of_file(folder.path(), &source, "[hls, mp4]", options)?.run(&[])?;
+    assert_eq!((finished.code, finished.reason()), (Some(1), "BadInput"), "{}", finished.message());
+    for words in ["audio track 0 that should be at 2.6", "encode it, say with audio.encode.aac"] {
+        assert!(finished.message().contains(words), "{}", finished.message());
+    }
+    assert!(!folder.path().join("out/master.m3u8").exists());
+    Ok(())
+}
