@@ -313,6 +313,9 @@ fn need(need: &Need) -> String {
 /// `h264 {"crf":23,"preset":"medium"}` as people write it.
 fn words(codec: &impl serde::Serialize) -> String {
     let value = serde_json::to_value(codec).unwrap_or_default();
+    if let Some(name) = value.as_str() {
+        return name.into();
+    }
     let Some((name, options)) = value.as_object().and_then(|o| o.iter().next()) else { return value.to_string() };
     format!("{name} {}", options_words(options))
 }

@@ -17,6 +17,7 @@ use crate::error::TaskError;
 
 mod log;
 
+pub use log::CHANGES;
 use log::Log;
 
 /// A program without any sign of life for so long is stuck, unless the site says otherwise.

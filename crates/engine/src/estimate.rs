@@ -60,8 +60,8 @@ pub fn demand(kind: StageKind, media: Option<&MediaSummary>) -> Demand {
         }
         StageKind::Package | StageKind::Publish | StageKind::Cleanup => 2 * BASE_MIB,
     };
-    // Every audio track at 512 kbit/s; a picture; the few seconds around a join.
-    let scratch_mib = if kind == StageKind::Audio { 16 + seconds * tracks / 16 } else { 64 };
+    // Every audio track at 1 Mbit/s; a picture; the few seconds around a join.
+    let scratch_mib = if kind == StageKind::Audio { 16 + seconds * tracks / 8 } else { 64 };
     let deadline_seconds = match media {
         None => UNKNOWN_SECONDS,
         Some(_) => (2 * DEADLINE_FLOOR_SECONDS + 2 * seconds).min(u64::from(u32::MAX)) as u32,

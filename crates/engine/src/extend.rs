@@ -218,7 +218,14 @@ fn not_passed_through(media: &MediaSummary) -> Option<Refusal> {
                     "audio track {n} is FLAC, which is not passed through: `flac: {{}}` loses nothing either"
                 )));
             }
-            (_, None) => format!("is {}, which MP4 players don't take", stream.codec),
+            (_, None) => format!("is {}, which is not AAC, AC-3, E-AC-3, MP3 or Opus", stream.codec),
+            _ if stream.codec == "aac" && stream.profile.as_ref().is_some_and(|profile| profile != "LC") => {
+                format!("is AAC of the profile {}", stream.profile.as_deref().unwrap_or_default())
+            }
+            // ISO/IEC 13818-3 goes down to 16 kHz, what is below is nobody's standard.
+            _ if stream.codec == "mp3" && stream.sample_rate < 16_000 => {
+                format!("is MP3 at {} Hz, which MP4 has not", stream.sample_rate)
+            }
             (Some(holes), _) => format!("has a hole in its timestamps at {}", human(holes.first)),
             (None, _) if facts.start > MAX_LATE => format!("begins {} late", human(facts.start)),
             (None, _) => return None,

@@ -108,8 +108,12 @@ fn sound_that_would_have_to_change_is_not_passed_through() {
     let mut media = memory::media();
     late(&mut media);
     assert_eq!(refusal(&spec, media), None);
-    let cases: [(&str, Change); 4] = [
+    let cases: [(&str, Change); 6] = [
         ("audio track 0 is vorbis", |m| m.info.audio[0].codec = "vorbis".into()),
+        ("audio track 0 is AAC of the profile HE-AAC", |m| m.info.audio[0].profile = Some("HE-AAC".into())),
+        ("audio track 0 is MP3 at 11025 Hz", |m| {
+            (m.info.audio[0].codec, m.info.audio[0].sample_rate) = ("mp3".into(), 11025);
+        }),
         ("audio track 0 is FLAC, which is not passed through: `flac: {}` loses nothing", |m| {
             m.info.audio[0].codec = "flac".into();
         }),

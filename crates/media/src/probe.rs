@@ -149,6 +149,12 @@ pub struct AudioStream {
     pub index: u32,
     /// ffmpeg's codec name.
     pub codec: String,
+    /// ffmpeg's name of its profile, `LC`, `HE-AAC`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Samples that decoders leave out at the start, where the container says so and ffprobe tells it (6 and later).
+    #[serde(default)]
+    pub initial_padding: u32,
     /// Channels.
     pub channels: u32,
     /// Channel layout as ffmpeg names it, `stereo`, `5.1(side)`.

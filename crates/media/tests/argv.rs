@@ -203,6 +203,8 @@ fn every_audio_track_in_one_pass() {
         index,
         codec: "aac".into(),
         channels,
+        profile: None,
+        initial_padding: 0,
         layout: layout.map(Into::into),
         bits: 0,
         sample_rate: rate,

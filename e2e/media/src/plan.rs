@@ -92,7 +92,7 @@ impl Encode {
         let terms: Vec<String> = keyframes.iter().map(|n| format!("eq(n,{n})")).collect();
         for at in 1..words.len() {
             if words[at - 1] == "-force_key_frames" {
-                words[at] = format!("expr:{}", terms.join("+"));
+                words[at] = format!("expr:{}", nested(&terms));
             }
         }
         words.extend(["-loglevel".into(), "error".into()]);
@@ -148,4 +148,16 @@ fn without_trim(graph: &str) -> Result<String> {
         None => before,
     };
     Ok(format!("{before}{after}"))
+}
+
+/// A sum; ffmpeg takes a hundred levels of them.
+fn nested(terms: &[String]) -> String {
+    match terms {
+        [] => "0".into(),
+        [term] => term.clone(),
+        terms => {
+            let (one, other) = terms.split_at(terms.len() / 2);
+            format!("({}+{})", nested(one), nested(other))
+        }
+    }
 }

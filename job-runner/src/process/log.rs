@@ -11,6 +11,9 @@ const TAIL: usize = 12;
 /// What a program says when a disk is full.
 const NO_SPACE: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 
+/// What to do about sound that changes midway.
+pub const CHANGES: &str = "no encoder can follow sound that changes its sample rate or its channels, and no MP4 can tell of it. Give it one form first: ffmpeg -i SOURCE -map 0 -c copy -c:a pcm_s16le -ar 48000 -ac 2 OUT.mkv";
+
 /// The lines of a log that matter.
 ///
 /// ffmpeg ends a line in a message of its own now and then, as `showinfo` and the list of streams do. Since it has
@@ -93,6 +96,10 @@ impl Log {
             // However bad the source is, it is ffmpeg that crashed.
             Some(_) => Failure::Transient,
             _ if has(&NO_SPACE) => Failure::NoSpace,
+            // What `-reinit_filter 0` makes of it.
+            _ if has(&["Changing audio frame properties on the fly"]) => {
+                return TaskError::bad_input(CHANGES);
+            }
             // A header that claims more than there is, of bytes or of memory.
             _ if has(&["error reading header", "exceeds containing master element"]) => Failure::BadInput,
             _ if has(&["Cannot allocate memory"]) => Failure::OutOfMemory,

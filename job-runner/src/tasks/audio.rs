@@ -23,7 +23,7 @@ use transcode_media::{
 use crate::{
     context::Context,
     error::TaskError,
-    process::{self, Follow},
+    process::{self, CHANGES, Follow},
     source::OpenSource,
 };
 
@@ -137,8 +137,9 @@ impl Storing<'_> {
     fn timing(&self, path: &Path, encoded: &mut EncodedTrack<BufReader<File>>) -> Result<Timing, TaskError> {
         let SampleEntry::Audio(entry) = encoded.entry() else { return Err(TaskError::transient("there is no audio")) };
         let (usual, rate, scale) = (entry.config.priming(), entry.sample_rate, encoded.timescale());
-        // Of Opus, decoders leave out what it says itself, in ticks of the source.
-        let skipped = if let AudioCodecConfig::Opus(_) = entry.config { i64::from(usual) } else { 0 };
+        // What decoders leave out, in ticks of the source: Opus says it itself.
+        let opus = matches!(entry.config, AudioCodecConfig::Opus(_));
+        let skipped = i64::from(if opus { usual } else { self.stream.initial_padding });
         let start = encoded.start().map_err(TaskError::transient)?;
         if let Some(access_unit) = self.codec.frame_samples() {
             return Ok(Timing { offset: -i64::from(usual) - start, priming: usual, access_unit, slack: 0 });
@@ -152,12 +153,22 @@ impl Storing<'_> {
         let (tick, origin) = (self.stream.timebase, self.context.media()?.origin);
         let heard = tick.time(tick.round(scale.time(start)) + tick.round(scale.time(skipped)));
         let begins = scale.round(heard - origin) - skipped;
+        let facts = self.context.media()?.audio.get(self.n);
+        let told = facts.map_or(0, |facts| scale.round(facts.start));
+        let slack = scale.round(PASSTHROUGH_SLACK);
+        if (begins.max(0) - told).abs() > slack {
+            return Err(TaskError::bad_input(format!(
+                "audio track {} begins {} after its first access unit: what is before is damaged, and can't be passed through; encode it, say with audio.encode.aac",
+                self.n,
+                human(scale.time(begins.max(0) - told))
+            )));
+        }
         let access_unit = access_unit(open(path)?, passed_through(&self.stream.codec).unwrap_or_default())?;
         Ok(Timing {
             offset: begins - start,
-            priming: u32::try_from(-begins).unwrap_or(0),
+            priming: priming(-begins, access_unit, scale),
             access_unit,
-            slack: (scale.round(PASSTHROUGH_SLACK) as u32).min(access_unit / 2),
+            slack: (slack as u32).min(access_unit / 2),
         })
     }
 
@@ -220,6 +231,15 @@ struct Timing {
     slack: u32,
 }
 
+/// Samples that a decoder needs before the job's origin, of those that there are: whole access units are left out
+/// where a container begins far into its sound. Two are enough, and 80 ms of Opus (RFC 7845 4.6).
+fn priming(before: i64, access_unit: u32, scale: Timescale) -> u32 {
+    let unit = i64::from(access_unit);
+    let needed = (2 * unit).max(scale.ceil(MediaTime::millis(80)));
+    let left_out = (before - needed).max(0) / unit * unit;
+    u32::try_from(before - left_out).unwrap_or(0)
+}
+
 fn open(path: &Path) -> Result<EncodedTrack<BufReader<File>>, TaskError> {
     let file = File::open(path).map_err(|e| TaskError::scratch(path, &e))?;
     EncodedTrack::open(BufReader::new(file)).map_err(TaskError::transient)
@@ -242,12 +262,11 @@ fn access_unit(mut track: EncodedTrack<BufReader<File>>, allowed: &[u32]) -> Res
 /// and begins anew behind it.
 fn wrong(n: usize, scale: Timescale, error: AudioError) -> TaskError {
     match error {
-        AudioError::Duration { time, found, expected } if found < expected => TaskError::bad_input(format!(
-            "the sound of audio track {n} changes its sample rate or its channels at {}, which encoders can't follow. Give it one form first: ffmpeg -i SOURCE -map 0 -c copy -c:a pcm_s16le -ar 48000 -ac 2 OUT.mkv",
-            human(scale.time(time))
-        )),
+        AudioError::Duration { time, found, expected } if found < expected => {
+            TaskError::bad_input(format!("audio track {n} changes at {}: {CHANGES}", human(scale.time(time))))
+        }
         AudioError::Hole { expected, found } => TaskError::bad_input(format!(
-            "the access unit of audio track {n} that should be at {} is at {}: the sound has a hole, or access units of several lengths, and can't be passed through; encode it, say with audio.encode.aac",
+            "the access unit of audio track {n} that should be at {} is at {}: the sound has a hole, access units of several lengths or a drifting clock, and can't be passed through; encode it, say with audio.encode.aac",
             human(scale.time(expected)),
             human(scale.time(found))
         )),
@@ -260,11 +279,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn of_sound_before_the_origin_as_much_is_kept_as_a_decoder_needs() {
+        let scale = Timescale(44_100);
+        assert_eq!([-5, 0, 1024, 2112].map(|before| priming(before, 1024, scale)), [0, 0, 1024, 2112]);
+        // 48 units: 44 of them are of no use.
+        assert_eq!(priming(48 * 1024, 1024, scale), 4 * 1024);
+        assert_eq!(priming(48_000, 960, Timescale(48_000)), 4 * 960);
+        assert_eq!(priming(i64::MAX, 1024, scale) as i64 % 1024, i64::MAX % 1024);
+    }
+
+    #[test]
     fn sound_that_changes_its_form_is_the_sources_fault_and_is_not_tried_again() {
         let short = AudioError::Duration { time: 882_000, expected: 1024, found: 1 };
         let error = wrong(0, Timescale(44_100), short);
         assert_eq!(error.failure, Failure::BadInput);
-        assert!(error.message.contains("changes its sample rate or its channels at 20s"), "{}", error.message);
+        assert!(error.message.contains("audio track 0 changes at 20s: no encoder"), "{}", error.message);
         assert_eq!(wrong(0, Timescale(44_100), AudioError::NotAudio).failure, Failure::Transient);
     }
 }

@@ -274,6 +274,8 @@ pub fn media() -> MediaSummary {
             audio: vec![AudioStream {
                 index: 1,
                 codec: "aac".into(),
+                profile: Some("LC".into()),
+                initial_padding: 0,
                 channels: 2,
                 layout: Some("stereo".into()),
                 bits: 0,

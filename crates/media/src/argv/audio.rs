@@ -22,6 +22,10 @@ pub struct AudioTrack<'a> {
 pub fn encode(source: &SourceUrl, container: &str, tracks: &[AudioTrack<'_>]) -> Command {
     let mut command = Command::new(Program::Ffmpeg);
     command.push(["-copyts", "-vn"]);
+    if tracks.iter().any(|track| track.codec.encoder().is_none()) {
+        // Sound that changes its form ends the run, instead of being converted for what decodes it.
+        command.option("reinit_filter", 0);
+    }
     source.input(&mut command, container);
     for track in tracks {
         command.option("map", format!("0:{}", track.stream.index));
@@ -34,6 +38,8 @@ pub fn encode(source: &SourceUrl, container: &str, tracks: &[AudioTrack<'_>]) ->
             .option("movflags", movflags(track.codec))
             .option("frag_duration", 2_000_000)
             .option("map_metadata", -1)
+            // Chapters would be a track of text.
+            .option("map_chapters", -1)
             .option("fflags", "+bitexact")
             .option("f", "mp4")
             .push([track.path.display().to_string()]);

@@ -175,6 +175,15 @@ fn svtav1_light(hdr10: &Hdr10) -> String {
 /// `-force_key_frames`).
 fn keyframes(chunk: &Chunk) -> String {
     let first = chunk.first_frame();
-    let terms = chunk.segments.iter().map(|s| format!("eq(n,{})", s.first - first));
-    terms.collect::<Vec<_>>().join("+")
+    let terms: Vec<String> = chunk.segments.iter().map(|s| format!("eq(n,{})", s.first - first)).collect();
+    sum(&terms)
+}
+
+/// A sum of which each term adds a level, of at most a hundred (`libavutil/eval.c`): many terms are halved.
+fn sum(terms: &[String]) -> String {
+    if terms.len() <= 50 {
+        return terms.join("+");
+    }
+    let (one, other) = terms.split_at(terms.len() / 2);
+    format!("({})+({})", sum(one), sum(other))
 }

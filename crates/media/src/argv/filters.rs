@@ -118,7 +118,8 @@ impl Filters {
     }
 
     /// The deinterlacer, whose output has the source's times again: it halves the timebase. Of frames without a known
-    /// rate, which `setpts` makes of them, ffmpeg 7 and later leave captions as they are.
+    /// rate, ffmpeg 7 and later leave captions as they are. `interleave` makes such frames of them, in millionths of a
+    /// second; of times finer than that `setpts` does, up to ffmpeg 7.
     pub(super) fn deinterlace(&self, stream: &VideoStream) -> Option<String> {
         let Timebase { num, den } = stream.timebase;
         if self.inverse_telecine {
@@ -129,7 +130,9 @@ impl Filters {
             Deinterlacing::All => "all",
             Deinterlacing::Marked | Deinterlacing::Off => return None,
         };
-        Some(format!("setpts=PTS,bwdif=mode=send_frame:parity=auto:deint={which},settb={num}/{den}"))
+        let coarse = u64::from(num) * 250_000 >= u64::from(den);
+        let unrated = if coarse { "interleave=nb_inputs=1" } else { "setpts=PTS" };
+        Some(format!("{unrated},bwdif=mode=send_frame:parity=auto:deint={which},settb={num}/{den}"))
     }
 
     /// Takes captions out of the pictures.

@@ -98,6 +98,8 @@ pub fn encode(task: &VideoTask<'_>) -> Command {
             .option("avoid_negative_ts", "disabled")
             .option("movflags", "+empty_moov+default_base_moof+frag_keyframe+frag_discont+negative_cts_offsets")
             .option("map_metadata", -1)
+            // Chapters would be a track of text.
+            .option("map_chapters", -1)
             .option("f", "mp4")
             .push([output.path.display().to_string()]);
     }

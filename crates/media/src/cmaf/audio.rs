@@ -26,8 +26,8 @@ pub struct AudioPlan<'a> {
     pub priming: u32,
     /// Samples in an access unit (1024, 960); only the last may be shorter.
     pub access_unit: u32,
-    /// How far an access unit may be from its place, and its duration from the codec's, ticks: 0 for what an encoder
-    /// wrote. Containers round times; each unit is put where the one before ends.
+    /// How far an access unit may be from its place, ticks: 0 for what an encoder wrote. Containers round times; each
+    /// unit is put where the one before ends.
     pub slack: u32,
     /// Starts of the video's segments, ticks of the sound, rising. What comes before the second
     /// start belongs to the first segment, what comes after the last start to the last one.
@@ -132,13 +132,18 @@ pub fn audio_segments<R: Read + Seek>(
         expected: None,
     };
     segments.advance()?;
+    // What ends before the priming begins is of no use to a decoder.
+    let unit = i64::from(plan.access_unit);
+    while segments.pending.is_some_and(|first| first.pts + unit <= -i64::from(plan.priming)) {
+        segments.advance()?;
+    }
     Ok(segments)
 }
 
 impl<R: Read + Seek> AudioSegments<R> {
     /// Takes the pending access unit, and reads and checks the one after it.
     fn advance(&mut self) -> Result<Option<EncodedSample>, AudioError> {
-        let taken = self.pending.take();
+        let mut taken = self.pending.take();
         let Some(mut next) = self.track.next().transpose()? else {
             return Ok(taken);
         };
@@ -148,9 +153,11 @@ impl<R: Read + Seek> AudioSegments<R> {
             return Err(AudioError::Hole { expected, found: next.pts });
         }
         next.pts = expected;
-        // Muxers tell the time to the next unit: across a hole, too.
-        if self.slack > 0 && next.duration.saturating_add(self.slack) >= self.access_unit {
-            next.duration = self.access_unit;
+        if self.slack > 0 {
+            // Muxers tell the time to the next unit, rounded, and across holes too. Only the last may be cut.
+            taken = taken.map(|taken| EncodedSample { duration: self.access_unit, ..taken });
+            let told = Some(next.duration).filter(|told| (1..self.access_unit).contains(told));
+            next.duration = told.unwrap_or(self.access_unit);
         }
         let wrong =
             |of: EncodedSample| AudioError::Duration { time: of.pts, expected: self.access_unit, found: of.duration };

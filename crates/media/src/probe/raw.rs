@@ -49,6 +49,7 @@ pub(super) struct RawStream {
     pub(super) codec_type: Option<String>,
     codec_name: Option<String>,
     codec_tag_string: Option<String>,
+    profile: Option<String>,
     width: Option<i64>,
     height: Option<i64>,
     sample_aspect_ratio: Option<String>,
@@ -64,6 +65,8 @@ pub(super) struct RawStream {
     channels: Option<i64>,
     channel_layout: Option<String>,
     bits_per_sample: Option<u8>,
+    initial_padding: Option<u32>,
+    start_pts: Option<i64>,
     r_frame_rate: Option<String>,
     avg_frame_rate: Option<String>,
     time_base: Option<String>,
@@ -299,6 +302,9 @@ impl RawStream {
         Ok(AudioStream {
             index: self.index,
             codec: self.codec_name.clone().unwrap_or_default(),
+            profile: self.profile.clone().filter(|p| p != "unknown"),
+            // A start before 0 counts them in: then nothing is left out.
+            initial_padding: self.initial_padding.filter(|_| self.start_pts >= Some(0)).unwrap_or(0),
             channels: u32::try_from(channels)
                 .ok()
                 .filter(|c| (1..=64).contains(c))

@@ -134,7 +134,6 @@ pub const ROWS: &[Row] = &[
         options: LONG,
         pictures: &[("low", 64, 36)],
         frames: 3600,
-        long: true,
         ..ROW
     },
     Row {

@@ -83,7 +83,7 @@ pub const ROWS: &[Row] = &[
         source: &[Ffmpeg(concat!(
             pictures!("320x180", "60000/1001", "36"),
             clicks!("36"),
-            "-vf tinterlace=interleave_bottom,setfield=bff -pix_fmt yuv420p -c:v mpeg2video -b:v 3M -flags +ildct+ilme -top 0 -g 15 -bf 2 -c:a mp2 {out}"
+            "-vf tinterlace=interleave_bottom,setfield=bff -pix_fmt yuv420p -c:v mpeg2video -b:v 3M -flags +ildct+ilme -g 15 -bf 2 -c:a mp2 {out}"
         ))],
         file: "source.ts",
         options: H264_TOGETHER,

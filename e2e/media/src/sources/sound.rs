@@ -1,7 +1,10 @@
 //! Sound: none, alone, several tracks, every codec.
 
 use super::{H264, PASSTHROUGH, PLAIN, SMALL, TINY, WIDE};
-use crate::row::{ROW, Row, Step::Ffmpeg};
+use crate::row::{
+    ROW, Row,
+    Step::{Ffmpeg, Python},
+};
 
 /// The rows.
 pub const ROWS: &[Row] = &[
@@ -85,6 +88,23 @@ pub const ROWS: &[Row] = &[
         ))],
         options: PASSTHROUGH,
         frames: 500,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "chapters",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("160x90", "25", "10"),
+                clicks!("10"),
+                "-c:v libx264 -preset veryfast -g 25 -c:a aac {out}"
+            )),
+            Python("chapters.py {in} {out}"),
+        ],
+        options: TINY,
+        file: "source.mkv",
+        frames: 250,
         pictures: SMALL,
         audio: PLAIN,
         ..ROW

@@ -21,3 +21,24 @@ fn a_lost_access_unit_is_told_and_not_passed_over() -> Result<()> {
     assert!(!folder.path().join("out/master.m3u8").exists());
     Ok(())
 }
+
+#[test]
+fn sound_that_changes_its_channels_is_not_passed_through() -> Result<()> {
+    let folder = folder()?;
+    let mut bytes = vec![];
+    for (name, channels, offset) in [("mono.ts", 1, 0.0), ("stereo.ts", 2, 3.02)] {
+        let part = folder.path().join(name);
+        let words =
+            format!("-v error -f lavfi -i sine=duration=3 -ac {channels} -c:a aac -output_ts_offset {offset} {{out}}");
+        tool::ffmpeg(&words, &[("out", &part)], folder.path())?;
+        bytes.extend(std::fs::read(part)?);
+    }
+    let source = folder.path().join("source.ts");
+    std::fs::write(&source, bytes)?;
+    let options = "{audio: {encode: {passthrough: {}}}}";
+    let finished = Job::of_file(folder.path(), &source, "[hls, mp4]", options)?.run(&[])?;
+    assert_eq!((finished.code, finished.reason()), (Some(1), "BadInput"), "{}", finished.message());
+    assert!(finished.message().contains("changes its sample rate or its channels"), "{}", finished.message());
+    assert!(!folder.path().join("out/master.m3u8").exists());
+    Ok(())
+}
