@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn the_longest_probe_fits() {
         let track = json!({
-            "index": 65_535, "codec": "pcm_s24le", "channels": 8, "layout": "7.1(wide-side)", "sampleRate": 768_000,
+            "index": 65_535, "codec": "pcm_s24le", "profile": "HE-AACv2", "channels": 8, "layout": "7.1(wide-side)", "sampleRate": 768_000,
             "timebase": {"num": 1, "den": 1_000_000}, "language": "zh-Hant-TW", "title": "\"é".repeat(40), "default": true
         });
         let facts = json!({

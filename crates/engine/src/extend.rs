@@ -203,7 +203,12 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
         return Err(refusal);
     }
     if made.is_empty() && !has_audio(spec, media) {
-        return no("nothing would be made: the source has no video and its audio is disabled or missing");
+        return no(match &media.info.video {
+            Some(_) => {
+                "nothing would be made: options.renditions is empty, and the source's audio is disabled or missing"
+            }
+            None => "nothing would be made: the source has no video and its audio is disabled or missing",
+        });
     }
     Ok(())
 }

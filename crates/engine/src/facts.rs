@@ -257,8 +257,11 @@ impl Summary {
             }
             Summary::Probe(media) => {
                 let mut titles = media.info.audio.iter_mut().filter_map(|a| a.title.as_mut());
-                titles.any(|title| cut(title, SHORT_TITLE))
+                media.info.complaint.as_mut().is_some_and(|complaint| cut(complaint, SHORT_TITLE))
+                    || titles.any(|title| cut(title, SHORT_TITLE))
                     || media.info.left_out.pop().is_some()
+                    // The task that copies the sound sees what it is.
+                    || media.info.audio.iter_mut().any(|audio| audio.profile.take().is_some())
                     || cut(&mut media.source, SHORT_SOURCE)
             }
             Summary::Publish(publish) => {

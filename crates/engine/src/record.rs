@@ -77,6 +77,8 @@ pub struct Record {
     pub counted: BTreeMap<BatchId, TaskSet>,
     /// How often a stage was opened again.
     pub reopened: BTreeMap<StageId, u32>,
+    /// Batches of a stage, by their count, that began before what they are made of was made again: they make nothing.
+    pub outdated: BTreeMap<StageId, u32>,
     /// Enhancements that nobody waits for any more.
     pub given_up: BTreeSet<StageId>,
     /// The end.
@@ -249,7 +251,9 @@ impl Record {
         match entry {
             RecordEntry::Found { stage, tasks } => self.done.entry(stage).or_default().union(&tasks),
             RecordEntry::Done { batch, tasks } => {
-                self.done.entry(batch.stage.clone()).or_default().union(&tasks);
+                if batch.number >= self.outdated.get(&batch.stage).copied().unwrap_or(0) {
+                    self.done.entry(batch.stage.clone()).or_default().union(&tasks);
+                }
                 self.counted.entry(batch).or_default().union(&tasks);
             }
             RecordEntry::Told { stage, summary } => {
@@ -279,7 +283,9 @@ impl Record {
             }
             RecordEntry::Outdated { stage } => {
                 self.done.remove(&stage);
-                self.times.entry(stage).and_modify(|t| t.finished = None);
+                let batches = self.batches.get(&stage).copied().unwrap_or(0);
+                self.times.entry(stage.clone()).and_modify(|t| t.finished = None);
+                self.outdated.insert(stage, batches);
             }
             RecordEntry::GivenUp { stage } => {
                 self.given_up.insert(stage);
@@ -315,6 +321,22 @@ mod tests {
 
     use super::*;
     use crate::plan::StageKind;
+
+    #[test]
+    fn what_was_begun_before_its_parts_were_made_again_is_not_done() {
+        let stage = StageId::job(StageKind::Package);
+        let batch = |number| BatchId { stage: stage.clone(), number };
+        let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let mut record = Record::default();
+        record.note(RecordEntry::Started { batch: batch(0), at });
+        record.note(RecordEntry::Outdated { stage: stage.clone() });
+        record.note(RecordEntry::Done { batch: batch(0), tasks: TaskSet::one(0) });
+        record.note(RecordEntry::Ended { batch: batch(0) });
+        assert!(!record.done.contains_key(&stage));
+        record.note(RecordEntry::Started { batch: batch(1), at });
+        record.note(RecordEntry::Done { batch: batch(1), tasks: TaskSet::one(0) });
+        assert!(record.done[&stage].contains(0));
+    }
 
     #[test]
     fn a_record_that_would_fill_the_memory_is_none() {

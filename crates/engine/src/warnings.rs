@@ -55,7 +55,14 @@ fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
             format!("the source is cut: {} bytes are there, and {} are missing", media.bytes, media.missing_bytes);
         note(StageKind::Probe, "SourceCut", words)
     });
-    left.chain(cut).chain(pictures).chain(audio).chain(rungs).collect()
+    let complaint = media.info.complaint.as_ref().map(|complaint| {
+        note(
+            StageKind::Probe,
+            "SourceDamaged",
+            format!("the source's container is damaged, and what can't be read is missing; ffprobe says: {complaint}"),
+        )
+    });
+    left.chain(cut).chain(complaint).chain(pictures).chain(audio).chain(rungs).collect()
 }
 
 fn damaged(damage: Damage) -> Vec<Warning> {

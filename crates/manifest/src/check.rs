@@ -94,6 +94,7 @@ impl Check<'_> {
     fn unknown(&mut self, name: &str, schema: &JSONSchemaProps, field: &Place) {
         let known = || schema.properties.iter().flat_map(|p| p.keys()).map(String::as_str);
         let help = match words::nearest(name, known()) {
+            None if known().next().is_none() => "there are no fields here".into(),
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("the fields here are {}", words::list(known())),
         };

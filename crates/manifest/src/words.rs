@@ -1,9 +1,17 @@
 //! Small pieces of sentences.
 
+/// Other names of what has one here.
+const SYNONYMS: [(&str, &str); 6] =
+    [("h265", "hevc"), ("x265", "hevc"), ("avc", "h264"), ("x264", "h264"), ("copy", "passthrough"), ("mp4a", "aac")];
+
 /// The one of `known` that `found` most likely was meant to be.
 pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = found.to_lowercase();
+    let same = SYNONYMS.into_iter().find(|(other, _)| *other == lower).map(|(_, name)| name);
     let near = |name: &str| {
+        if same == Some(name) {
+            return Some(0);
+        }
         let distance = strsim::damerau_levenshtein(&lower, &name.to_lowercase());
         (distance <= 1 + found.chars().count() / 4).then_some(distance)
     };
@@ -14,9 +22,9 @@ pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>)
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match names.split_last() {
+        None => "none".into(),
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{} and {last}", others.join(", ")),
-        None => String::new(),
     }
 }
 

@@ -132,6 +132,14 @@ pub enum IndexError {
         /// Of the first one.
         position: u64,
     },
+    /// The container gives no presentation times, and decode times tell nothing of when a frame is shown.
+    #[error(
+        "this container has no presentation times, and {codec} whose frames are stored in another order than they are shown has none without: give it some first, say with ffmpeg -i SOURCE -c:v ffv1 -c:a copy OUT.mkv"
+    )]
+    Reordered {
+        /// ffmpeg's name.
+        codec: String,
+    },
     /// Nothing to decode.
     #[error("the video stream has no packets")]
     NoPackets,
@@ -158,6 +166,7 @@ pub struct IndexBuilder {
     last_pts: i64,
     without_pts: (u64, u64),
     heard_before_zero: bool,
+    shown_when_decoded: bool,
     encrypted: Option<u32>,
 }
 
@@ -191,6 +200,7 @@ impl IndexBuilder {
             last_pts: i64::MIN,
             without_pts: (0, 0),
             heard_before_zero: false,
+            shown_when_decoded: false,
             encrypted: None,
         }
     }
@@ -199,6 +209,12 @@ impl IndexBuilder {
     /// 13818-1 2.4.3.7, 33 bits); ffmpeg tells what lies before the wrap as negative times.
     pub fn of(self, container: &str) -> Self {
         IndexBuilder { heard_before_zero: container == "mpegts", ..self }
+    }
+
+    /// Takes decode times for presentation times where there are none: of frames that are stored in the order in which
+    /// they are shown. ffmpeg does the same with those that it decodes.
+    pub fn shown_when_decoded(self) -> Self {
+        IndexBuilder { shown_when_decoded: true, ..self }
     }
 
     /// Adds a packet; those of other streams are passed over.
@@ -217,7 +233,7 @@ impl IndexBuilder {
 
     fn push_video(&mut self, row: &PacketRow) {
         let Some((_, index)) = &mut self.video else { return };
-        let Some(pts) = row.pts else {
+        let Some(pts) = row.pts.or(row.dts.filter(|_| self.shown_when_decoded)) else {
             if self.without_pts.0 == 0 {
                 self.without_pts.1 = row.position.unwrap_or(0);
             }

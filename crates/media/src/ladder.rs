@@ -259,6 +259,7 @@ mod tests {
             colour: Colour::default(),
             interlaced: false,
             closed_captions: false,
+            reordered: false,
             hdr10: Hdr10::default(),
             other_hdr: None,
         }

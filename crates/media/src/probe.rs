@@ -26,6 +26,9 @@ pub struct MediaInfo {
     /// The container lacks presentation times of its video: they are made up from decode times.
     #[serde(default)]
     pub generated_times: bool,
+    /// What the container's reader found wrong first, in ffprobe's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complaint: Option<String>,
 }
 
 /// A video stream.
@@ -58,6 +61,9 @@ pub struct VideoStream {
     pub interlaced: bool,
     /// CEA-608/708 in the video.
     pub closed_captions: bool,
+    /// Frames are shown in another order than they are stored.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reordered: bool,
     /// Mastering display and light level.
     #[serde(default, skip_serializing_if = "Hdr10::is_empty")]
     pub hdr10: Hdr10,
@@ -141,6 +147,11 @@ impl Colour {
     }
 }
 
+/// Facts of eight tracks have to fit a pod's termination message.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// An audio stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -152,8 +163,12 @@ pub struct AudioStream {
     /// ffmpeg's name of its profile, `LC`, `HE-AAC`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// Where its sound begins, ticks, never before 0: with what decoders leave out where the container has no times
+    /// for it (MP3 by itself).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub start: i64,
     /// Samples that decoders leave out at the start, where the container says so and ffprobe tells it (6 and later).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub initial_padding: u32,
     /// Channels.
     pub channels: u32,
@@ -266,6 +281,7 @@ pub fn read(json: &str) -> Result<MediaInfo, ProbeError> {
         audio: vec![],
         left_out: vec![],
         generated_times: false,
+        complaint: None,
     };
     for stream in &raw.streams {
         match stream.codec_type.as_deref() {

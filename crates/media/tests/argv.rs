@@ -45,6 +45,7 @@ fn stream() -> VideoStream {
         },
         interlaced: false,
         closed_captions: false,
+        reordered: false,
         hdr10: Hdr10::default(),
         other_hdr: None,
     }
@@ -204,6 +205,7 @@ fn every_audio_track_in_one_pass() {
         codec: "aac".into(),
         channels,
         profile: None,
+        start: 0,
         initial_padding: 0,
         layout: layout.map(Into::into),
         bits: 0,
@@ -240,6 +242,7 @@ fn probes_and_pictures() {
         audio: vec![],
         left_out: vec![],
         generated_times: false,
+        complaint: None,
     };
     let box2 = Some(Box2 { width: 640, height: 640 });
     let lines = [

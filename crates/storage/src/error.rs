@@ -26,7 +26,7 @@ pub enum StoreError {
         why: String,
     },
     /// The other side knows us and says no, or doesn't know us.
-    #[error("access to {uri} was denied ({why}). Check the credentials and what they may do there.")]
+    #[error("access to {uri} was denied ({why}). Check the credentials or permissions, and what they allow there.")]
     Denied {
         /// Where.
         uri: String,
@@ -66,7 +66,7 @@ pub enum StoreError {
         why: String,
     },
     /// It is larger than the caller accepts.
-    #[error("{uri} is too large: {why}. Raise the limit if that is meant.")]
+    #[error("{uri} is too large: {why}.")]
     TooLarge {
         /// Where.
         uri: String,

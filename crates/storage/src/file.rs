@@ -147,8 +147,9 @@ impl Store for FileStore {
     }
 
     async fn check(&self) -> Result<()> {
-        self.at("check", |_, path| {
-            let mut file = temp_beside(path)?;
+        let root = self.root.clone();
+        blocking(self.uri(""), move || {
+            let mut file = temp_beside(&root.join("check"))?;
             file.write_all(b"transcode")?;
             file.as_file().sync_all()
         })

@@ -44,7 +44,11 @@ impl FileSource {
     pub async fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let path = std::path::absolute(path).map_err(|error| StoreError::from_io(path.to_string_lossy(), &error))?;
-        let file = file::open(&path, None).await?;
+        let file = file::open(&path, None).await.map_err(|error| match error {
+            // A folder, or a pipe: not what is meant.
+            StoreError::NotFound { uri, why } if path.exists() => StoreError::misconfigured(uri, why),
+            error => error,
+        })?;
         let uri = path.to_string_lossy().into_owned();
         let identity = SourceIdentity { uri, size: file.size, tag: file.tag };
         Ok(Self { path, identity })

@@ -120,6 +120,14 @@ impl Log {
             (_, Some(signal)) => format!("was ended by signal {signal}"),
             _ => "ended strangely".into(),
         };
+        let how = match program {
+            // Whoever names a text as the source has not asked for ffprobe.
+            Program::Ffprobe if has(&["moov atom not found"]) => {
+                "found no index (moov): this is no MP4, or one that was cut or never finished".into()
+            }
+            Program::Ffprobe if failure == Failure::BadInput => "can't read this as video or sound".into(),
+            _ => how,
+        };
         let lines = match self.tail.is_empty() {
             true => "it said nothing".into(),
             false => Vec::from(self.tail).join("\n"),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path, time::Instant};
 
 use transcode_contract::{AudioResult, Usage, VERSION};
-use transcode_engine::{Failure, Layout, commands};
+use transcode_engine::{Failure, Layout, commands, layout};
 use transcode_media::{
     cmaf::{
         AudioCodecConfig, SampleEntry,
@@ -14,7 +14,7 @@ use transcode_media::{
     },
     codec::{AudioCodec, passed_through},
     language::{bcp47, iso639_2},
-    probe::AudioStream,
+    probe::{AudioStream, MediaInfo},
     time::{MediaTime, Timescale, human},
     timeline::Timeline,
     track::{FinishedTrack, Segment, Track, TrackKind},
@@ -57,9 +57,12 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let timeline = context.timeline(&index)?;
     // Of several tracks with the default disposition the first one wins; without any, the first.
     let default = media.info.audio.iter().position(|a| a.default).unwrap_or(0);
+    let probed: Option<MediaInfo> = context.get_json(&layout::media_info(&media.source_key)).await?;
     let mut tracks = vec![];
     for (n, stream) in media.info.audio.iter().enumerate() {
-        let storing = Storing { context, layout: &layout, codec, stream, n, default: n == default };
+        let probed = probed.iter().flat_map(|probed| &probed.audio).find(|probed| probed.index == stream.index);
+        let padding = probed.map_or(0, |probed| probed.initial_padding);
+        let storing = Storing { context, layout: &layout, codec, stream, padding, n, default: n == default };
         tracks.push(storing.track(&path(n), timeline.as_ref()).await?);
     }
     let result = AudioResult {
@@ -91,6 +94,8 @@ struct Storing<'a> {
     layout: &'a Layout,
     codec: &'a AudioCodec,
     stream: &'a AudioStream,
+    /// Samples that decoders leave out at its start, by its container.
+    padding: u32,
     n: usize,
     default: bool,
 }
@@ -139,7 +144,7 @@ impl Storing<'_> {
         let (usual, rate, scale) = (entry.config.priming(), entry.sample_rate, encoded.timescale());
         // What decoders leave out, in ticks of the source: Opus says it itself.
         let opus = matches!(entry.config, AudioCodecConfig::Opus(_));
-        let skipped = i64::from(if opus { usual } else { self.stream.initial_padding });
+        let skipped = i64::from(if opus { usual } else { self.padding });
         let start = encoded.start().map_err(TaskError::transient)?;
         if let Some(access_unit) = self.codec.frame_samples() {
             return Ok(Timing { offset: -i64::from(usual) - start, priming: usual, access_unit, slack: 0 });

@@ -1,5 +1,6 @@
 //! Probe: what the source is, and the index of its packets.
 
+use itertools::Itertools;
 use transcode_api::Integrity;
 use transcode_engine::{
     Failure, MediaSummary, ResolvedSpec, Summary,
@@ -9,8 +10,8 @@ use transcode_engine::{
 };
 use transcode_media::{
     argv::{self, Program, probe::Analysis},
-    index::{IndexBuilder, IndexError, PacketIndex, PacketRow},
-    probe::{self, MediaInfo},
+    index::{AudioSpan, IndexBuilder, IndexError, PacketIndex, PacketRow},
+    probe::{self, AudioStream, MediaInfo},
     retime::Retiming,
     time::{MediaTime, Rational},
     timeline::{Timeline, origin},
@@ -54,11 +55,8 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
         _ => {
             let (mut info, analysis) = streams(&source).await?;
             let first_frames = look(&source, &mut info).await?;
-            let mut index = match packets(&source, &info, analysis).await? {
-                Err(IndexError::NoTimestamps { .. }) => {
-                    info.generated_times = true;
-                    packets(&source, &info, analysis).await?
-                }
+            let mut index = match packets(&source, &mut info, analysis, false).await? {
+                Err(IndexError::NoTimestamps { .. }) => without_times(&source, &mut info, analysis).await?,
                 read => read,
             }
             .map_err(TaskError::bad_input)?;
@@ -83,19 +81,23 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
 
 /// Publishing would replace the source.
 fn not_where_output_goes(context: &Context, source: &str) -> Result<(), TaskError> {
-    let canonical = std::fs::canonicalize(source).map_or_else(|_| source.into(), |path| path.display().to_string());
+    // Files have many names; the output's folder is there since it was tried.
+    let real = |uri: &str| std::fs::canonicalize(uri).map_or_else(|_| uri.into(), |path| path.display().to_string());
     let output = context.store.uri("");
-    let below = [source, &canonical].into_iter().find_map(|uri| uri.strip_prefix(output.as_str()));
-    let path = below.map(|path| path.trim_start_matches('/'));
-    match path.filter(|path| layout::is_written(&context.task.spec.name, path)) {
-        Some(_) => Err(TaskError::new(
+    let (source_file, folder) = (real(source), real(&output));
+    let mut paths = [source, &source_file]
+        .into_iter()
+        .cartesian_product([&output, &folder])
+        .filter_map(|(file, folder)| file.strip_prefix(folder.as_str()));
+    if paths.any(|path| layout::is_written(&context.task.spec.name, path.trim_start_matches('/'))) {
+        return Err(TaskError::new(
             Failure::Misconfigured,
             format!(
                 "the source {source} lies where this job writes its output, and would be replaced; choose another output, or another name for the job"
             ),
-        )),
-        None => Ok(()),
+        ));
     }
+    Ok(())
 }
 
 /// Reads on where a stream begins late; its packets have no durations until it is known what it is.
@@ -123,22 +125,48 @@ async fn look(source: &OpenSource, info: &mut MediaInfo) -> Result<Vec<i64>, Tas
 /// Reads every packet once; memory is the index.
 async fn packets(
     source: &OpenSource,
-    info: &MediaInfo,
+    info: &mut MediaInfo,
     analysis: Analysis,
+    shown_when_decoded: bool,
 ) -> Result<Result<PacketIndex, IndexError>, TaskError> {
     let mut builder = IndexBuilder::new(
         info.video.as_ref().map(|v| (v.index, v.timebase)),
         info.audio.iter().map(|a| (a.index, a.timebase)),
     )
     .of(&info.container);
+    if shown_when_decoded {
+        builder = builder.shown_when_decoded();
+    }
     let mut on_line = |line: &str| {
         if let Some(row) = PacketRow::parse(line) {
             builder.push(&row);
         }
     };
     let command = argv::probe::packets(&source.url().read_as(info), info, analysis);
-    source.explain(process::run_lines(&command, Follow::default(), Some(&mut on_line)).await)?;
+    let finished = source.explain(process::run_lines(&command, Follow::default(), Some(&mut on_line)).await)?;
+    let container = format!("[{} @", info.container);
+    let complaint = finished.complaints.lines().find(|line| line.starts_with(&container));
+    info.complaint =
+        complaint.map(|line| line.split("[error]").last().unwrap_or(line).trim().chars().take(160).collect());
     Ok(builder.finish())
+}
+
+/// Reads packets that have decode times only. Those of H.264 and HEVC are when frames are shown, or can't be known;
+/// of older codecs, which have one reordered frame at most, ffmpeg makes up the times.
+async fn without_times(
+    source: &OpenSource,
+    info: &mut MediaInfo,
+    analysis: Analysis,
+) -> Result<Result<PacketIndex, IndexError>, TaskError> {
+    let (codec, reordered) = info.video.as_ref().map_or(("", false), |v| (v.codec.as_str(), v.reordered));
+    match (codec, reordered) {
+        ("h264" | "hevc", true) => Ok(Err(IndexError::Reordered { codec: codec.into() })),
+        ("h264" | "hevc", false) => packets(source, info, analysis, true).await,
+        _ => {
+            info.generated_times = true;
+            packets(source, info, analysis, false).await
+        }
+    }
 }
 
 /// Finds out where the video begins to be decodable, and of all of it where packets are fields.
@@ -185,6 +213,14 @@ async fn end(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -> 
     Ok(())
 }
 
+/// From its first sample on: what decoders leave out of the first packet does not count. More than a packet or two is
+/// another clock.
+fn heard_from(stream: &AudioStream, span: &AudioSpan) -> AudioSpan {
+    let left_out = span.timebase.time(stream.start - span.start);
+    let start = if (MediaTime::ZERO..MediaTime::millis(100)).contains(&left_out) { stream.start } else { span.start };
+    AudioSpan { start, ..span.clone() }
+}
+
 /// What streams and packets say; the caller adds where they come from.
 fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Result<MediaSummary, TaskError> {
     let declared = std::mem::take(&mut info.audio).into_iter().zip(&index.audio);
@@ -193,9 +229,12 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Res
     // One more than is taken is enough for a refusal, and all that a summary has room for.
     let (streams, spans): (Vec<_>, Vec<_>) = heard.into_iter().take(MAX_AUDIO_TRACKS + 1).unzip();
     info.audio = streams;
+    let spans: Vec<AudioSpan> = info.audio.iter().zip(spans).map(|(stream, span)| heard_from(stream, span)).collect();
+    // Spans tell the start now, and who needs the padding finds it in storage: reports are short.
+    info.audio.iter_mut().for_each(|stream| (stream.start, stream.initial_padding) = (0, 0));
     let carried = if spec.audio.is_some() { spans.as_slice() } else { &[] };
     let retiming = spec.filters.retiming();
-    let origin = origin(index.video.as_ref(), retiming, carried.iter().copied()).map_err(TaskError::bad_input)?;
+    let origin = origin(index.video.as_ref(), retiming, carried).map_err(TaskError::bad_input)?;
     let nominal = info.video.as_ref().map_or(Rational::from_integer(25), |v| v.frame_rate);
     let timeline = |retiming: Option<Retiming>| {
         let made = index.video.as_ref().map(|v| Timeline::new(v, retiming, origin, nominal));

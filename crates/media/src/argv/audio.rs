@@ -21,7 +21,8 @@ pub struct AudioTrack<'a> {
 /// Encodes all tracks, or copies them.
 pub fn encode(source: &SourceUrl, container: &str, tracks: &[AudioTrack<'_>]) -> Command {
     let mut command = Command::new(Program::Ffmpeg);
-    command.push(["-copyts", "-vn"]);
+    // However much of it is damaged, that is told by whoever counts.
+    command.push(["-copyts", "-vn"]).option("max_error_rate", 1);
     if tracks.iter().any(|track| track.codec.encoder().is_none()) {
         // Sound that changes its form ends the run, instead of being converted for what decodes it.
         command.option("reinit_filter", 0);

@@ -54,7 +54,7 @@ pub fn first_frames(source: &SourceUrl, info: &MediaInfo, stream: &VideoStream) 
 /// Every packet, a line each, as [`crate::index::PacketRow::parse`] reads it.
 pub fn packets(source: &SourceUrl, info: &MediaInfo, analysis: Analysis) -> Command {
     let mut command = Command::new(Program::Ffprobe);
-    command.option("v", "error");
+    command.option("v", "level+error");
     analysis.ask(&mut command);
     let entries = "packet=stream_index,pts,dts,duration,pos,flags:packet_side_data=side_data_type";
     command.option("show_entries", entries).option("of", "compact=p=0");

@@ -61,6 +61,7 @@ pub(super) struct RawStream {
     color_primaries: Option<String>,
     field_order: Option<String>,
     closed_captions: Option<u8>,
+    has_b_frames: Option<i64>,
     sample_rate: Option<String>,
     channels: Option<i64>,
     channel_layout: Option<String>,
@@ -274,6 +275,7 @@ impl RawStream {
             pixel_format,
             interlaced: matches!(self.field_order.as_deref(), Some("tt" | "bb" | "tb" | "bt")),
             closed_captions: self.closed_captions == Some(1),
+            reordered: self.has_b_frames.unwrap_or(0) > 0,
             hdr10: Hdr10::default(),
             other_hdr: None,
         };
@@ -303,6 +305,7 @@ impl RawStream {
             index: self.index,
             codec: self.codec_name.clone().unwrap_or_default(),
             profile: self.profile.clone().filter(|p| p != "unknown"),
+            start: self.start_pts.unwrap_or(0).max(0),
             // A start before 0 counts them in: then nothing is left out.
             initial_padding: self.initial_padding.filter(|_| self.start_pts >= Some(0)).unwrap_or(0),
             channels: u32::try_from(channels)

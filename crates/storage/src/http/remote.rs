@@ -105,7 +105,7 @@ impl Remote {
     async fn request(&self, range: &str) -> Result<Response> {
         let mut url = self.url.clone();
         for _ in 0..=self.max_redirects {
-            self.policy.check_url(&url)?;
+            self.policy.check_url(&url).map_err(|refused| self.of_redirect(&url, refused))?;
             let client = if self.policy.is_usual(&url) { &self.clients.usual } else { &self.clients.unusual };
             let mut request = client.get(url.clone()).header(RANGE, range).header(ACCEPT_ENCODING, "identity");
             if let Some(strong) = self.version.strong() {
@@ -120,6 +120,16 @@ impl Remote {
         }
         let why = format!("it leads through more than {} redirects", self.max_redirects);
         Err(StoreError::misconfigured(&self.uri, why))
+    }
+
+    /// Why another URL is refused that this one leads to.
+    fn of_redirect(&self, url: &Url, refused: StoreError) -> StoreError {
+        match refused {
+            StoreError::Refused { uri, why } if *url != self.url => {
+                StoreError::refused(&self.uri, format!("it redirects to {uri}, and {why}"))
+            }
+            refused => refused,
+        }
     }
 
     /// What a request that got no answer means.

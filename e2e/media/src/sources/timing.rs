@@ -92,6 +92,21 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "avi_of_h264_with_left_out_frames",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "50"),
+            clicks!("50"),
+            "-vf \"select='not(mod(n,7))+gt(mod(n,50),20)'\" -fps_mode vfr -c:v libx264 -preset veryfast -bf 0 -g 50 -c:a pcm_s16le {out}"
+        ))],
+        file: "source.avi",
+        options: H264,
+        frames: 800,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
         name: "program_stream",
         source: &[Ffmpeg(concat!(
             pictures!("320x180", "25", "36"),

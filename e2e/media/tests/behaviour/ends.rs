@@ -98,15 +98,18 @@ fn more_than_can_be_carried_is_refused() -> Result<()> {
 
 #[test]
 fn a_source_where_the_output_goes_is_not_replaced() -> Result<()> {
-    let folder = folder()?;
-    let out = folder.path().join("out");
-    fs::create_dir(&out)?;
-    let source = out.join("e2e_low.mp4");
-    fs::copy(crate::film()?, &source)?;
-    let finished = Job::of_file(folder.path(), &source, "[mp4]", OPTIONS)?.run(&[])?;
-    assert_eq!((finished.code, finished.reason()), (Some(1), "Misconfigured"), "{}", finished.message());
-    assert!(finished.message().contains("would be replaced"), "{}", finished.message());
-    assert_eq!(fs::read(&source)?, fs::read(crate::film()?)?);
+    // Whatever the folder is called: the output's is a link to `films`.
+    for name in ["out", "films", "films/../films"] {
+        let folder = folder()?;
+        fs::create_dir(folder.path().join("films"))?;
+        std::os::unix::fs::symlink("films", folder.path().join("out"))?;
+        let source = folder.path().join(name).join("e2e_low.mp4");
+        fs::copy(crate::film()?, &source)?;
+        let finished = Job::of_file(folder.path(), &source, "[mp4]", OPTIONS)?.run(&[])?;
+        assert_eq!((finished.code, finished.reason()), (Some(1), "Misconfigured"), "{}", finished.message());
+        assert!(finished.message().contains("would be replaced"), "{}", finished.message());
+        assert_eq!(fs::read(&source)?, fs::read(crate::film()?)?);
+    }
     Ok(())
 }
 
