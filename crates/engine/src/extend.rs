@@ -175,7 +175,7 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
     }
     if has_audio(spec, media) && media.info.audio.len() > MAX_AUDIO_TRACKS {
         return Err(Refusal(format!(
-            "the source has more than {MAX_AUDIO_TRACKS} audio tracks, which is the most that is taken"
+            "the source has more than {MAX_AUDIO_TRACKS} audio tracks, which is the most that is taken: leave some out first (ffmpeg -map), or all with options.audio: {{mode: Disabled}}"
         )));
     }
     let holes = media.audio.iter().enumerate().filter_map(|(n, track)| Some((n, track.holes.as_ref()?)));

@@ -1,7 +1,7 @@
 //! What a user should know although the job goes on: soft failures, gaps, and everything about the
 //! source that is changed or left out.
 
-use transcode_api::{Format, status::Warning};
+use transcode_api::{Format, Position, status::Warning};
 use transcode_media::{
     argv::filters::Deinterlacing, ladder::Rendition, probe::OtherHdr, time::human, track::VideoRange,
 };
@@ -62,7 +62,7 @@ fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
             format!("the source's container is damaged, and what can't be read is missing; ffprobe says: {complaint}"),
         )
     });
-    left.chain(cut).chain(complaint).chain(pictures).chain(audio).chain(rungs).collect()
+    left.chain(cut).chain(complaint).chain(pictures).chain(thumbnail(spec, media)).chain(audio).chain(rungs).collect()
 }
 
 fn damaged(damage: Damage) -> Vec<Warning> {
@@ -163,6 +163,18 @@ fn shown(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
         found.push(("NotInHls", format!("HLS does not list {names}: Apple's players know no VP9 in it; `vp9: {{hls: true}}` lists it all the same")));
     }
     found.into_iter().map(|(reason, words)| note(StageKind::Encode, reason, words)).collect()
+}
+
+/// A thumbnail that is not the one that was asked for.
+fn thumbnail(spec: &ResolvedSpec, media: &MediaSummary) -> Option<Warning> {
+    let words = match (&media.info.video, spec.thumbnail.as_ref()?.at) {
+        (None, _) => "the source has no video, and so there is no thumbnail".into(),
+        (Some(_), Some(Position::Time(at))) if at >= media.duration => {
+            format!("thumbnail.at is {}, and the source ends at {}: its end is drawn", human(at), human(media.duration))
+        }
+        _ => return None,
+    };
+    Some(note(StageKind::Thumbnail, "ThumbnailMoved", words))
 }
 
 fn of_audio(n: usize, audio: &AudioFacts) -> Option<Warning> {

@@ -11,7 +11,9 @@ use proptest::prelude::*;
 use serde_json::json;
 use transcode_engine::{
     Facts, Failure, Intent, Layout, MediaSummary, Outcome, ResolvedSpec, StageId, StageKind, Summary, TaskSet, assess,
-    begin, extend, facts::Holes, status,
+    begin, extend,
+    facts::{Damage, Holes},
+    status, warnings,
 };
 use transcode_media::{probe::OtherHdr, time::MediaTime};
 
@@ -128,6 +130,20 @@ fn sound_that_would_have_to_change_is_not_passed_through() {
         let refusal = refusal(&spec, media).unwrap();
         assert!(refusal.starts_with(words), "{refusal}");
     }
+}
+
+#[test]
+fn a_thumbnail_that_is_not_the_one_asked_for_is_told() {
+    let told = |at: &str, media: &MediaSummary| -> Vec<String> {
+        let spec = memory::spec(json!({"thumbnail": {"at": at}}));
+        let all = warnings::of_output(&spec, media, Damage::default());
+        all.into_iter().filter(|w| w.stage == "thumbnail").map(|w| w.message).collect()
+    };
+    let mut media = memory::media();
+    assert!(told("59s", &media).is_empty());
+    assert_eq!(told("60s", &media), ["thumbnail.at is 1m0s, and the source ends at 1m0s: its end is drawn"]);
+    media.info.video = None;
+    assert_eq!(told("1s", &media), ["the source has no video, and so there is no thumbnail"]);
 }
 
 #[test]

@@ -86,7 +86,7 @@ impl Log {
         use std::os::unix::process::ExitStatusExt;
         if let Some(format) = self.tail.iter().find_map(|line| refused_format(line)) {
             return TaskError::bad_input(format!(
-                "the source is of the format {format}, which is not taken: playlists, scripts and animated pictures are not, containers with video and audio are"
+                "the source is of the format {format}, which is not taken: containers with video or sound are; playlists, scripts, subtitles and pictures are not"
             ));
         }
         let has = |words: &[&str]| self.has(words);
