@@ -66,7 +66,7 @@ fn check_video(source: &Source, encoder: &[&str], delay: u32) -> Track {
         assert_eq!(file.times("v:0", "frame=pts"), source.times);
     }
     let file = inspect_progressive(&mut std::io::Cursor::new(progressive(&[&track]))).unwrap();
-    assert!(file.moov_first && !file.tracks[0].wide_offsets);
+    assert!(file.moov_first && !file.tracks[0].table.wide_offsets());
     assert_eq!(file.tracks[0].presentation_times(), source.times);
     assert_eq!(file.duration, init.timescale.time(source.end));
     track
@@ -161,7 +161,7 @@ fn pictures_and_two_sounds_in_a_progressive_file() {
     let facts = inspect_progressive(&mut std::io::Cursor::new(&bytes)).unwrap();
     assert!(facts.moov_first);
     assert_eq!(facts.duration, time::MediaTime::new(TONE, 48_000));
-    let counts: Vec<_> = facts.tracks.iter().map(|track| track.samples.len()).collect();
+    let counts: Vec<_> = facts.tracks.iter().map(|track| track.table.len()).collect();
     let units = |track: &Track| track.segments.iter().map(|s| s.samples as usize).sum::<usize>();
     assert_eq!(counts, [FRAMES, units(&aac), units(&opus)]);
 

@@ -152,14 +152,14 @@ fn progressive_files() {
         assert_eq!(facts.tracks.len(), 2);
         for (at, track) in facts.tracks.iter().enumerate() {
             let packets = packets(&folder.path().join(PROGRESSIVE), at);
-            assert_eq!(track.samples.len(), packets.len());
-            for (sample, packet) in track.samples.iter().zip(&packets) {
+            assert_eq!(track.table.len(), packets.len());
+            for (sample, packet) in track.table.samples().zip(&packets) {
                 assert_eq!((sample.pts, sample.sync), (packet.pts, packet.key));
                 assert_eq!((u64::from(sample.size), sample.offset), (packet.size, packet.offset));
             }
-            assert!(!track.wide_offsets);
+            assert!(!track.table.wide_offsets());
             assert!(track.presentation_times().is_sorted());
-            let bytes: u64 = track.samples.iter().map(|s| u64::from(s.size)).sum();
+            let bytes: u64 = track.table.samples().map(|s| u64::from(s.size)).sum();
             assert!(bytes < facts.media.iter().map(|(start, end)| end - start).sum());
         }
         assert_eq!(facts.tracks[0].media_duration(), 6 * 12_800);

@@ -29,6 +29,7 @@ pub use hls::{HlsFacts, HlsSegment, MasterFacts, MediaFacts, RenditionFacts, Var
 pub use init::{Colour, InitFacts, LightBoxes, MediaKind, inspect_init};
 pub use mpd::{MpdFacts, MpdSegment, RepresentationFacts, mpd};
 pub use progressive::{ProgressiveFacts, ProgressiveTrack, inspect_progressive};
+pub use sample_table::SampleTable;
 pub use segment::{SampleFacts, SegmentFacts, inspect_segment};
 
 /// Why bytes or text could not be understood.

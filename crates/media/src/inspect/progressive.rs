@@ -3,7 +3,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::{
-    InitFacts, InspectError, SampleFacts,
+    InitFacts, InspectError, SampleTable,
     boxes::{Children, Header},
     init::{movie_header, track},
     sample_table,
@@ -28,21 +28,19 @@ pub struct ProgressiveFacts {
 pub struct ProgressiveTrack {
     /// What an init segment would say.
     pub init: InitFacts,
-    /// In decode order; all of them lie inside of `mdat`.
-    pub samples: Vec<SampleFacts>,
-    /// Chunk offsets have 64 bits (`co64`).
-    pub wide_offsets: bool,
+    /// All of its samples lie inside of `mdat`.
+    pub table: SampleTable,
 }
 
 impl ProgressiveTrack {
     /// Sum of all samples' durations, ticks.
     pub fn media_duration(&self) -> u64 {
-        self.samples.iter().map(|s| u64::from(s.duration)).sum()
+        self.table.samples().map(|s| u64::from(s.duration)).sum()
     }
 
     /// Presentation times after the edit list, ascending, ticks.
     pub fn presentation_times(&self) -> Vec<i64> {
-        let mut times: Vec<i64> = self.samples.iter().map(|s| s.pts).collect();
+        let mut times: Vec<i64> = self.table.samples().map(|s| s.pts).collect();
         times.sort_unstable();
         times
     }
@@ -89,8 +87,7 @@ pub fn inspect_progressive(reader: &mut (impl Read + Seek)) -> Result<Progressiv
         let mdia = Children::of(trak.body)?.inside("mdia")?;
         let stbl = mdia.inside("minf")?.inside("stbl")?;
         let table = sample_table::read(&stbl, init.edit_media_time, &media)?;
-        let (samples, wide_offsets) = (table.samples, table.wide_offsets);
-        tracks.push(ProgressiveTrack { init, samples, wide_offsets });
+        tracks.push(ProgressiveTrack { init, table });
     }
     Ok(ProgressiveFacts { moov_first, duration: timescale.time(duration), media, tracks })
 }

@@ -5,45 +5,88 @@ use super::{
     boxes::{Bytes, Children},
 };
 
-/// Of one track. A day at 60 fps has 5.2 million; tables and facts take about 80 bytes each.
+/// Of one track. A day at 60 fps has 5.2 million; tables take about 20 bytes each.
 const SAMPLE_LIMIT: usize = 8_000_000;
 
-/// What the tables say.
-pub(super) struct Table {
-    /// In decode order.
-    pub(super) samples: Vec<SampleFacts>,
-    /// Offsets have 64 bits.
-    pub(super) wide_offsets: bool,
+/// The tables of a track, as compact as the file has them: what they say of each sample is worked out when it is
+/// asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleTable {
+    /// Of each sample, bytes.
+    sizes: Vec<u32>,
+    /// How many samples in a row take how long, ticks.
+    durations: Vec<(u32, u32)>,
+    /// How many samples in a row are shown how much later than they are decoded, ticks; empty when all are shown then.
+    delays: Vec<(u32, i64)>,
+    /// How many samples each chunk has, and where it begins in the file.
+    chunks: Vec<(u32, u64)>,
+    /// Numbers of the sync samples from 1; `None` when all are.
+    sync: Option<Vec<u32>>,
+    /// Subtracted from all times.
+    edit: i64,
+    /// Chunk offsets have 64 bits (`co64`).
+    wide_offsets: bool,
 }
 
-/// Expands the tables of a track. `edit` is subtracted from all times. Every sample must have at
-/// least a byte, and lie in one of the `data` ranges: this also bounds how many there can be.
-pub(super) fn read(stbl: &Children, edit: i64, data: &[(u64, u64)]) -> Result<Table, InspectError> {
+impl SampleTable {
+    /// How many samples there are.
+    pub fn len(&self) -> usize {
+        self.sizes.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.sizes.is_empty()
+    }
+
+    /// Whether chunk offsets have 64 bits (`co64`).
+    pub fn wide_offsets(&self) -> bool {
+        self.wide_offsets
+    }
+
+    /// What the tables say of each sample, in decode order.
+    pub fn samples(&self) -> impl Iterator<Item = SampleFacts> {
+        let durations = self.durations.iter().flat_map(|(count, value)| std::iter::repeat_n(*value, *count as usize));
+        let delays = self.delays.iter().flat_map(|(count, value)| std::iter::repeat_n(*value, *count as usize));
+        let starts = self.chunks.iter().flat_map(|(count, offset)| {
+            let others = std::iter::repeat_n(None, (*count as usize).saturating_sub(1));
+            std::iter::once(Some(*offset)).filter(|_| *count > 0).chain(others)
+        });
+        let (mut time, mut next, mut sync) = (0_i64.saturating_sub(self.edit), 0_u64, 0_usize);
+        let rows = self.sizes.iter().zip(durations).zip(delays.chain(std::iter::repeat(0))).zip(starts).enumerate();
+        rows.map(move |(at, (((size, duration), delay), start))| {
+            let (dts, offset) = (time, start.unwrap_or(next));
+            time = time.saturating_add(i64::from(duration));
+            next = offset.saturating_add(u64::from(*size));
+            let is_sync = self.sync.as_ref().is_none_or(|all| all.get(sync) == Some(&(at as u32 + 1)));
+            sync += usize::from(is_sync);
+            SampleFacts { pts: dts.saturating_add(delay), dts, duration, size: *size, sync: is_sync, offset }
+        })
+    }
+}
+
+/// Reads the tables of a track. `edit` is subtracted from all times. Every sample must have at least a byte, and lie
+/// in one of the `data` ranges: this also bounds how many there can be.
+pub(super) fn read(stbl: &Children, edit: i64, data: &[(u64, u64)]) -> Result<SampleTable, InspectError> {
     let limit = data.iter().map(|(start, end)| end.saturating_sub(*start)).sum();
     let sizes = sizes(stbl.one("stsz")?, limit)?;
-    let times = Times::read(stbl, sizes.len())?;
-    let (chunks, wide_offsets) = chunk_offsets(stbl)?;
-    let offsets = offsets(stbl.one("stsc")?, &chunks, &sizes)?;
+    let durations = runs(stbl.one("stts")?, "stts", sizes.len())?;
+    let durations = durations.into_iter().map(|(count, value)| Some((count, u32::try_from(value).ok()?)));
+    let durations =
+        durations.collect::<Option<_>>().ok_or_else(|| InspectError::invalid("stts", "a time overflows"))?;
+    let delays = stbl.maybe("ctts")?.map_or(Ok(vec![]), |body| runs(body, "ctts", sizes.len()))?;
+    let (offsets, wide_offsets) = chunk_offsets(stbl)?;
+    let chunks = chunks(stbl.one("stsc")?, &offsets, sizes.len())?;
     let sync = stbl.maybe("stss")?.map(|body| sync_samples(body, sizes.len())).transpose()?;
-
-    let mut samples = Vec::with_capacity(sizes.len());
-    for (at, (size, offset)) in sizes.iter().zip(&offsets).enumerate() {
-        let end = offset.saturating_add(u64::from(*size));
-        if !data.iter().any(|(start, stop)| start <= offset && end <= *stop) {
-            let why = format!("sample {at} lies outside of `mdat`, at byte {offset}");
+    let table = SampleTable { sizes, durations, delays, chunks, sync, edit, wide_offsets };
+    for (at, sample) in table.samples().enumerate() {
+        let end = sample.offset.saturating_add(u64::from(sample.size));
+        if !data.iter().any(|(start, stop)| *start <= sample.offset && end <= *stop) {
+            let why = format!("sample {at} lies outside of `mdat`, at byte {}", sample.offset);
             return Err(InspectError::invalid("stco", why));
         }
-        let (dts, duration, cts) = times.of(at, edit)?;
-        samples.push(SampleFacts {
-            pts: dts.saturating_add(cts),
-            dts,
-            duration,
-            size: *size,
-            sync: sync.as_ref().is_none_or(|sync| sync.binary_search(&(at as u32 + 1)).is_ok()),
-            offset: *offset,
-        });
     }
-    Ok(Table { samples, wide_offsets })
+    Ok(table)
 }
 
 /// `stsz` (8.7.3.2).
@@ -73,55 +116,22 @@ fn sizes(body: &[u8], limit: u64) -> Result<Vec<u32>, InspectError> {
     }
 }
 
-/// Decode time, duration and composition offset of each sample.
-struct Times {
-    /// Before the edit list; one more than there are samples.
-    decode: Vec<i64>,
-    /// Empty when there is no `ctts`.
-    composition: Vec<i64>,
-}
-
-impl Times {
-    fn read(stbl: &Children, samples: usize) -> Result<Self, InspectError> {
-        let deltas = runs(stbl.one("stts")?, "stts", samples)?;
-        let mut decode = vec![0_i64];
-        let mut time = 0_i64;
-        for delta in deltas {
-            time = time.saturating_add(delta);
-            decode.push(time);
-        }
-        let composition = stbl.maybe("ctts")?.map_or(Ok(Vec::new()), |body| runs(body, "ctts", samples))?;
-        Ok(Times { decode, composition })
-    }
-
-    fn of(&self, at: usize, edit: i64) -> Result<(i64, u32, i64), InspectError> {
-        let overflow = || InspectError::invalid("stts", "a time overflows");
-        let (Some(start), Some(end)) = (self.decode.get(at), self.decode.get(at + 1)) else {
-            return Err(overflow());
-        };
-        let duration = u32::try_from(end - start).map_err(|_| overflow())?;
-        let dts = start.checked_sub(edit).ok_or_else(overflow)?;
-        Ok((dts, duration, self.composition.get(at).copied().unwrap_or(0)))
-    }
-}
-
-/// `stts` (8.6.1.2) or `ctts` (8.6.1.3): runs of equal values, one value per sample. `ctts` is
-/// unsigned in version 0 and signed in version 1; `stts` is unsigned.
-fn runs(body: &[u8], kind: &'static str, samples: usize) -> Result<Vec<i64>, InspectError> {
+/// `stts` (8.6.1.2) or `ctts` (8.6.1.3): runs of equal values, for all samples together. `ctts` is unsigned in
+/// version 0 and signed in version 1; `stts` is unsigned.
+fn runs(body: &[u8], kind: &'static str, samples: usize) -> Result<Vec<(u32, i64)>, InspectError> {
     let mut bytes = Bytes::new(body, kind);
     let signed = bytes.version_flags()?.0 == 1;
-    let mut values = Vec::with_capacity(samples);
+    let (mut values, mut left) = (vec![], samples);
     for _ in 0..bytes.count(8)? {
-        let (count, value) = (bytes.u32()? as usize, bytes.u32()?);
-        if count > samples - values.len() {
-            return Err(InspectError::invalid(kind, "it has more entries than there are samples"));
-        }
-        let value = if signed { i64::from(value.cast_signed()) } else { i64::from(value) };
-        values.resize(values.len() + count, value);
+        let (count, value) = (bytes.u32()?, bytes.u32()?);
+        left = left
+            .checked_sub(count as usize)
+            .ok_or_else(|| InspectError::invalid(kind, "it has more entries than there are samples"))?;
+        values.push((count, if signed { i64::from(value.cast_signed()) } else { i64::from(value) }));
     }
-    match values.len() == samples {
-        true => Ok(values),
-        false => Err(InspectError::invalid(kind, "it has fewer entries than there are samples")),
+    match left {
+        0 => Ok(values),
+        _ => Err(InspectError::invalid(kind, "it has fewer entries than there are samples")),
     }
 }
 
@@ -139,8 +149,8 @@ fn chunk_offsets(stbl: &Children) -> Result<(Vec<u64>, bool), InspectError> {
     Ok(((0..count).map(|_| bytes.sized(wide)).collect::<Result<_, _>>()?, wide))
 }
 
-/// `stsc` (8.7.4): which samples are in which chunk, and so where each of them lies.
-fn offsets(body: &[u8], chunks: &[u64], sizes: &[u32]) -> Result<Vec<u64>, InspectError> {
+/// `stsc` (8.7.4): how many samples are in which chunk.
+fn chunks(body: &[u8], offsets: &[u64], samples: usize) -> Result<Vec<(u32, u64)>, InspectError> {
     let invalid = |why: &str| InspectError::invalid("stsc", why);
     let mut bytes = Bytes::new(body, "stsc");
     bytes.version_flags()?;
@@ -152,23 +162,18 @@ fn offsets(body: &[u8], chunks: &[u64], sizes: &[u32]) -> Result<Vec<u64>, Inspe
         }
         entries.push((first, count));
     }
-    let mut offsets = Vec::with_capacity(sizes.len());
+    let (mut chunks, mut left) = (Vec::with_capacity(offsets.len()), samples);
     for (at, (first, count)) in entries.iter().enumerate() {
-        let end = entries.get(at + 1).map_or(chunks.len() + 1, |(next, _)| *next);
-        let range = first.checked_sub(1).and_then(|first| chunks.get(first..end.checked_sub(1)?));
-        for chunk in range.ok_or_else(|| invalid("its chunks are not in order"))? {
-            let mut offset = *chunk;
-            for _ in 0..*count {
-                let size = sizes.get(offsets.len());
-                let size = *size.ok_or_else(|| invalid("it has more samples than `stsz`"))?;
-                offsets.push(offset);
-                offset = offset.saturating_add(u64::from(size));
-            }
+        let end = entries.get(at + 1).map_or(offsets.len() + 1, |(next, _)| *next);
+        let range = first.checked_sub(1).and_then(|first| offsets.get(first..end.checked_sub(1)?));
+        for offset in range.ok_or_else(|| invalid("its chunks are not in order"))? {
+            left = left.checked_sub(*count as usize).ok_or_else(|| invalid("it has more samples than `stsz`"))?;
+            chunks.push((*count, *offset));
         }
     }
-    match offsets.len() == sizes.len() {
-        true => Ok(offsets),
-        false => Err(invalid("it has fewer samples than `stsz`")),
+    match left {
+        0 => Ok(chunks),
+        _ => Err(invalid("it has fewer samples than `stsz`")),
     }
 }
 

@@ -74,8 +74,8 @@ fn compare(facts: &ProgressiveFacts, tracks: &[FinishedTrack], frames: &[i64]) -
             return Err(format!("{name} is {} instead of {}", found.init.codec, made.track.codec));
         }
         let samples: usize = made.segments.iter().map(|s| s.samples as usize).sum();
-        if found.samples.len() != samples {
-            return Err(format!("{name} has {} samples instead of {samples}", found.samples.len()));
+        if found.table.len() != samples {
+            return Err(format!("{name} has {} samples instead of {samples}", found.table.len()));
         }
         let video = matches!(made.track.kind, TrackKind::Video { .. });
         if video && found.presentation_times() != frames {
