@@ -54,7 +54,7 @@ pub fn demand(kind: StageKind, media: Option<&MediaSummary>) -> Demand {
     let memory_mib = match kind {
         StageKind::Probe | StageKind::Split | StageKind::Thumbnail => BASE_MIB + decoding,
         // Reads whole segments and the indexes of MP4s, decodes joins.
-        StageKind::Verify => 2 * BASE_MIB + decoding + seconds / 60,
+        StageKind::Verify => 2 * BASE_MIB + decoding + seconds / 300,
         StageKind::Whole | StageKind::Audio | StageKind::FirstPass | StageKind::Encode | StageKind::Merge => {
             2 * BASE_MIB
         }

@@ -1,7 +1,6 @@
 //! A track by its boxes: init segment, every segment, and how they follow each other.
 
 use futures::StreamExt;
-use itertools::Itertools;
 use transcode_engine::extend::renditions;
 use transcode_media::{
     chunk::Chunk,
@@ -11,7 +10,7 @@ use transcode_media::{
     rate::{CapCheck, SegmentSizes},
     time::{MediaTime, human},
     timeline::Timeline,
-    track::{FinishedTrack, TrackKind, VideoRange},
+    track::{FinishedTrack, Segment, TrackKind, VideoRange},
 };
 
 use super::Verify;
@@ -47,25 +46,32 @@ impl Verify<'_> {
         chunks: &[Chunk],
     ) -> Result<(), TaskError> {
         let init = self.init(track).await?;
-        let segments = self.segments(track, &init).await?;
         let spans: Vec<_> = chunks.iter().flat_map(|c| c.segments.iter().zip(c.first_segment..)).collect();
-        let mut findings = vec![];
-        for (claimed, facts) in track.segments.iter().zip(&segments) {
+        let (blame, mut rate) = (self.blame, self.rate(track)?);
+        let (mut findings, mut over) = (vec![], None);
+        let look = |claimed: &Segment, facts: &SegmentFacts| {
             let span = spans.iter().find(|(_, number)| *number == claimed.number).map(|(span, _)| **span);
             let Some(span) = span else {
-                return Err(self.wrong(track, format!("segment {} is not in the chunk table", claimed.number)));
+                return Err(format!("segment {} is not in the chunk table", claimed.number));
             };
             let expected: Vec<i64> = (span.first..span.first + span.frames).map(|f| timeline.at(f)).collect();
             let mut found: Vec<i64> = facts.samples.iter().map(|s| s.pts).collect();
             found.sort_unstable();
             if found != expected {
-                findings.push(self.blame.segment(track, claimed, "its frames are not those of the source"));
+                findings.push(blame.segment(track, claimed, "its frames are not those of the source"));
             } else if facts.decode_end() as i64 != timeline.at(span.first + span.frames) {
-                findings.push(self.blame.segment(track, claimed, "its durations do not lead to the next segment"));
+                findings.push(blame.segment(track, claimed, "its durations do not lead to the next segment"));
             }
-        }
+            if over.is_none() {
+                over = rate.as_mut().and_then(|check| holds(check, track, claimed, facts).err());
+            }
+            Ok(())
+        };
+        self.segments(track, &init, look).await?;
         TaskError::all(findings)?;
-        self.rate(track, &segments)?;
+        if let Some(over) = over {
+            return Err(self.wrong(track, over));
+        }
         let present = track.segments.len() + track.gaps.len();
         if present != spans.len() {
             return Err(self.wrong(track, format!("there are {present} segments and gaps instead of {}", spans.len())));
@@ -73,29 +79,25 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// The rate model over all joins.
-    fn rate(&self, track: &FinishedTrack, segments: &[SegmentFacts]) -> Result<(), TaskError> {
+    /// The rate model of a rendition that has one.
+    fn rate(&self, track: &FinishedTrack) -> Result<Option<CapCheck>, TaskError> {
         let rendition = renditions(&self.context.task.spec, self.context.media()?).renditions;
-        let rendition = rendition.iter().find(|r| r.name == track.track.name);
-        let Some(cap) = rendition.and_then(|r| r.codec.rate().cap()) else { return Ok(()) };
-        let mut check = CapCheck::new(cap, track.track.timescale, self.context.task.spec.segment_duration);
-        for (claimed, facts) in track.segments.iter().zip(segments) {
-            if track.gaps.iter().any(|gap| gap.number + 1 == claimed.number) {
-                check.gap();
-            }
-            let samples: Vec<(u32, u32)> = facts.samples.iter().map(|s| (s.size, s.duration)).collect();
-            let boxes = claimed.file.bytes.saturating_sub(samples.iter().map(|s| u64::from(s.0)).sum());
-            let segment = SegmentSizes { number: claimed.number, boxes, samples };
-            check.next(&segment).map_err(|error| self.wrong(track, error.to_string()))?;
-        }
-        Ok(())
+        let cap = rendition.iter().find(|r| r.name == track.track.name).and_then(|r| r.codec.rate().cap());
+        let segment = self.context.task.spec.segment_duration;
+        Ok(cap.map(|cap| CapCheck::new(cap, track.track.timescale, segment)))
     }
 
     /// The whole sound, from its priming to the source's end. Sound that is passed through may begin late.
     pub(super) async fn audio(&mut self, n: usize, track: &FinishedTrack) -> Result<(), TaskError> {
         let init = self.init(track).await?;
-        let segments = self.segments(track, &init).await?;
-        let first = segments.first().and_then(|s| s.samples.first()).map_or(0, |s| s.pts);
+        let (mut first, mut end) = (None, 0);
+        let look = |_: &Segment, facts: &SegmentFacts| {
+            first = first.or(facts.samples.first().map(|sample| sample.pts));
+            end = facts.decode_end() as i64;
+            Ok(())
+        };
+        self.segments(track, &init, look).await?;
+        let first = first.unwrap_or(0);
         let source = self.context.media()?.audio.get(n).map(|facts| track.track.timescale.round(facts.start));
         let (late, slack) = match source.filter(|_| self.passes_through()) {
             Some(late) => (late, track.track.timescale.round(PASSTHROUGH_SLACK)),
@@ -105,8 +107,7 @@ impl Verify<'_> {
         if (first - expected).abs() > slack {
             return Err(self.wrong(track, format!("it starts at tick {first} instead of {expected}")));
         }
-        let end = segments.last().map_or(0, |s| s.decode_end() as i64) - init.edit_media_time;
-        let end = track.track.timescale.time(end);
+        let end = track.track.timescale.time(end - init.edit_media_time);
         if let Some(facts) = self.context.media()?.audio.get(n) {
             let expected = facts.start + facts.length;
             if end < expected - AUDIO_TOLERANCE || end > expected + AUDIO_TOLERANCE {
@@ -148,8 +149,14 @@ impl Verify<'_> {
         }
     }
 
-    /// Reads and checks every segment by itself, then how they follow each other.
-    async fn segments(&mut self, track: &FinishedTrack, init: &InitFacts) -> Result<Vec<SegmentFacts>, TaskError> {
+    /// Reads and checks every segment by itself, and how it follows the one before. One is kept at a time, and
+    /// `look` sees each that is whole.
+    async fn segments(
+        &mut self,
+        track: &FinishedTrack,
+        init: &InitFacts,
+        mut look: impl FnMut(&Segment, &SegmentFacts) -> Result<(), String>,
+    ) -> Result<(), TaskError> {
         let (this, facts_of) = (&*self, init);
         let reads = track.segments.iter().map(|claimed| async move {
             let bytes = this.checked(track, Some(claimed)).await?;
@@ -159,24 +166,51 @@ impl Verify<'_> {
                 && facts.samples.len() as u32 == claimed.samples
                 && facts.key_bytes() == claimed.key_bytes;
             if same {
-                Ok(facts)
+                Ok((claimed, facts))
             } else {
                 Err(this.blame.segment(track, claimed, "its boxes are not what its result says"))
             }
         });
-        let read: Vec<Result<SegmentFacts, TaskError>> =
-            futures::stream::iter(reads).buffered(PARALLEL).collect().await;
-        let (segments, findings): (Vec<_>, Vec<_>) = read.into_iter().partition_result();
-        TaskError::all(findings)?;
-        let findings = continuity(&segments, &track.gaps);
         // What is passed through says what its encoder wanted it to say.
         let passed = self.passes_through() && matches!(track.track.kind, TrackKind::Audio { .. });
         let theirs = |finding: &Finding| passed && matches!(finding, Finding::EncoderBanner { .. });
-        if let Some(finding) = findings.iter().find(|finding| !theirs(finding)) {
-            return Err(self.wrong(track, finding.to_string()));
+        let (mut findings, mut wrong, mut before, mut samples) = (vec![], None, None, 0);
+        let mut reads = futures::stream::iter(reads).buffered(PARALLEL);
+        while let Some(read) = reads.next().await {
+            let (claimed, facts) = match read {
+                Ok(read) => read,
+                Err(finding) => {
+                    findings.push(finding);
+                    continue;
+                }
+            };
+            let pair: Vec<SegmentFacts> = before.take().into_iter().chain([facts]).collect();
+            let seam = continuity(&pair, &track.gaps).into_iter().find(|finding| !theirs(finding));
+            wrong = wrong.or(seam.map(|finding| finding.to_string()));
+            before = pair.into_iter().next_back();
+            if let Some(facts) = &before {
+                samples += facts.samples.len() as u64;
+                wrong = wrong.or(look(claimed, facts).err());
+            }
         }
-        self.seen.segments += segments.len() as u64;
-        self.seen.samples += segments.iter().map(|s| s.samples.len() as u64).sum::<u64>();
-        Ok(segments)
+        drop(reads);
+        TaskError::all(findings)?;
+        if let Some(wrong) = wrong {
+            return Err(self.wrong(track, wrong));
+        }
+        self.seen.segments += track.segments.len() as u64;
+        self.seen.samples += samples;
+        Ok(())
     }
+}
+
+/// Whether the rate model still holds with a segment.
+fn holds(check: &mut CapCheck, track: &FinishedTrack, claimed: &Segment, facts: &SegmentFacts) -> Result<(), String> {
+    if track.gaps.iter().any(|gap| gap.number + 1 == claimed.number) {
+        check.gap();
+    }
+    let samples: Vec<(u32, u32)> = facts.samples.iter().map(|s| (s.size, s.duration)).collect();
+    let boxes = claimed.file.bytes.saturating_sub(samples.iter().map(|s| u64::from(s.0)).sum());
+    let segment = SegmentSizes { number: claimed.number, boxes, samples };
+    check.next(&segment).map_err(|error| error.to_string())
 }
