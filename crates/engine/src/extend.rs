@@ -173,14 +173,30 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
             "spec.outputs[0].formats is hls alone, and HLS lists no VP9, so nothing would be published: add dash or mp4, take another codec, or say `vp9: {hls: true}`",
         );
     }
-    if has_audio(spec, media) && media.info.audio.len() > MAX_AUDIO_TRACKS {
+    sound(spec, media)?;
+    if made.is_empty() && !has_audio(spec, media) {
+        return no(match &media.info.video {
+            Some(_) => {
+                "nothing would be made: options.renditions is empty, and the source's audio is disabled or missing"
+            }
+            None => "nothing would be made: the source has no video and its audio is disabled or missing",
+        });
+    }
+    Ok(())
+}
+
+/// Sound that is not taken as it is, or not at all.
+fn sound(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
+    if !has_audio(spec, media) {
+        return Ok(());
+    }
+    if media.info.audio.len() > MAX_AUDIO_TRACKS {
         return Err(Refusal(format!(
             "the source has more than {MAX_AUDIO_TRACKS} audio tracks, which is the most that is taken: leave some out first (ffmpeg -map), or all with options.audio: {{mode: Disabled}}"
         )));
     }
-    let holes = media.audio.iter().enumerate().filter_map(|(n, track)| Some((n, track.holes.as_ref()?)));
-    let absurd = holes.filter(|_| spec.audio.is_some()).find(|(_, holes)| holes.silence > MAX_SILENCE);
-    if let Some((n, holes)) = absurd {
+    let mut holes = media.audio.iter().enumerate().filter_map(|(n, track)| Some((n, track.holes.as_ref()?)));
+    if let Some((n, holes)) = holes.find(|(_, holes)| holes.silence > MAX_SILENCE) {
         return Err(Refusal(format!(
             "audio track {n} has {} holes of {} in all, the first at {}; at most {} are filled with silence: its timestamps are broken, remux it first",
             holes.count,
@@ -189,7 +205,7 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
             human(MAX_SILENCE)
         )));
     }
-    let mut starts = media.audio.iter().enumerate().filter(|_| spec.audio.is_some());
+    let mut starts = media.audio.iter().enumerate();
     if let Some((n, track)) = starts.find(|(_, track)| track.start > MAX_SILENCE) {
         return Err(Refusal(format!(
             "audio track {n} starts {} after the beginning; at most {} are filled with silence: its timestamps are broken, remux it first",
@@ -201,14 +217,6 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
         && let Some(refusal) = not_passed_through(media)
     {
         return Err(refusal);
-    }
-    if made.is_empty() && !has_audio(spec, media) {
-        return no(match &media.info.video {
-            Some(_) => {
-                "nothing would be made: options.renditions is empty, and the source's audio is disabled or missing"
-            }
-            None => "nothing would be made: the source has no video and its audio is disabled or missing",
-        });
     }
     Ok(())
 }
