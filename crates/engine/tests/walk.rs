@@ -62,6 +62,19 @@ fn refusal(spec: &ResolvedSpec, media: MediaSummary) -> Option<String> {
     extend(spec, &begin(spec), &facts).err().map(|refusal| refusal.0)
 }
 
+/// What is different about a source.
+type Change = fn(&mut MediaSummary);
+
+/// Each source is refused with words that begin so.
+fn assert_refused(spec: &ResolvedSpec, cases: &[(&str, Change)]) {
+    for (words, change) in cases {
+        let mut media = memory::media();
+        change(&mut media);
+        let refusal = refusal(spec, media).unwrap();
+        assert!(refusal.starts_with(words), "{refusal}");
+    }
+}
+
 #[test]
 fn captions_are_kept_or_the_source_is_refused() {
     let mut media = memory::media();
@@ -81,7 +94,6 @@ fn captions_are_kept_or_the_source_is_refused() {
 
 #[test]
 fn what_would_be_changed_or_dropped_is_refused() {
-    type Change = fn(&mut MediaSummary);
     let cases: [(&str, Change); 5] = [
         ("the source is Dolby Vision profile 5", |m| {
             m.info.video.as_mut().unwrap().other_hdr = Some(OtherHdr::DolbyVision(5));
@@ -93,22 +105,14 @@ fn what_would_be_changed_or_dropped_is_refused() {
         ("audio track 0 starts 2h00m0s after", |m| m.audio[0].start = MediaTime::seconds(7200)),
         ("nothing would be made", |m| (m.info.video, m.info.audio) = (None, vec![])),
     ];
-    let spec = memory::spec(json!({}));
-    for (words, change) in cases {
-        let mut media = memory::media();
-        change(&mut media);
-        let refusal = refusal(&spec, media).unwrap();
-        assert!(refusal.starts_with(words), "{refusal}");
-    }
+    assert_refused(&memory::spec(json!({})), &cases);
 }
 
 #[test]
 fn sound_that_would_have_to_change_is_not_passed_through() {
-    type Change = fn(&mut MediaSummary);
     let spec = memory::spec(json!({"audio": {"encode": {"passthrough": {}}}}));
-    let late: Change = |m| m.audio[0].start = MediaTime::millis(100);
     let mut media = memory::media();
-    late(&mut media);
+    media.audio[0].start = MediaTime::millis(100);
     assert_eq!(refusal(&spec, media), None);
     let cases: [(&str, Change); 6] = [
         ("audio track 0 is vorbis", |m| m.info.audio[0].codec = "vorbis".into()),
@@ -124,12 +128,7 @@ fn sound_that_would_have_to_change_is_not_passed_through() {
         }),
         ("audio track 0 begins 0.101s late", |m| m.audio[0].start = MediaTime::millis(101)),
     ];
-    for (words, change) in cases {
-        let mut media = memory::media();
-        change(&mut media);
-        let refusal = refusal(&spec, media).unwrap();
-        assert!(refusal.starts_with(words), "{refusal}");
-    }
+    assert_refused(&spec, &cases);
 }
 
 #[test]
