@@ -58,7 +58,7 @@ codegen: ## Write everything that is generated: crds/, the chart's CRDs, manifes
 .PHONY: tools
 tools: ## Install what tests need: Kubernetes, containerd, an S3 server, helm. Once; needs Go.
 	@e2e/tools/install.sh etcd kube-apiserver versitygw kube-controller-manager kube-scheduler kubelet kube-proxy \
-		kubectl containerd containerd-shim-runc-v2 ctr runc helm kstatus
+		kubectl containerd containerd-shim-runc-v2 ctr runc helm kstatus mediacheck
 
 .PHONY: images
 images: ## Build both images without Docker or a registry. Needs root.
@@ -78,6 +78,10 @@ cluster-down: ## End it; fails when anything is left.
 .PHONY: e2e
 e2e: ## Test the operator on a cluster of our own, or on that of E2E_KUBECONFIG.
 	@hack/test.sh cluster
+
+.PHONY: foreign
+foreign: ## Have readers that others wrote look at what jobs publish: shaka-packager, GStreamer, MediaInfo and more.
+	@hack/test.sh foreign
 
 .PHONY: playback
 playback: ## Play what a job publishes, in headless Chromium with hls.js, Shaka Player and dash.js.

@@ -32,6 +32,13 @@ missing_packages() {
 		has node || echo nodejs
 		has npm || echo npm
 		e2e/playback/run.sh --find-browser >/dev/null 2>&1 || echo chromium
+		has mediainfo || echo mediainfo
+		has gst-launch-1.0 || echo gstreamer1.0-tools
+		local element
+		for element in playbin3:plugins-base hlsdemux2:plugins-good h265parse:plugins-bad avdec_h264:libav; do
+			gst-inspect-1.0 --exists "${element%:*}" 2>/dev/null || echo "gstreamer1.0-${element#*:}"
+		done
+		/usr/bin/python3 -c 'import gi; gi.require_version("Gst", "1.0")' 2>/dev/null || printf '%s\n' python3-gi gir1.2-gstreamer-1.0
 	fi
 	if [ "${1:-}" = --bench ]; then
 		has python3 || echo python3

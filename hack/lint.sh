@@ -26,7 +26,7 @@ fi
 
 say "shellcheck"
 if has shellcheck; then
-	shellcheck --severity=warning e2e/cluster/*.sh images/*.sh hack/*.sh examples/*.sh e2e/tools/*.sh e2e/bench/*/*.sh e2e/playback/*.sh .ci/run
+	shellcheck --severity=warning e2e/cluster/*.sh images/*.sh hack/*.sh examples/*.sh e2e/tools/*.sh e2e/bench/*/*.sh e2e/foreign/*.sh e2e/playback/*.sh .ci/run
 else
 	echo "not run: install shellcheck" >&2
 fi

@@ -2,11 +2,12 @@
 # Runs the test tiers, and says of each that did not run why.
 #
 #   hack/test.sh          every tier that this machine can run
-#   hack/test.sh unit     one of them: unit, media, playback, apiserver, cluster
+#   hack/test.sh unit     one of them: unit, media, foreign, playback, apiserver, cluster
 #   hack/test.sh long     what takes too long for every change; in no other run
 #
 #   unit       pure functions, golden files, whole jobs in memory with faults; storage on loopback
 #   media      the runner and the local engine on real ffmpeg
+#   foreign    what was published, in readers that others wrote: shaka-packager, GStreamer, MediaInfo and more
 #   playback   what was published, in headless Chromium with hls.js, Shaka Player and dash.js
 #   apiserver  the definitions on a real etcd and kube-apiserver
 #   cluster    the operator on a real cluster, of our own or that of E2E_KUBECONFIG
@@ -14,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-tiers=(unit media playback apiserver cluster)
+tiers=(unit media foreign playback apiserver cluster)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 rows=()
@@ -30,6 +31,15 @@ obstacle() {
 			echo "ffmpeg is missing: run hack/bootstrap.sh"
 		elif ! has python3 || ! has pip; then
 			echo "python3 or pip is missing: run hack/bootstrap.sh --tests"
+		fi
+		;;
+	foreign)
+		if ! has ffmpeg || ! has ffprobe; then
+			echo "ffmpeg is missing: run hack/bootstrap.sh"
+		elif ! has node || ! has npm || ! has python3 || ! has mediainfo || ! gst-inspect-1.0 --exists avdec_h264 2>/dev/null; then
+			echo "node, npm, python3, mediainfo or GStreamer is missing: run hack/bootstrap.sh --tests"
+		elif ! e2e/tools/install.sh --path mediacheck >/dev/null 2>&1; then
+			echo "mediacheck is missing: run make tools"
 		fi
 		;;
 	playback)

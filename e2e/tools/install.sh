@@ -27,6 +27,7 @@ package_of() {
 	etcd) echo etcd go.etcd.io/etcd/server/v3 go.etcd.io/etcd/server/v3 ;;
 	helm) echo helm helm.sh/helm/v4 helm.sh/helm/v4/cmd/helm ;;
 	kstatus) echo kstatus github.com/fluxcd/cli-utils . ;;
+	mediacheck) echo mediacheck github.com/Eyevinn/mp4ff . ;;
 	runc) echo runc github.com/opencontainers/runc github.com/opencontainers/runc ;;
 	containerd | containerd-shim-runc-v2 | ctr)
 		echo containerd github.com/containerd/containerd/v2 "github.com/containerd/containerd/v2/cmd/$1" ;;
