@@ -11,7 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 bin=${TRANSCODE_CLI:-}
 if [ -z "$bin" ]; then
-	cargo build --quiet -p kubectl-transcode
+	cargo build --quiet --workspace --bin kubectl-transcode
 	bin=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/kubectl-transcode
 fi
 blocks=$(mktemp -d)

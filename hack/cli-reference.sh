@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 page=docs/reference/cli.md
 bin=${TRANSCODE_CLI:-}
 if [ -z "$bin" ]; then
-	cargo build --quiet -p kubectl-transcode
+	cargo build --quiet --workspace --bin kubectl-transcode
 	bin=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug/kubectl-transcode
 fi
 

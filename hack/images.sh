@@ -100,7 +100,9 @@ binary() {
 		folder+=/$target
 		cargo build -p "$name" --profile "$profile" --target "$target" >&2
 	else
-		cargo build -p "$name" --profile "$profile" >&2
+		# Tests take the build that they share with everything else.
+		if [ "$profile" = dev ]; then set -- --workspace --bin "$name"; else set -- -p "$name"; fi
+		cargo build "$@" --profile "$profile" >&2
 	fi
 	if [ "$profile" = dev ]; then folder+=/debug; else folder+=/$profile; fi
 	echo "$folder/$name"

@@ -19,7 +19,7 @@ for suite in "${suites[@]}"; do
 	printf '\n######## ffmpeg of %s\n' "$suite"
 	PATH=$bin:$PATH TRANSCODE_FIGURES=$figures hack/test.sh media || failed+=("$suite")
 done
-cargo run --quiet -p e2e-media --bin media_correctness -- "$figures" docs/media-correctness.md
+cargo run --quiet --bin media_correctness -- "$figures" docs/media-correctness.md
 if [ ${#failed[@]} -gt 0 ]; then
 	echo "media-correctness: failed on the ffmpeg of ${failed[*]}, see above" >&2
 	exit 1

@@ -68,16 +68,20 @@ obstacle() {
 	esac
 }
 
-# Packages of a tier. What is in no tier of its own is a unit test.
-packages() {
+# What cargo tests in a tier. What is in no tier of its own is a unit test. Every tier selects the whole workspace:
+# with `-p`, cargo would choose other features for shared dependencies and build nearly all of them again.
+selection() {
+	local path name
+	echo --workspace
 	case $1 in
-	long) printf -- '-p\ne2e-media\n' ;;
-	unit)
-		echo --workspace
-		local crate
-		for crate in e2e/*/Cargo.toml; do printf -- '--exclude\n%s\n' "$(sed -n 's/^name = "\(.*\)"/\1/p' "$crate" | head -n1)"; done
+	unit) for path in e2e/*/Cargo.toml; do printf -- '--exclude\n%s\n' "$(sed -n 's/^name = "\(.*\)"/\1/p' "$path" | head -n1)"; done ;;
+	long) selection media | tail -n +2 ;;
+	*)
+		for path in e2e/"$1"/tests/*; do
+			name=${path##*/}
+			printf -- '--test\n%s\n' "${name%.rs}"
+		done
 		;;
-	*) printf -- '-p\n%s\n' "$(sed -n 's/^name = "\(.*\)"/\1/p' "e2e/$1/Cargo.toml" | head -n1)" ;;
 	esac
 }
 
@@ -93,7 +97,7 @@ run() {
 	if [ "$tier" = playback ]; then
 		args=(e2e/playback/run.sh)
 	else
-		mapfile -t args < <(packages "$tier")
+		mapfile -t args < <(selection "$tier")
 		args=(cargo test --no-fail-fast "${args[@]}")
 	fi
 	if [ "$tier" = long ]; then

@@ -39,7 +39,7 @@ install_modules() {
 
 build() {
 	local target
-	cargo build -p kubectl-transcode -p job-runner
+	cargo build --workspace --bin kubectl-transcode --bin job-runner
 	target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 	export TRANSCODE_BIN_DIR=$target/debug
 }

@@ -12,7 +12,7 @@
 //!             boxes.rs reads the files, listing.rs ffmpeg's frame hashes, signal.rs the sound
 //! ```
 //!
-//! `cargo test -p e2e-media --test table` proves every row, `… --test table -- mkv` the rows with
+//! `cargo test --test table` proves every row, `… --test table -- mkv` the rows with
 //! `mkv` in their names. `TRANSCODE_BIN_DIR` names a folder with programs that are built already.
 //! `TRANSCODE_KEEP=DIR` keeps what the rows made. `TRANSCODE_FIGURES=DIR` gathers what was measured, for
 //! `media_correctness` to make docs/media-correctness.md of (`make media-correctness`).

@@ -36,7 +36,9 @@ fn build() -> Result<Programs> {
         return Ok(programs);
     }
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "-p", "kubectl-transcode", "-p", "job-runner", "--message-format", "json-render-diagnostics"])
+        // With the features that the tests were built with, see hack/test.sh.
+        .args(["build", "--workspace", "--bin", "kubectl-transcode", "--bin", "job-runner"])
+        .args(["--message-format", "json-render-diagnostics"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .stderr(Stdio::inherit())
         .output()?;
