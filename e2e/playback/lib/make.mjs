@@ -7,4 +7,4 @@ import { publish } from './product.mjs';
 
 await mkdir(sources, { recursive: true });
 for (const clip of Object.values(clips)) await make(clip);
-for (const [name, { clip, ladder }] of Object.entries(productions)) await publish(name, clip.file, ladder);
+for (const [name, { clip, ladder, encode }] of Object.entries(productions)) await publish(name, clip.file, ladder, encode);

@@ -18,11 +18,14 @@ export const widths = { '360p': 640, '270p': 480, '180p': 320 };
 /** Folder below which every output is. */
 export const outputs = join(work, 'published');
 
+const usual = { video: { h264: { preset: 'superfast' } }, audio: { aac: {} } };
+
 /**
  * Runs a job over a file.
  * @param {string[]} ladder names of rungs
+ * @param {typeof usual} encode codecs
  */
-export async function publish(name, source, ladder) {
+export async function publish(name, source, ladder, encode = usual) {
   const job = {
     apiVersion: 'transcode.media/v1alpha1',
     kind: 'TranscodeJob',
@@ -32,7 +35,8 @@ export async function publish(name, source, ladder) {
       outputs: [{ name: 'main', file: { path: join(outputs, name) }, formats: ['hls', 'dash', 'mp4'] }],
       options: {
         // Short segments, and tasks for both halves of the clip: many joins in little time.
-        video: { segmentDuration: '2s', fanOut: 'ChunkRendition', encode: { h264: { preset: 'superfast' } } },
+        video: { segmentDuration: '2s', fanOut: 'ChunkRendition', encode: encode.video },
+        audio: { encode: encode.audio },
         renditions: ladder.map(name => ({ name, ...rungs[name] })),
       },
     },

@@ -9,6 +9,8 @@ export const productions = {
   variable: { clip: clips.variable, ladder: ['360p', '180p'] },
   captions: { clip: clips.captions, ladder: ['360p', '180p'] },
   languages: { clip: clips.languages, ladder: ['180p'] },
+  av1: { clip: clips.ntsc, ladder: ['180p'], encode: { video: { av1: { preset: 12 } }, audio: { opus: {} } } },
+  vp9: { clip: clips.ntsc, ladder: ['180p'], encode: { video: { vp9: { speed: 8, hls: true } }, audio: { flac: {} } } },
   sound: { clip: clips.ntsc, ladder: [] },
 };
 

@@ -21,7 +21,13 @@ function eachPlayer(name, test) {
   }
 }
 
-for (const [name, title] of [['ntsc', '30000/1001 pictures a second'], ['variable', 'a rate that varies']]) {
+const titles = {
+  ntsc: '30000/1001 pictures a second',
+  variable: 'a rate that varies',
+  av1: 'AV1 and Opus',
+  vp9: 'VP9 and FLAC',
+};
+for (const [name, title] of Object.entries(titles)) {
   describe(title, () => {
     eachPlayer(name, ({ player, clip, open }) => {
       it(`plays in ${player}`, () => house.stage(async stage => {
