@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 use transcode_contract::{Site, TaskRun};
-use transcode_engine::{Facts, Failure, Layout, MediaSummary, ResolvedSpec, SplitSummary, StageId, StageKind, TaskSet};
+use transcode_engine::{
+    Facts, Failure, Layout, MediaSummary, ResolvedSpec, SplitSummary, StageId, StageKind, TaskSet, cover::heard_until,
+};
 use transcode_media::{chunk::Chunk, index::PacketIndex, timeline::Timeline, track::FileFacts};
 use transcode_storage::{Store, StoreError};
 
@@ -201,7 +203,10 @@ impl Context {
         let media = self.media()?;
         let (Some(video), Some(stream)) = (&index.video, &media.info.video) else { return Ok(None) };
         let retiming = self.task.spec.filters.retiming();
-        Timeline::new(video, retiming, media.origin, stream.frame_rate).map(Some).map_err(TaskError::bad_input)
+        // A plan of before has no copies of the last picture in it.
+        let held = media.video.as_ref().is_some_and(|video| video.still.is_some());
+        let heard = heard_until(&self.task.spec, &media.audio).filter(|_| held);
+        Timeline::new(video, retiming, media.origin, heard, stream.frame_rate).map(Some).map_err(TaskError::bad_input)
     }
 }
 

@@ -14,7 +14,7 @@ use transcode_media::{
     time::{MediaTime, Timescale},
 };
 
-use crate::{facts::MediaSummary, facts::SplitSummary, spec::ResolvedSpec};
+use crate::{cover, facts::MediaSummary, facts::SplitSummary, spec::ResolvedSpec};
 
 /// Encodes one chunk to one file for each rendition. `seek` is the chunk's own place, or further
 /// back. `None` when the source has no video.
@@ -56,7 +56,8 @@ pub fn thumbnail_time(spec: &ResolvedSpec, media: &MediaSummary) -> Option<Media
     };
     let frame =
         media.video.as_ref().map_or(MediaTime::ZERO, |v| MediaTime::new(*v.frame_rate.denom(), *v.frame_rate.numer()));
-    let last = (media.duration - frame - frame).max(MediaTime::ZERO);
+    let end = media.video.as_ref().and_then(|video| video.still).map_or(media.duration, |still| still.from);
+    let last = (end - frame - frame).max(MediaTime::ZERO);
     Some(media.origin + place.min(last))
 }
 
@@ -100,11 +101,13 @@ pub fn audio(
         .audio
         .iter()
         .zip(&paths)
-        .map(|(stream, path)| AudioTrack {
-            stream,
-            codec,
-            origin: Timescale(codec.sample_rate(stream.sample_rate)).round(media.origin),
-            path,
+        .enumerate()
+        .map(|(n, (stream, path))| {
+            let scale = Timescale(codec.sample_rate(stream.sample_rate));
+            let facts = media.audio.get(n);
+            let followed = facts.filter(|facts| cover::silence_behind(spec, media, facts).is_some());
+            let samples = followed.map(|facts| scale.round(cover::end_of_sound(spec, media, facts)));
+            AudioTrack { stream, codec, origin: scale.round(media.origin), samples, path }
         })
         .collect();
     (!tracks.is_empty()).then(|| argv::audio::encode(source, &media.info.container, &tracks))

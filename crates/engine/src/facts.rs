@@ -75,6 +75,9 @@ pub struct VideoFacts {
     /// The source's own frames, where others are shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceFrames>,
+    /// Copies of the last picture, which come last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub still: Option<StillFacts>,
     /// Frames with the time of another frame.
     pub equal_times: u32,
     /// Frames at the start that refer to frames which the source does not have.
@@ -82,6 +85,16 @@ pub struct VideoFacts {
     /// Frames at the end of a cut source that can't be decoded.
     #[serde(default)]
     pub undecodable_tail: u32,
+}
+
+/// The last picture, shown on because sound is longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StillFacts {
+    /// How often it is shown once more.
+    pub frames: u32,
+    /// From the origin to the first of those.
+    pub from: MediaTime,
 }
 
 /// Frames of a source whose number or times filters change.
@@ -109,6 +122,13 @@ pub struct AudioFacts {
     /// Holes in its timestamps that are filled with silence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holes: Option<Holes>,
+}
+
+impl AudioFacts {
+    /// From the origin to its end.
+    pub fn end(&self) -> MediaTime {
+        self.start + self.length
+    }
 }
 
 /// Holes in a track's timestamps.
@@ -275,9 +295,14 @@ impl Summary {
 }
 
 impl VideoFacts {
+    /// Frames that are the source's, as filters leave them.
+    pub fn own_frames(&self) -> u32 {
+        self.frames - self.still.map_or(0, |still| still.frames)
+    }
+
     /// How many frames the source has, at which rate, and whether that is constant.
     pub fn of_source(&self) -> (u32, Rational, bool) {
-        self.source.map_or((self.frames, self.frame_rate, self.constant), |source| {
+        self.source.map_or((self.own_frames(), self.frame_rate, self.constant), |source| {
             (source.frames, source.frame_rate, source.constant)
         })
     }

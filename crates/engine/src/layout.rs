@@ -65,9 +65,14 @@ impl Layout {
     pub fn new(spec: &ResolvedSpec, media: &MediaSummary) -> Self {
         let source = media.source_key.clone();
         let build = &media.encoder_build;
-        let cut = match spec.filters.retiming() {
-            None => key(&("cut", &source, media.origin, &spec.segment_duration)),
-            Some(retiming) => key(&("cut", &source, media.origin, &spec.segment_duration, retiming)),
+        let still = media.video.as_ref().and_then(|video| video.still);
+        let cut = match (spec.filters.retiming(), still) {
+            (None, None) => key(&("cut", &source, media.origin, &spec.segment_duration)),
+            (Some(retiming), None) => key(&("cut", &source, media.origin, &spec.segment_duration, retiming)),
+            // How long the last picture is shown depends on the sound that is carried over.
+            (retiming, Some(still)) => {
+                key(&("cut", &source, media.origin, &spec.segment_duration, retiming, still, media.duration))
+            }
         };
         let ladder = renditions(spec, media).renditions;
         let renditions: BTreeMap<_, _> = ladder

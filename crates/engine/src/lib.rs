@@ -15,6 +15,7 @@
 pub mod assess;
 pub mod bundle;
 pub mod commands;
+pub mod cover;
 pub mod decide;
 pub mod estimate;
 pub mod extend;

@@ -8,6 +8,7 @@ use transcode_media::{
 
 use crate::{
     assess::{Progress, StageProgress},
+    cover,
     extend::renditions,
     facts::{AudioFacts, Damage, Facts, MediaSummary, VideoFacts},
     plan::{StageEnd, StageId, StageKind},
@@ -62,6 +63,7 @@ fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
             format!("the source's container is damaged, and what can't be read is missing; ffprobe says: {complaint}"),
         )
     });
+    let audio = audio.chain(cover::warnings(spec, media));
     left.chain(cut).chain(complaint).chain(pictures).chain(thumbnail(spec, media)).chain(audio).chain(rungs).collect()
 }
 
@@ -98,10 +100,14 @@ fn of_video(video: &VideoFacts) -> Vec<Warning> {
 
 fn converted_rate(video: &VideoFacts) -> Option<String> {
     let source = video.source?;
-    let repeats = video.frames - (source.frames - source.left_out);
+    let repeats = video.own_frames() - (source.frames - source.left_out);
     Some(format!(
         "{} frames at {} fps become {} at {} fps: {} are left out, and {repeats} repeat the frame before them",
-        source.frames, source.frame_rate, video.frames, video.frame_rate, source.left_out
+        source.frames,
+        source.frame_rate,
+        video.own_frames(),
+        video.frame_rate,
+        source.left_out
     ))
 }
 
@@ -109,7 +115,8 @@ fn converted_rate(video: &VideoFacts) -> Option<String> {
 fn converted(spec: &ResolvedSpec, media: &MediaSummary) -> Option<Warning> {
     let stream = media.info.video.as_ref()?;
     let format = stream.pixel_format.as_str();
-    let kept = ["yuv420", "yuvj420", "gray", "nv12", "nv21", "p010"].iter().any(|kept| format.starts_with(kept));
+    let kept =
+        ["yuv420", "yuva420", "yuvj420", "gray", "nv12", "nv21", "p010"].iter().any(|kept| format.starts_with(kept));
     let most = renditions(spec, media).renditions.iter().map(|r| r.codec.bit_depth(stream.bit_depth)).max()?;
     let fewer = most < stream.bit_depth;
     let words = format!("the source's pictures are {format}; they become 4:2:0 with {most} bits");
@@ -188,6 +195,6 @@ fn of_audio(n: usize, audio: &AudioFacts) -> Option<Warning> {
     Some(note(StageKind::Audio, "HolesFilled", words))
 }
 
-fn note(stage: StageKind, reason: &str, message: String) -> Warning {
+pub(crate) fn note(stage: StageKind, reason: &str, message: String) -> Warning {
     Warning { stage: stage.name().into(), reason: reason.into(), message, attempts: 0 }
 }

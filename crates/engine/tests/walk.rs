@@ -12,7 +12,7 @@ use serde_json::json;
 use transcode_engine::{
     Facts, Failure, Intent, Layout, MediaSummary, Outcome, ResolvedSpec, StageId, StageKind, Summary, TaskSet, assess,
     begin, extend,
-    facts::{Damage, Holes},
+    facts::{Damage, Holes, StillFacts},
     status, warnings,
 };
 use transcode_media::{probe::OtherHdr, time::MediaTime};
@@ -90,6 +90,48 @@ fn captions_are_kept_or_the_source_is_refused() {
         without["captions"] = json!({"mode": "Disabled"});
         assert_eq!(refusal(&memory::spec(json!({"video": without})), media.clone()), None);
     }
+}
+
+#[test]
+fn every_track_covers_the_presentation_or_a_warning_says_which_does_not() {
+    let with = |options: serde_json::Value, change: Change| {
+        let mut media = memory::media();
+        change(&mut media);
+        warnings::of_output(&memory::spec(options), &media, Damage::default())
+            .into_iter()
+            .map(|warning| format!("{}: {}", warning.reason, warning.message))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(with(json!({}), |_| {}), [""; 0]);
+    // Containers round, and access units are filled up.
+    assert_eq!(with(json!({}), |m| m.audio[0].length = MediaTime::millis(59_910)), [""; 0]);
+    let short: Change = |m| (m.audio[0].start, m.audio[0].length) = (MediaTime::seconds(1), MediaTime::seconds(4));
+    assert_eq!(
+        with(json!({}), short),
+        [
+            "SilenceAdded: audio track 0 begins at 1s: silence precedes it",
+            "SilenceAdded: audio track 0 ends at 5s: 55s of silence follow it"
+        ]
+    );
+    let passed = with(json!({"audio": {"encode": {"passthrough": {}}}}), |m| m.audio[0].length = MediaTime::seconds(5));
+    let [passed] = passed.as_slice() else { panic!("{passed:?}") };
+    assert!(passed.starts_with("SoundEndsEarly: audio track 0 ends at 5s, 55s before the presentation"), "{passed}");
+    assert_eq!(with(json!({"renditions": []}), |m| m.audio[0].length = MediaTime::seconds(5)), [""; 0]);
+    assert_eq!(with(json!({"audio": {"mode": "Disabled"}}), short), [""; 0]);
+    let held: Change = |m| {
+        m.video.as_mut().unwrap().still = Some(StillFacts { frames: 1300, from: MediaTime::seconds(8) });
+    };
+    assert_eq!(
+        with(json!({}), held),
+        ["PictureHeld: the picture ends at 8s: the last frame is shown until 1m0s, 1300 times"]
+    );
+    let (plain, still) = (memory::media(), {
+        let mut media = memory::media();
+        held(&mut media);
+        media
+    });
+    let keys = |media| Layout::new(&memory::spec(json!({})), media).cut;
+    assert_ne!(keys(&plain), keys(&still));
 }
 
 #[test]

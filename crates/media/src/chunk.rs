@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     index::VideoIndex,
     retime::{Edges, Hold, Lead},
+    still::Still,
     time::{MediaTime, Timebase},
     timeline::{Span, Timeline},
 };
@@ -38,6 +39,9 @@ pub struct Chunk {
     /// Which frames are kept behind filters that change their times; `None` keeps those of `start` and `end`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
+    /// Copies of the source's last picture, which come last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub still: Option<Still>,
     /// Ticks by which its first frame is later than its PTS, because frames before it share
     /// times and were set a tick apart.
     #[serde(default)]
@@ -74,6 +78,11 @@ impl Chunk {
     pub fn frames(&self) -> u32 {
         self.segments.iter().map(|s| s.frames).sum()
     }
+
+    /// Frames that are the source's, as filters leave them.
+    pub fn own_frames(&self) -> u32 {
+        self.frames() - self.still.map_or(0, |still| still.frames)
+    }
 }
 
 /// How a demuxer lands when asked to seek.
@@ -101,11 +110,12 @@ impl Seeking {
 pub fn chunks(timeline: &Timeline, segments: &[Span], video: &VideoIndex, seeking: Seeking) -> Vec<Chunk> {
     let keyframes = video.keyframes();
     let cutter = Cutter { timeline, segments, keyframes: &keyframes, timebase: video.timebase, seeking };
+    let copies = timeline.still.map_or(0, |still| u64::from(still.frames));
     let mut size = cutter.first_size();
     loop {
         let cut = cutter.cut(size);
         let preroll: u64 = cut.iter().map(|c| u64::from(c.preroll)).sum();
-        if cut.len() <= 1 || preroll * 10 <= timeline.source.len() as u64 {
+        if cut.len() <= 1 || preroll * 10 <= timeline.source.len() as u64 + copies {
             return cut;
         }
         size *= 2;
@@ -191,14 +201,15 @@ impl Cutter<'_> {
         let (first_frame, end_frame) = (self.first_frame(first), self.first_frame(end));
         let needed = self.timeline.needed(first_frame, end_frame);
         let (seek, preroll) = if first == 0 { (None, 0) } else { self.entry(needed.start) };
+        let own = self.timeline.own(first_frame, end_frame);
         let kept = self.timeline.retimed.as_ref().map(|retimed| Kept {
-            start: self.timeline.filtered_at(first_frame),
-            end: self.timeline.filtered_at(end_frame),
+            start: self.timeline.filtered_at(own.start),
+            end: self.timeline.filtered_at(own.end),
             hold: match retimed.edges {
-                Edges::Hold(hold) if end == self.segments.len() => Some(hold),
+                Edges::Hold(hold) if own.end == self.timeline.own_frames() => Some(hold),
                 Edges::Hold(_) | Edges::Cycles { .. } => None,
             },
-            lead: retimed.lead(first_frame, needed.start),
+            lead: retimed.lead(own.start, needed.start),
         });
         Chunk {
             index,
@@ -207,6 +218,7 @@ impl Cutter<'_> {
             start: needed.start,
             end: needed.end,
             kept,
+            still: self.timeline.still(first_frame, end_frame),
             shift: self.timeline.moved(first_frame),
             seek,
             preroll,
@@ -247,7 +259,7 @@ mod tests {
         }
         let video = builder.finish().unwrap().video.unwrap();
         let retiming = rate.map(|(n, d)| Retiming::Rate(Ratio::new(n, d)));
-        let timeline = Timeline::new(&video, retiming, MediaTime::ZERO, Ratio::from_integer(25)).unwrap();
+        let timeline = Timeline::new(&video, retiming, MediaTime::ZERO, None, Ratio::from_integer(25)).unwrap();
         let segments = timeline.segments(MediaTime::seconds(4));
         let chunks = chunks(&timeline, &segments, &video, seeking);
         (timeline, chunks)
@@ -281,7 +293,7 @@ mod tests {
             builder.push(&row);
         }
         let video = builder.finish().unwrap().video.unwrap();
-        let timeline = Timeline::new(&video, None, MediaTime::ZERO, Ratio::from_integer(25)).unwrap();
+        let timeline = Timeline::new(&video, None, MediaTime::ZERO, None, Ratio::from_integer(25)).unwrap();
         let segments = timeline.segments(MediaTime::seconds(4));
         let chunks = chunks(&timeline, &segments, &video, Seeking::Exact);
         assert_eq!(timeline.equal_times, 1490 - 1);

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Frames that a constant rate may make of a source: 77 hours at 60 fps. More is a broken clock.
-const MAX_FRAMES: i64 = 1 << 24;
+pub(crate) const MAX_FRAMES: i64 = 1 << 24;
 
 /// Frames of a cycle that telecine makes of [`FILM`] frames of film.
 const CYCLE: u32 = 5;

@@ -9,6 +9,7 @@ use num_rational::Ratio;
 use crate::{
     index::{AudioSpan, VideoIndex},
     retime::{Retimed, Retiming},
+    still::Still,
     time::{MediaTime, Rational, Timebase, Timescale},
 };
 
@@ -21,6 +22,8 @@ pub struct Timeline {
     pub source: Vec<i64>,
     /// What is shown where it isn't each frame of the source at its own time.
     pub retimed: Option<Retimed>,
+    /// Copies of the last picture, which come last.
+    pub still: Option<Still>,
     /// Output ticks of each frame, strictly rising: equal times are one tick of the filters' apart.
     pub output: Vec<i64>,
     /// Output time after the last frame.
@@ -101,17 +104,28 @@ pub fn output_scale(timebase: Timebase) -> Result<(Timescale, i64), TimelineErro
 }
 
 impl Timeline {
-    /// From the packet index. `nominal` is the container's average frame rate, a hint for the last
-    /// frame's duration and for the constant-rate test.
+    /// From the packet index. The last picture is shown until `heard`, the end of the sound from the origin.
+    /// `nominal` is the container's average frame rate, a hint for the last frame's duration and for the
+    /// constant-rate test.
     pub fn new(
         video: &VideoIndex,
         retiming: Option<Retiming>,
         origin: MediaTime,
+        heard: Option<MediaTime>,
         nominal: Rational,
     ) -> Result<Self, TimelineError> {
-        match retiming {
-            None => Self::of_source(video, origin, nominal),
-            Some(retiming) => Self::of_source(video, MediaTime::ZERO, nominal)?.retime(retiming, origin),
+        let made = match retiming {
+            None => Self::of_source(video, origin, nominal)?,
+            Some(retiming) => Self::of_source(video, MediaTime::ZERO, nominal)?.retime(retiming, origin)?,
+        };
+        // How long a single picture is shown only its packet says.
+        let alone = match made.source.as_slice() {
+            [alone] if retiming.is_none() => Some(made.timebase.time(alone + video.last_duration) - origin),
+            _ => None,
+        };
+        match heard.max(alone) {
+            Some(until) => made.shown_until(until),
+            None => Ok(made),
         }
     }
 
@@ -133,7 +147,17 @@ impl Timeline {
             None => last + nth_frame(0, 1, frame, timescale).max(1),
         };
         let end = end.max(last + 1);
-        Ok(Timeline { timebase, source, retimed: None, output, end, timescale, constant_rate, equal_times })
+        Ok(Timeline {
+            timebase,
+            source,
+            retimed: None,
+            still: None,
+            output,
+            end,
+            timescale,
+            constant_rate,
+            equal_times,
+        })
     }
 
     /// What filters make of a timeline whose origin is the source's zero.
@@ -160,15 +184,27 @@ impl Timeline {
         retimed.unwrap_or((self.source.as_slice(), self.timebase))
     }
 
-    /// Ticks of a frame as it leaves the filters; one after the last for the frame after the last.
+    /// One tick of what leaves the filters.
+    pub(crate) fn filtered_timebase(&self) -> Timebase {
+        self.filtered().1
+    }
+
+    /// Ticks of a frame of the source as it leaves the filters; one after the last for what follows the last.
     pub fn filtered_at(&self, frame: u32) -> i64 {
         let (pts, _) = self.filtered();
         pts.get(frame as usize).copied().unwrap_or_else(|| pts.last().map_or(0, |last| last + 1))
     }
 
+    /// Those of some frames that are the source's; the last one where none is: copies are of it.
+    pub fn own(&self, first: u32, end: u32) -> Range<u32> {
+        let own = self.own_frames();
+        first.min(own.saturating_sub(1))..end.min(own)
+    }
+
     /// Source ticks of the frames of the source that filters need for frames from `first` to before `end`.
     pub fn needed(&self, first: u32, end: u32) -> Range<i64> {
-        let Some(retimed) = &self.retimed else { return self.shown_at(first)..self.shown_at(end) };
+        let Range { start: first, end } = self.own(first, end);
+        let Some(retimed) = &self.retimed else { return self.source_at(first)..self.source_at(end) };
         let needs = retimed.needs(first, end);
         let tick = |place: u32| self.source.get(place as usize).copied();
         let after = self.source.last().map_or(0, |last| last + 1);
@@ -180,6 +216,11 @@ impl Timeline {
     /// Source ticks of the frame of the source that a frame shows; one after the last for the frame after
     /// the last.
     pub fn shown_at(&self, frame: u32) -> i64 {
+        if frame < self.frames() { self.source_at(self.own(frame, frame).start) } else { self.source_at(frame) }
+    }
+
+    /// The same of frames that are the source's.
+    fn source_at(&self, frame: u32) -> i64 {
         let place = match &self.retimed {
             None => Some(frame as usize),
             Some(retimed) => retimed.shows.get(frame as usize).map(|place| *place as usize),
@@ -191,6 +232,7 @@ impl Timeline {
     /// Ticks by which a frame is later than the filters leave it, because frames before it share times and were
     /// set a tick apart.
     pub fn moved(&self, frame: u32) -> i64 {
+        let frame = self.own(frame, frame).start;
         let (_, timebase) = self.filtered();
         let per_tick = output_scale(timebase).map_or(1, |(_, per_tick)| per_tick);
         (self.at(frame) - self.at(0)) / per_tick - (self.filtered_at(frame) - self.filtered_at(0))
@@ -241,7 +283,7 @@ impl Timeline {
         for (frame, time) in self.output.iter().enumerate() {
             let here = div_floor(time - self.at(0), step);
             // Frames with the same time stay together: chunks are trimmed by it.
-            let twin = frame > 0 && pts.get(frame) == pts.get(frame - 1);
+            let twin = frame > 0 && pts.get(frame).is_some_and(|time| pts.get(frame - 1) == Some(time));
             if here > cell && !twin {
                 firsts.push(frame as u32);
                 cell = here;
@@ -351,7 +393,7 @@ mod tests {
         }
         let index = builder.finish().unwrap();
         let origin = origin(index.video.as_ref(), None, &index.audio).unwrap();
-        Timeline::new(index.video.as_ref().unwrap(), None, origin, Ratio::new(nominal.0, nominal.1)).unwrap()
+        Timeline::new(index.video.as_ref().unwrap(), None, origin, None, Ratio::new(nominal.0, nominal.1)).unwrap()
     }
 
     #[test]

@@ -20,6 +20,7 @@ use transcode_media::{
     probe::{AudioStream, Colour, Hdr10, LightLevel, Mastering, MediaInfo, VideoStream},
     rate::{Cap, Rate, Squeeze},
     retime::Hold,
+    still::Still,
     time::{MediaTime, Timebase, Timescale},
     timeline::Span,
     track::VideoRange,
@@ -81,7 +82,7 @@ fn rendition(name: &str, width: u32, height: u32, sar: (i64, i64), codec: VideoC
 }
 
 fn encode(stream: &VideoStream, renditions: &[Rendition], filters: &Filters, equal_times: bool) -> String {
-    encode_kept(Pass::Only, stream, renditions, filters, equal_times, None)
+    encode_kept(Pass::Only, stream, renditions, filters, equal_times, (None, None))
 }
 
 fn encode_kept(
@@ -90,7 +91,7 @@ fn encode_kept(
     renditions: &[Rendition],
     filters: &Filters,
     equal_times: bool,
-    kept: Option<Kept>,
+    (kept, still): (Option<Kept>, Option<Still>),
 ) -> String {
     let chunk = Chunk {
         index: 2,
@@ -103,6 +104,7 @@ fn encode_kept(
         seek: Some(MediaTime::new(1001, 33)),
         preroll: 30,
     };
+        still,
     let paths: Vec<String> = renditions.iter().map(|r| format!("{}.mp4", r.name)).collect();
     let outputs = renditions.iter().zip(paths.iter().map(Path::new));
     let outputs: Vec<_> =
@@ -183,7 +185,19 @@ fn the_last_chunk_at_another_frame_rate() {
     let filters = Filters { frame_rate: Some(Ratio::from_integer(25)), ..Filters::default() };
     let hold = Some(Hold { frame: 1_200_200, until: 1_203_601 });
     let kept = Kept { start: 800, end: 1000, hold, lead: None };
-    insta::assert_snapshot!(encode_kept(Pass::Only, &stream(), &renditions, &filters, false, Some(kept)));
+    insta::assert_snapshot!(encode_kept(Pass::Only, &stream(), &renditions, &filters, false, (Some(kept), None)));
+}
+
+#[test]
+fn the_last_picture_is_shown_on() {
+    let renditions =
+        [rendition("h264", 1280, 720, (1, 1), VideoCodec::H264 { rate: Rate::Crf(23), preset: X26xPreset::Medium })];
+    let still =
+        |frames| Still { frames, zero: 33, place: 1080, step: Ratio::new(1001, 1), rate: Ratio::new(30_000, 1001) };
+    let lines = [120, 240].map(|frames| {
+        encode_kept(Pass::Only, &stream(), &renditions, &Filters::default(), false, (None, Some(still(frames))))
+    });
+    insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
@@ -193,8 +207,8 @@ fn two_passes_for_an_average() {
     let codec = VideoCodec::H264 { rate, preset: X26xPreset::Medium };
     let renditions = [rendition("h264", 1280, 720, (1, 1), codec)];
     let second = Pass::Second { statistics: Path::new("it's c:.stats"), bitrate: 1_234_567 };
-    let lines =
-        [Pass::First, second].map(|pass| encode_kept(pass, &stream(), &renditions, &Filters::default(), false, None));
+    let lines = [Pass::First, second]
+        .map(|pass| encode_kept(pass, &stream(), &renditions, &Filters::default(), false, (None, None)));
     insta::assert_snapshot!(lines.join("\n"));
 }
 
@@ -221,10 +235,10 @@ fn every_audio_track_in_one_pass() {
     let studio = AudioStream { bits: 24, ..stereo.clone() };
     let (ac3, flac) = (AudioCodec::Ac3 { bitrate: None, channels: None }, AudioCodec::Flac { channels: None });
     let tracks = [
-        AudioTrack { stream: &stereo, codec: &aac, origin: 0, path: Path::new("a.mp4") },
-        AudioTrack { stream: &surround, codec: &opus, origin: -1024, path: Path::new("b.mp4") },
-        AudioTrack { stream: &surround, codec: &ac3, origin: 0, path: Path::new("c.mp4") },
-        AudioTrack { stream: &studio, codec: &flac, origin: 0, path: Path::new("d.mp4") },
+        AudioTrack { stream: &stereo, codec: &aac, origin: 0, samples: None, path: Path::new("a.mp4") },
+        AudioTrack { stream: &surround, codec: &opus, origin: -1024, samples: Some(480_000), path: Path::new("b.mp4") },
+        AudioTrack { stream: &surround, codec: &ac3, origin: 0, samples: None, path: Path::new("c.mp4") },
+        AudioTrack { stream: &studio, codec: &flac, origin: 0, samples: None, path: Path::new("d.mp4") },
     ];
     insta::assert_snapshot!(
         audio::encode(&SourceUrl::pasteable("my clip.mkv".into()), "matroska,webm", &tracks).to_string()

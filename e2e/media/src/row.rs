@@ -13,8 +13,10 @@ pub struct Row {
     pub options: &'static str,
     /// `spec.outputs[0].formats`, YAML.
     pub formats: &'static str,
-    /// Frames that must come out; 0 without video.
+    /// Frames of the source that must come out; 0 without video.
     pub frames: usize,
+    /// How often the last of them is shown once more, until the sound ends.
+    pub held: usize,
     /// Chunks that there must be at least.
     pub chunks: usize,
     /// Renditions in the ladder's order: name, width, height.
@@ -31,6 +33,13 @@ pub struct Row {
     pub captions: &'static [&'static str],
     /// Takes minutes: proved with `make test-long` only.
     pub long: bool,
+}
+
+impl Row {
+    /// Frames that are published.
+    pub fn shown_frames(&self) -> usize {
+        self.frames + self.held
+    }
 }
 
 /// One step of making a source.
@@ -62,6 +71,7 @@ pub const ROW: Row = Row {
     frames: 0,
     chunks: 1,
     pictures: &[],
+    held: 0,
     audio: &[],
     flashes: false,
     shown: "null",

@@ -29,6 +29,9 @@ const described = {
     kept: number => (number < 100 ? true : number < 200 ? number % 5 === 0 : number % 2 === 1),
   },
   captions: { rate: [30000, 1001], pictures: 300, sound: [english], captions: true },
+  // Tracks of unequal length.
+  quiet: { rate: [25, 1], pictures: 400, sound: [english], heard: 3 },
+  still: { rate: [25, 1], pictures: 400, sound: [english], seen: 80 },
   languages: { rate: [25, 1], pictures: 300, sound: [english, german] },
 };
 
@@ -47,7 +50,7 @@ export async function make(clip) {
   const ffmpeg = spawn('ffmpeg', [
     '-hide_banner', '-loglevel', 'error', '-y',
     '-f', 'rawvideo', '-pixel_format', 'gray', '-video_size', `${width}x${height}`, '-framerate', clip.rate.join('/'), '-i', 'pipe:0',
-    ...tracks.flatMap(path => ['-f', 's16le', '-ar', sampleRate, '-ac', 1, '-i', path]),
+    ...tracks.flatMap(path => ['-f', 's16le', '-ar', sampleRate, '-ac', 1, ...(clip.heard ? ['-t', clip.heard] : []), '-i', path]),
     '-map', '0:v', ...tracks.flatMap((_, n) => ['-map', `${n + 1}:a`]),
     // A picture that isn't in the clip comes as a repeat of the one before: taken out, it leaves its time to that.
     ...(clip.kept ? ['-vf', 'mpdecimate', '-fps_mode', 'vfr'] : []),
@@ -75,7 +78,7 @@ async function caption({ file, rate }) {
 }
 
 function* pictures(clip) {
-  for (let number = 0; number < clip.pictures; number++) {
+  for (let number = 0; number < (clip.seen ?? clip.pictures); number++) {
     const shown = dueAt(clip, timeOf(clip, number));
     yield paint(shown, width, height, isFlash(clip, shown));
   }

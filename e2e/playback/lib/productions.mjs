@@ -8,6 +8,8 @@ export const productions = {
   ntsc: { clip: clips.ntsc, ladder: ['360p', '180p'] },
   variable: { clip: clips.variable, ladder: ['360p', '180p'] },
   captions: { clip: clips.captions, ladder: ['360p', '180p'] },
+  quiet: { clip: clips.quiet, ladder: ['360p', '180p'] },
+  still: { clip: clips.still, ladder: ['360p', '180p'] },
   languages: { clip: clips.languages, ladder: ['180p'] },
   av1: { clip: clips.ntsc, ladder: ['180p'], encode: { video: { av1: { preset: 12 } }, audio: { opus: {} } } },
   vp9: { clip: clips.ntsc, ladder: ['180p'], encode: { video: { vp9: { speed: 8, hls: true } }, audio: { flac: {} } } },

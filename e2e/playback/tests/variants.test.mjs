@@ -47,6 +47,28 @@ for (const [name, title] of Object.entries(titles)) {
   });
 }
 
+for (const [name, title] of [['quiet', 'sound that ends early'], ['still', 'pictures that end early']]) {
+  describe(title, () => {
+    eachPlayer(name, ({ player, clip, open }) => {
+      it(`plays to the end in ${player}`, () => house.stage(async stage => {
+        const { duration } = await open(stage);
+        const seen = await stage.playToEnd(fast);
+        noTrouble(await stage.troubles());
+        const final = (clip.seen ?? clip.pictures) - 1;
+        const last = await stage.picture(final);
+        assert.equal(last.number, final, 'the last picture');
+        // The last one is shown again and again at times of its own.
+        picturesAreRight(clip, seen.pictures.filter(({ number }) => number !== final || !clip.seen));
+        for (const told of [duration, seen.duration, seen.time]) durationIsRight(clip, told, durationOf(clip));
+        const late = durationOf(clip) - 1.01;
+        const due = Math.min(dueAt(clip, late), final);
+        assert.equal((await stage.seek(late, due)).number, due, `the picture at ${late} s`);
+        noTrouble(await stage.troubles());
+      }));
+    });
+  });
+}
+
 describe('two languages', () => {
   // A progressive MP4 has both, and Chromium alone has no way to choose.
   eachPlayer('languages', ({ player, clip, module, open }) => module !== 'native' && it(`are listed and switched in ${player}`, () => house.stage(async stage => {

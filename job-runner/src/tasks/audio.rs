@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path, time::Instant};
 
 use transcode_contract::{AudioResult, Usage, VERSION};
-use transcode_engine::{Failure, Layout, commands, layout};
+use transcode_engine::{Failure, Layout, commands, cover::end_of_sound, layout};
 use transcode_media::{
     cmaf::{
         AudioCodecConfig, SampleEntry,
@@ -181,7 +181,8 @@ impl Storing<'_> {
     fn boundaries(&self, scale: Timescale, timeline: Option<&Timeline>) -> Result<Vec<i64>, TaskError> {
         let length = self.context.task.spec.segment_duration;
         let facts = self.context.media()?.audio.get(self.n);
-        let audio_end = facts.map_or(MediaTime::ZERO, |a| a.start + a.length);
+        let (spec, media) = (&self.context.task.spec, self.context.media()?);
+        let audio_end = facts.map_or(MediaTime::ZERO, |facts| end_of_sound(spec, media, facts));
         let mut list: Vec<i64> = vec![];
         let mut next = length;
         if let Some(timeline) = timeline {

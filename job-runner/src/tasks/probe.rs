@@ -4,8 +4,9 @@ use itertools::Itertools;
 use transcode_api::Integrity;
 use transcode_engine::{
     Failure, MediaSummary, ResolvedSpec, Summary,
+    cover::heard_until,
     extend::MAX_AUDIO_TRACKS,
-    facts::{AudioFacts, Holes, SourceFrames, VideoFacts},
+    facts::{AudioFacts, Holes, SourceFrames, StillFacts, VideoFacts},
     layout,
 };
 use transcode_media::{
@@ -236,12 +237,6 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Res
     let retiming = spec.filters.retiming();
     let origin = origin(index.video.as_ref(), retiming, carried).map_err(TaskError::bad_input)?;
     let nominal = info.video.as_ref().map_or(Rational::from_integer(25), |v| v.frame_rate);
-    let timeline = |retiming: Option<Retiming>| {
-        let made = index.video.as_ref().map(|v| Timeline::new(v, retiming, origin, nominal));
-        made.transpose().map_err(TaskError::bad_input)
-    };
-    let source = retiming.map(|_| timeline(None)).transpose()?.flatten();
-    let timeline = timeline(retiming)?;
     let audio: Vec<AudioFacts> = spans
         .iter()
         .map(|a| AudioFacts {
@@ -254,10 +249,18 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Res
             }),
         })
         .collect();
-    let ends = audio.iter().take(carried.len()).map(|a| a.start + a.length);
+    let heard = heard_until(spec, &audio);
+    let timeline = |retiming: Option<Retiming>, heard: Option<MediaTime>| {
+        let made = index.video.as_ref().map(|v| Timeline::new(v, retiming, origin, heard, nominal));
+        made.transpose().map_err(TaskError::bad_input)
+    };
+    let source = retiming.map(|_| timeline(None, None)).transpose()?.flatten();
+    let timeline = timeline(retiming, heard)?;
+    let ends = heard.into_iter();
     let duration = ends.chain(timeline.iter().map(|t| t.timescale.time(t.end))).max().unwrap_or(MediaTime::ZERO);
     let video = timeline.zip(index.video.as_ref()).map(|(t, v)| VideoFacts {
         frames: t.frames(),
+        still: t.still.map(|still| StillFacts { frames: still.frames, from: t.timescale.time(t.at(t.own_frames())) }),
         timescale: t.timescale,
         frame_rate: t.frame_rate(),
         constant: t.constant_rate.is_some(),

@@ -307,6 +307,7 @@ pub fn media() -> MediaSummary {
             equal_times: 0,
             undecodable_head: 0,
             undecodable_tail: 0,
+            still: None,
         }),
         audio: vec![AudioFacts { start: MediaTime::ZERO, length: MediaTime::seconds(60), holes: None }],
     }

@@ -14,6 +14,8 @@ pub struct AudioTrack<'a> {
     pub codec: &'a AudioCodec,
     /// The job's origin on the source timeline, in samples at the encoded rate: where the sound begins.
     pub origin: i64,
+    /// Samples in all, where silence follows what the source has.
+    pub samples: Option<i64>,
     /// The file.
     pub path: &'a Path,
 }
@@ -71,8 +73,9 @@ fn encoded(command: &mut Command, track: &AudioTrack<'_>, encoder: &str) {
         AudioCodec::Ac3 { .. } | AudioCodec::Eac3 { .. } => ",apad=pad_len=256",
         _ => "",
     };
+    let silence = track.samples.map_or(String::new(), |samples| format!(",apad=whole_len={samples}"));
     let filters = format!(
-        "aresample={rate}:async=1:first_pts={}:min_comp=0.00001:min_hard_comp=0.01,aformat=channel_layouts={}{samples}{end}",
+        "aresample={rate}:async=1:first_pts={}:min_comp=0.00001:min_hard_comp=0.01,aformat=channel_layouts={}{samples}{silence}{end}",
         track.origin,
         codec.layout(channels)
     );

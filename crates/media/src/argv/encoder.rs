@@ -20,11 +20,16 @@ use crate::{
 
 /// How long the chunk is shown.
 fn length(task: &VideoTask<'_>) -> MediaTime {
-    match (task.chunk.kept, task.filters.frame_rate) {
+    let copies = task.chunk.still.map_or(MediaTime::ZERO, |still| still.length());
+    if task.chunk.own_frames() == 0 {
+        return copies;
+    }
+    let own = match (task.chunk.kept, task.filters.frame_rate) {
         (Some(Kept { start, end, lead: Some(lead), .. }), _) => lead.tick.time(end - start),
         (Some(kept), Some(rate)) => MediaTime::new((kept.end - kept.start) * rate.denom(), *rate.numer()),
         _ => task.stream.timebase.time(task.chunk.end - task.chunk.start),
-    }
+    };
+    own + copies
 }
 
 /// Frames a second behind the filters.

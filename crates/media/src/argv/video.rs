@@ -19,6 +19,7 @@ use crate::{
     ladder::Rendition,
     probe::{Colour, VideoStream},
     rate::Squeeze,
+    still::Still,
     time::{MediaTime, Rational, Timescale},
     track::VideoRange,
 };
@@ -138,6 +139,7 @@ fn graph(task: &VideoTask<'_>) -> String {
         let first = format!("PTS+{}", chunk.shift);
         shared.push(format!("setpts=if(isnan(PREV_OUTPTS)\\,{first}\\,max(PTS\\,PREV_OUTPTS+1))"));
     }
+    shared.extend(chunk.still.map(|still| held(&still, chunk.own_frames())));
     shared.extend(rotate(task.stream).map(str::to_string));
     shared.extend(task.filters.upright());
     let shared = shared.join(",");
@@ -152,6 +154,17 @@ fn graph(task: &VideoTask<'_>) -> String {
             format!("{shared},split={}{labels};{}", outputs.len(), each.collect::<Vec<_>>().join(";"))
         }
     }
+}
+
+/// The last picture once more for each of its copies, behind `own` frames. Captions are not said twice.
+fn held(still: &Still, own: u32) -> String {
+    let Still { frames, zero, place, step, .. } = still;
+    // The first of nothing but copies is the picture itself.
+    let more = frames - u32::from(own == 0);
+    let (place, ticks, of) = (i64::from(*place) - i64::from(own), step.numer(), step.denom());
+    format!(
+        "tpad=stop={more}:stop_mode=clone,sidedata=mode=delete:type=A53_CC:enable=gte(n\\,{own}),setpts=if(lt(N\\,{own})\\,PTS\\,round((N+{place})*{ticks}/{of})+{zero})"
+    )
 }
 
 /// Scale, dynamic range, pixel shape, pixel format. All of them look at one frame only, so that a chunk's

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Error, Result, bail, ensure};
 
 use crate::{
-    listing::Listing,
+    listing::{Frame, Listing},
     plan::{Encode, Plan},
     row::Row,
 };
@@ -51,18 +51,47 @@ fn one_set(row: &Row, chunks: &[Encode], folder: &Path) -> Result<(Vec<Reference
             joined.iter_mut().zip(parts).for_each(|(all, part)| all.frames.extend(part.frames));
         }
     }
+    let whole: Vec<Listing> =
+        whole.into_iter().zip(&joined).map(|(whole, joined)| held(row, whole, joined)).collect::<Result<_>>()?;
     let names = &first.renditions;
     let compared = names.iter().zip(whole.iter().zip(&joined)).try_for_each(|(name, (whole, joined))| {
         ensure!(
-            whole.frames.len() == row.frames,
+            whole.frames.len() == row.shown_frames(),
             "the source has {} frames, the row says {}",
-            whole.frames.len(),
+            whole.frames.len() - row.held,
             row.frames
         );
         same(whole, joined).with_context(|| name.clone())
     });
     let references = names.iter().zip(whole).map(|(name, frames)| Reference { name: name.clone(), frames }).collect();
     Ok((references, compared))
+}
+
+/// What one run shows with the last frame as often again as the row says, at times that are near those in chunks:
+/// those go on at a constant rate, else five times a second.
+fn held(row: &Row, mut whole: Listing, joined: &Listing) -> Result<Listing> {
+    let (Some(first), Some(last)) = (whole.frames.first(), whole.frames.last().cloned()) else { return Ok(whole) };
+    let second = whole.timebase.1 as f64 / whole.timebase.0 as f64;
+    let (steps, length) = (whole.frames.len() - 1, (last.pts - first.pts) as f64);
+    let average = length / steps.max(1) as f64;
+    let near = |(n, frame): (usize, &Frame)| (frame.pts - first.pts) as f64 - n as f64 * average;
+    let constant = steps > 0 && whole.frames.iter().enumerate().all(|frame| near(frame).abs() <= second / 500.0);
+    let step = if constant { average } else { second / 5.0 };
+    let copies = joined.frames.iter().skip(whole.frames.len()).take(row.held);
+    // How long the source shows its last frame is its own affair.
+    let begin = joined.frames.get(whole.frames.len()).map_or(0.0, |copy| copy.pts as f64);
+    ensure!(begin == 0.0 || begin > last.pts as f64, "the last frame is repeated at {begin} ticks");
+    ensure!(
+        !constant || row.held == 0 || (begin - last.pts as f64 - step).abs() <= second / 500.0,
+        "a hole at the end"
+    );
+    let copies: Vec<Frame> = copies.map(|copy| Frame { pts: copy.pts, hash: last.hash.clone() }).collect();
+    for (n, copy) in copies.iter().enumerate() {
+        let expected = begin + n as f64 * step;
+        ensure!((copy.pts as f64 - expected).abs() <= second / 500.0, "copy {n} is at {}, not {expected}", copy.pts);
+    }
+    whole.frames.extend(copies);
+    Ok(whole)
 }
 
 fn same(whole: &Listing, joined: &Listing) -> Result<()> {

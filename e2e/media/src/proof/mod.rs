@@ -3,6 +3,7 @@
 pub mod audio;
 pub mod before;
 pub mod captions;
+pub mod cover;
 pub mod joins;
 pub mod light;
 pub mod mpd;
@@ -41,6 +42,13 @@ pub struct Evidence<'a> {
 }
 
 /// Runs a row on this machine and proves every claim; all that failed is told.
+impl Evidence<'_> {
+    /// Whether sound is the source's own.
+    pub fn passed_through(&self) -> bool {
+        self.row.options.contains("passthrough")
+    }
+}
+
 pub fn prove(row: &Row, folder: &Path) -> Result<()> {
     prove_published(row, folder, true, |job, _| {
         let finished = job.succeed(&["--workers", "1"])?;
@@ -84,11 +92,12 @@ pub fn prove_published(
         same_encoder,
         figures: Figures::default(),
     };
-    let claims: [(&str, Claim); 11] = [
+    let claims: [(&str, Claim); 12] = [
         ("record", record::prove),
         ("timing", timing::prove),
         ("audio", audio::prove),
         ("joins", joins::prove),
+        ("cover", cover::prove),
         ("picture", picture::prove),
         ("unchunked", unchunked::prove),
         ("light", light::prove),

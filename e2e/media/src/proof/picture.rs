@@ -51,8 +51,11 @@ pub(super) fn likeness(
         evidence.plan.json["media"]["info"]["video"]["index"]
     );
     tool::ffmpeg(&words, &[("source", &evidence.source), ("plain", &plain)], &evidence.folder)?;
+    let held = evidence.row.held;
     let numbered = "setsar=1,settb=1/1000000,setpts=N";
-    let graph = format!("[0:v]format=yuv420p,{numbered}[a];[1:v]{numbered}[b];[a][b]ssim=stats_file=-");
+    let graph = format!(
+        "[0:v]format=yuv420p,{numbered}[a];[1:v]tpad=stop={held}:stop_mode=clone,{numbered}[b];[a][b]ssim=stats_file=-"
+    );
     // What one encode of a turned source leaves may say that it is turned still; `shape` looks at what is published.
     let words = format!(
         "-v error -noautorotate -i {{in}} -i {{plain}} -filter_complex {graph} -fps_mode passthrough -f null -"
@@ -61,7 +64,7 @@ pub(super) fn likeness(
     let text = String::from_utf8_lossy(&ran.stdout).into_owned();
     let all: Vec<f64> =
         text.lines().filter_map(|l| l.split_once("All:")?.1.split_whitespace().next()?.parse().ok()).collect();
-    ensure!(all.len() == evidence.row.frames, "{name}: {} frames compared", all.len());
+    ensure!(all.len() == evidence.row.shown_frames(), "{name}: {} frames compared", all.len());
     Ok(all)
 }
 

@@ -166,6 +166,7 @@ pub const ROWS: &[Row] = &[
         options: TINY,
         pictures: SMALL,
         frames: 200,
+        held: 100,
         audio: PLAIN,
         ..ROW
     },
@@ -179,6 +180,48 @@ pub const ROWS: &[Row] = &[
         options: TINY,
         pictures: SMALL,
         frames: 300,
+        audio: PLAIN,
+        ..ROW
+    },
+    // Chunks of nothing but copies of the last picture, which a decoder shows behind those that it refers to.
+    Row {
+        name: "variable_picture_under_long_sound",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "4"),
+            clicks!("37"),
+            "-vf \"select='lt(t,1)+not(mod(n,7))'\" -fps_mode passthrough -c:v libx264 -preset veryfast -g 60 -bf 2 -c:a aac {out}"
+        ))],
+        file: "source.mkv",
+        options: "{video: {segmentDuration: 2s, fanOut: Chunk, encode: {hevc: {preset: ultrafast}}}, renditions: [{name: top, box: {width: 160, height: 160}}, {name: low, box: {width: 80, height: 80}}]}",
+        pictures: &[("top", 160, 90), ("low", 80, 46)],
+        frames: 36,
+        held: 166,
+        chunks: 2,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "converted_picture_under_sound",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "3"),
+            clicks!("20"),
+            "-c:v libx264 -preset veryfast -g 25 -c:a aac {out}"
+        ))],
+        options: "{video: {segmentDuration: 3s, frameRate: 30000/1001, encode: {h264: {preset: ultrafast}}}, renditions: [{name: low, box: {width: 160, height: 160}}]}",
+        pictures: SMALL,
+        frames: 90,
+        held: 510,
+        shown: "fps=30000/1001",
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "one_picture_under_sound",
+        source: &[Ffmpeg(concat!(pictures!("160x90", "25", "0.04"), clicks!("20"), "-c:v mjpeg -c:a aac {out}"))],
+        options: TINY,
+        pictures: SMALL,
+        frames: 1,
+        held: 99,
         audio: PLAIN,
         ..ROW
     },

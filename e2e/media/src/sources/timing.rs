@@ -72,6 +72,7 @@ pub const ROWS: &[Row] = &[
         file: "source.mkv",
         options: H264,
         frames: 500,
+        held: 12,
         pictures: WIDE,
         audio: PLAIN,
         ..ROW

@@ -53,7 +53,9 @@ pub async fn encode(
         let finished = source.explain(process::run(&command, follow).await).map_err(chunk_at_fault)?;
         let damaged: Vec<i64> =
             finished.damaged.iter().copied().filter(|pts| (chunk.start..chunk.end).contains(pts)).collect();
-        let captioned = finished.captioned.iter().filter(|pts| (chunk.start..chunk.end).contains(pts)).count();
+        let captioned = finished.captioned.iter().filter(|pts| (chunk.start..chunk.end).contains(pts));
+        // Copies of the last picture have none.
+        let captioned = captioned.filter(|_| chunk.own_frames() > 0).count();
         let seen = Seen { chunk, timeline, media, damaged: &damaged };
         let difference = seen.difference(seek, &finished.shown);
         let permissive = context.task.spec.integrity == Integrity::Permissive;

@@ -116,6 +116,7 @@ mod tests {
             start: 0,
             end: 1,
             kept: None,
+            still: None,
             shift: 0,
             seek: None,
             preroll: 0,

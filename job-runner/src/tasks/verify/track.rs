@@ -1,7 +1,7 @@
 //! A track by its boxes: init segment, every segment, and how they follow each other.
 
 use futures::StreamExt;
-use transcode_engine::extend::renditions;
+use transcode_engine::{cover::end_of_sound, extend::renditions};
 use transcode_media::{
     chunk::Chunk,
     codec::AudioCodec,
@@ -109,10 +109,10 @@ impl Verify<'_> {
         }
         let end = track.track.timescale.time(end - init.edit_media_time);
         if let Some(facts) = self.context.media()?.audio.get(n) {
-            let expected = facts.start + facts.length;
+            let expected = end_of_sound(&self.context.task.spec, self.context.media()?, facts);
             if end < expected - AUDIO_TOLERANCE || end > expected + AUDIO_TOLERANCE {
                 let (end, expected) = (human(end), human(expected));
-                return Err(self.wrong(track, format!("it ends at {end}, the source's track at {expected}")));
+                return Err(self.wrong(track, format!("it ends at {end}, and should end at {expected}")));
             }
         }
         Ok(())
