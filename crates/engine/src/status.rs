@@ -171,13 +171,17 @@ fn video_words(video: &VideoStream, media: &MediaSummary) -> String {
     let (_, rate, constant) = media.video.as_ref().map_or((0, video.frame_rate, true), |v| v.of_source());
     let rate = *rate.numer() as f64 / *rate.denom() as f64;
     let variable = if constant { "" } else { " variable" };
+    let mirrored = if video.mirrored { " mirrored" } else { "" };
     let turned = match video.rotation {
         0 => String::new(),
         degrees => format!(" turned {degrees}°"),
     };
     let rate = format!("{rate:.3}");
     let rate = rate.trim_end_matches('0').trim_end_matches('.');
-    format!("{} {}x{}{turned} {rate} fps{variable} {}", video.codec, video.width, video.height, video.pixel_format)
+    format!(
+        "{} {}x{}{mirrored}{turned} {rate} fps{variable} {}",
+        video.codec, video.width, video.height, video.pixel_format
+    )
 }
 
 /// `aac 48000 Hz 2 ch eng`

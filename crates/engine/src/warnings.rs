@@ -3,7 +3,7 @@
 
 use transcode_api::{Format, Position, status::Warning};
 use transcode_media::{
-    argv::filters::Deinterlacing, ladder::Rendition, probe::OtherHdr, time::human, track::VideoRange,
+    argv::filters::Deinterlacing, ladder::Rendition, probe::OtherHdr, spatial::Spatial, time::human, track::VideoRange,
 };
 
 use crate::{
@@ -155,6 +155,10 @@ fn shown(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
             format!("the source has a high dynamic range; it is tone-mapped to BT.709 in {names}"),
         ));
     }
+    if stream.alpha {
+        let words = "the source's pictures have an alpha channel, which is dropped: every pixel is shown opaque, in the colour that is stored for it";
+        found.push(("AlphaDropped", words.into()));
+    }
     if let Some(other) = stream.other_hdr {
         let what = match other {
             OtherHdr::DolbyVision(profile) => format!("Dolby Vision (profile {profile})"),
@@ -164,6 +168,10 @@ fn shown(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
             "DynamicMetadataLeftOut",
             format!("the metadata of {what} are left out; what lies below them is kept"),
         ));
+    }
+    if !Spatial::kept(stream, &spec.filters).1 {
+        let words = "the source's metadata of spherical or stereoscopic pictures can't be kept in full: players show what is left of it, or a flat picture";
+        found.push(("SphericalMetadataLeftOut", words.into()));
     }
     let hidden = |r: &Rendition| !r.codec.in_hls();
     if let Some(names) = names(&hidden).filter(|_| spec.formats.contains(&Format::Hls)) {

@@ -251,10 +251,12 @@ mod tests {
             width,
             height,
             sar: Ratio::new(sar.0, sar.1),
+            mirrored: false,
             rotation,
             timebase: Timebase { num: 1, den: 1000 },
             frame_rate: Ratio::from_integer(25),
             pixel_format: "yuv420p".into(),
+            alpha: false,
             bit_depth: 8,
             colour: Colour::default(),
             interlaced: false,
@@ -262,6 +264,7 @@ mod tests {
             reordered: false,
             hdr10: Hdr10::default(),
             other_hdr: None,
+            spatial: Default::default(),
         }
     }
 

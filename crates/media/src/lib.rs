@@ -32,6 +32,7 @@ pub mod playlist;
 pub mod probe;
 pub mod rate;
 pub mod retime;
+pub mod spatial;
 pub mod still;
 pub mod time;
 pub mod timeline;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use transcode_api::value::Rational;
 
-use crate::time::Timebase;
+use crate::{spatial::Spatial, time::Timebase};
 
 mod raw;
 
@@ -45,6 +45,9 @@ pub struct VideoStream {
     pub height: u32,
     /// Sample aspect ratio, 1 when unknown.
     pub sar: Rational,
+    /// Left and right are exchanged before it is turned.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mirrored: bool,
     /// Clockwise turn that makes the picture upright: 0, 90, 180 or 270 degrees.
     pub rotation: u16,
     /// One tick of its timestamps.
@@ -55,6 +58,9 @@ pub struct VideoStream {
     pub pixel_format: String,
     /// Bits per sample.
     pub bit_depth: u8,
+    /// Pixels say how opaque they are.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub alpha: bool,
     /// Colour description; names as ffmpeg has them, absent when the source does not say.
     pub colour: Colour,
     /// Field order other than progressive, or frames at the start that are marked as interlaced.
@@ -70,6 +76,9 @@ pub struct VideoStream {
     /// Metadata of other dynamic range systems, which no rendition keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_hdr: Option<OtherHdr>,
+    /// Pictures all around, or for two eyes.
+    #[serde(default, skip_serializing_if = "Spatial::is_empty")]
+    pub spatial: Spatial,
 }
 
 /// Static metadata of HDR10 (SMPTE ST 2086 and CTA-861.3).
@@ -246,14 +255,6 @@ pub enum ProbeError {
         /// What is in it.
         found: String,
     },
-    /// Shown mirrored.
-    #[error(
-        "the picture of stream {index} is to be shown mirrored, which can't be kept yet; mirror it first (ffmpeg does so when it encodes)"
-    )]
-    Mirrored {
-        /// Stream index.
-        index: u32,
-    },
     /// A stream whose numbers make no sense.
     #[error("stream {index} has an impossible {what}: {value}")]
     Absurd {
@@ -312,6 +313,7 @@ mod tests {
     use num_rational::Ratio;
 
     use super::*;
+    use crate::spatial::{Eyes, Projection, Sphere};
 
     const PHONE: &str = r#"{
         "streams": [
@@ -354,11 +356,74 @@ mod tests {
     }
 
     #[test]
-    fn a_mirrored_picture_is_not_turned_instead() {
-        let matrix =
-            "\\n00000000:       -65536           0           0\\n00000001:            0       65536           0\\n";
-        let json = PHONE.replace("\"rotation\": -90", &format!("\"displaymatrix\": \"{matrix}\", \"rotation\": -180"));
-        assert_eq!(read(&json).unwrap_err(), ProbeError::Mirrored { index: 1 });
+    fn mirrored_pictures_are_mirrored_then_turned() {
+        // a b and c d of a display matrix, ffprobe's rotation, and what it comes to.
+        let all = [
+            ((1, 0, 0, 1), 0, (false, 0)),
+            ((-1, 0, 0, 1), -180, (true, 0)),
+            ((0, -1, -1, 0), 90, (true, 90)),
+            ((1, 0, 0, -1), 0, (true, 180)),
+            ((0, 1, 1, 0), -90, (true, 270)),
+            ((0, 1, -1, 0), -90, (false, 90)),
+        ];
+        for ((a, b, c, d), rotation, expected) in all {
+            let row = |n: u8, x: i32, y: i32| format!("\\n0000000{n}: {} {} 0", x * 65536, y * 65536);
+            let matrix = row(0, a, b) + &row(1, c, d);
+            let json = PHONE
+                .replace("\"rotation\": -90", &format!("\"displaymatrix\": \"{matrix}\", \"rotation\": {rotation}"));
+            let video = read(&json).unwrap().video.unwrap();
+            assert_eq!((video.mirrored, video.rotation), expected, "{matrix}");
+        }
+    }
+
+    #[test]
+    fn pictures_all_around_say_how_they_are_projected() {
+        let spatial = |eyes: &str, sphere: &str| {
+            let stereo = format!(r#"{{"side_data_type": "Stereo 3D", "type": "{eyes}", "inverted": 0}}"#);
+            let sphere =
+                format!(r#"{{"side_data_type": "Spherical Mapping", {sphere}, "yaw": 10, "pitch": -1, "roll": 0}}"#);
+            let turned = r#"{"side_data_type": "Display Matrix", "rotation": -90}"#;
+            read(&PHONE.replace(turned, &format!("{stereo}, {sphere}"))).unwrap().video.unwrap().spatial
+        };
+        let sphere = |projection| Some(Sphere { yaw: 10 << 16, pitch: -65536, roll: 0, projection });
+        let half = r#""projection": "tiled equirectangular", "bound_left": 959, "bound_right": 960, "bound_top": 0, "bound_bottom": 0"#;
+        let quarter = 1 << 30;
+        assert_eq!(
+            spatial("side by side", half),
+            Spatial {
+                eyes: Some(Eyes::LeftRight),
+                sphere: sphere(Projection::Equirectangular([0, 0, quarter, quarter])),
+                more: false
+            }
+        );
+        let cube = spatial("2D", r#""projection": "cubemap", "padding": 0"#);
+        assert_eq!(cube, Spatial { eyes: None, sphere: sphere(Projection::Cubemap(0)), more: false });
+        let odd = spatial("checkerboard", r#""projection": "fisheye""#);
+        assert_eq!(odd, Spatial { eyes: None, sphere: None, more: true });
+        // Other side data has fields of the same names.
+        let other = r#"{"side_data_type": "Film Grain", "type": 3, "padding": "none"}"#;
+        let json = PHONE.replace(r#"{"side_data_type": "Display Matrix", "rotation": -90}"#, other);
+        assert!(read(&json).unwrap().video.unwrap().spatial.is_empty());
+    }
+
+    #[test]
+    fn transparency_is_seen_by_the_format_or_the_tag() {
+        let alpha = |format: &str, tags: &str| {
+            let json = PHONE
+                .replace("\"pix_fmt\": \"yuv420p10le\"", &format!("\"pix_fmt\": \"{format}\", \"tags\": {{{tags}}}"));
+            read(&json).unwrap().video.unwrap().alpha
+        };
+        for format in
+            ["yuva420p", "yuva444p12le", "rgba", "argb", "bgra", "rgba64be", "gbrap", "ya8", "ya16le", "ayuv64le"]
+        {
+            assert!(alpha(format, ""), "{format}");
+        }
+        for format in ["yuv420p", "rgb24", "bgr0", "gbrp", "gray", "yuvj420p", "p010le", "nv12"] {
+            assert!(!alpha(format, ""), "{format}");
+        }
+        // WebM keeps it beside the pictures, and only libvpx looks.
+        assert!(alpha("yuv420p", "\"alpha_mode\": \"1\"") && alpha("yuv420p", "\"ALPHA_MODE\": \"1\""));
+        assert!(!alpha("yuv420p", "\"alpha_mode\": \"0\""));
     }
 
     #[test]

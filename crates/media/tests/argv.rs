@@ -33,10 +33,12 @@ fn stream() -> VideoStream {
         width: 1920,
         height: 1080,
         sar: Ratio::from_integer(1),
+        mirrored: false,
         rotation: 90,
         timebase: Timebase { num: 1, den: 30000 },
         frame_rate: Ratio::new(30000, 1001),
         pixel_format: "yuv420p10le".into(),
+        alpha: false,
         bit_depth: 10,
         colour: Colour {
             primaries: Some("bt709".into()),
@@ -49,6 +51,7 @@ fn stream() -> VideoStream {
         reordered: false,
         hdr10: Hdr10::default(),
         other_hdr: None,
+        spatial: Default::default(),
     }
 }
 
@@ -56,6 +59,7 @@ fn stream() -> VideoStream {
 fn graded() -> VideoStream {
     let bt2020 = || Some("bt2020".to_string());
     VideoStream {
+        mirrored: false,
         rotation: 0,
         interlaced: true,
         colour: Colour {
@@ -100,11 +104,11 @@ fn encode_kept(
         start: 960_960,
         end: 1_201_200,
         kept,
+        still,
         shift: 3,
         seek: Some(MediaTime::new(1001, 33)),
         preroll: 30,
     };
-        still,
     let paths: Vec<String> = renditions.iter().map(|r| format!("{}.mp4", r.name)).collect();
     let outputs = renditions.iter().zip(paths.iter().map(Path::new));
     let outputs: Vec<_> =

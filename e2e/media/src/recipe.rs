@@ -48,9 +48,9 @@ fn take(step: &Step, from: &Path, to: &Path) -> Result<()> {
             Ok(fs::write(to, [fs::read(from)?, fs::read(more)?].concat())?)
         }
         Step::Hole(length) => sparse::with_hole(from, to, *length),
-        Step::Turn(degrees) => {
+        Step::Turn(degrees) | Step::Mirror(degrees) => {
             let mut bytes = fs::read(from)?;
-            ensure!(turn(&mut bytes, *degrees), "no tkhd box to turn");
+            ensure!(turn(&mut bytes, *degrees, matches!(step, Step::Mirror(_))), "no tkhd box to turn");
             Ok(fs::write(to, bytes)?)
         }
         Step::Python(words) => tool::python(words, &[("in", from), ("out", to)], folder).map(drop),
@@ -68,7 +68,7 @@ fn take(step: &Step, from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Writes the matrix of the first track's `tkhd` (ISO/IEC 14496-12 8.3.2): 16.16 numbers a b u c d v.
-fn turn(bytes: &mut [u8], degrees: u16) -> bool {
+fn turn(bytes: &mut [u8], degrees: u16, mirrored: bool) -> bool {
     let Some(tkhd) = boxes::find(bytes, &[b"moov", b"trak", b"tkhd"]) else { return false };
     let (cos, sin): (i32, i32) = match degrees {
         90 => (0, 1),
@@ -78,7 +78,8 @@ fn turn(bytes: &mut [u8], degrees: u16) -> bool {
     };
     // Version 0: the matrix lies 40 bytes into the content.
     let place = tkhd.start + 40;
-    for (n, value) in [(0, cos), (1, sin), (3, -sin), (4, cos)] {
+    let side = if mirrored { -1 } else { 1 };
+    for (n, value) in [(0, side * cos), (1, side * sin), (3, -sin), (4, cos)] {
         bytes[place + 4 * n..place + 4 * n + 4].copy_from_slice(&(value << 16).to_be_bytes());
     }
     true

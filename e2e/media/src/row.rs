@@ -53,6 +53,8 @@ pub enum Step {
     Hole(u64),
     /// Turns the picture by writing the display matrix: clockwise degrees.
     Turn(u16),
+    /// The same of a picture whose left and right are exchanged first.
+    Mirror(u16),
     /// Words for Python: a script of e2e/tools and its arguments; `{in}` and `{out}` as above.
     Python(&'static str),
     /// A script of the repository, run with `{out}` and these words.
@@ -69,9 +71,9 @@ pub const ROW: Row = Row {
     options: "",
     formats: "[hls, dash, mp4]",
     frames: 0,
+    held: 0,
     chunks: 1,
     pictures: &[],
-    held: 0,
     audio: &[],
     flashes: false,
     shown: "null",

@@ -24,6 +24,7 @@ mod joins;
 mod playlists;
 mod progressive;
 mod reader;
+mod spatial;
 mod track;
 
 /// Runs the task.

@@ -157,11 +157,15 @@ impl Filters {
 
 /// Turns the picture upright.
 pub(super) fn rotate(stream: &VideoStream) -> Option<&'static str> {
-    match stream.rotation {
-        90 => Some("transpose=clock"),
-        180 => Some("hflip,vflip"),
-        270 => Some("transpose=cclock"),
-        _ => None,
+    match (stream.mirrored, stream.rotation) {
+        (false, 90) => Some("transpose=clock"),
+        (false, 180) => Some("hflip,vflip"),
+        (false, 270) => Some("transpose=cclock"),
+        (true, 90) => Some("transpose=clock_flip"),
+        (true, 180) => Some("vflip"),
+        (true, 270) => Some("transpose=cclock_flip"),
+        (true, _) => Some("hflip"),
+        (false, _) => None,
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     bytes::{BoxError, Cursor},
     entry,
     init::{AudioInit, TrackInit, VideoInit},
+    spatial,
     writer::Writer,
 };
 use crate::probe::Hdr10;
@@ -186,6 +187,7 @@ fn video_entry(w: &mut Writer, video: &VideoInit) {
             w.u32(u32::try_from(*video.sar.denom()).unwrap_or(1));
         });
         light(w, &video.hdr10);
+        spatial::write(w, &video.spatial);
     });
 }
 

@@ -10,10 +10,12 @@ use super::{
     bytes::Cursor,
     encoded::Movie,
     headers::{self, Edit, TrackHeader},
+    spatial,
     writer::Writer,
 };
 use crate::{
     probe::{Hdr10, LightLevel, Mastering},
+    spatial::Spatial,
     time::{Rational, Timescale},
 };
 
@@ -73,6 +75,8 @@ pub struct VideoInit {
     pub colour: Option<Colour>,
     /// `mdcv` and `clli`, where known.
     pub hdr10: Hdr10,
+    /// `st3d` and `sv3d`, where known.
+    pub spatial: Spatial,
 }
 
 /// What the init segment of an audio track is built from.
@@ -138,6 +142,7 @@ impl TrackInit {
                 sar: aspect(movie.entry.boxes)?,
                 colour: colour(movie.entry.boxes)?,
                 hdr10: light(movie.entry.boxes)?,
+                spatial: spatial::read(movie.entry.boxes)?,
             })),
             SampleEntry::Audio(entry) => Ok(TrackInit::Audio(AudioInit {
                 entry,
@@ -229,7 +234,10 @@ pub fn init_segment(init: &TrackInit) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cmaf::{AudioCodecConfig, VideoCodecConfig};
+    use crate::{
+        cmaf::{AudioCodecConfig, VideoCodecConfig},
+        spatial::{Eyes, Projection, Sphere},
+    };
 
     fn video() -> VideoInit {
         VideoInit {
@@ -247,6 +255,16 @@ mod tests {
                 }),
                 light: Some(LightLevel { content: 1000, average: 400 }),
             },
+            spatial: Spatial {
+                eyes: Some(Eyes::TopBottom),
+                sphere: Some(Sphere {
+                    yaw: -65536,
+                    pitch: 3,
+                    roll: 7 << 16,
+                    projection: Projection::Equirectangular([0, 0, 1 << 30, 1 << 30]),
+                }),
+                more: false,
+            },
         }
     }
 
@@ -263,8 +281,18 @@ mod tests {
             priming: 312,
             language: Language::new("deu").unwrap(),
         };
-        let plain = VideoInit { composition_delay: 0, colour: None, hdr10: Hdr10::default(), ..video() };
-        for init in [TrackInit::Video(video()), TrackInit::Audio(audio), TrackInit::Video(plain)] {
+        let plain = VideoInit {
+            composition_delay: 0,
+            colour: None,
+            hdr10: Hdr10::default(),
+            spatial: Spatial::default(),
+            ..video()
+        };
+        let sphere = Sphere { yaw: 0, pitch: 0, roll: 0, projection: Projection::Cubemap(0) };
+        let faces = VideoInit { spatial: Spatial { eyes: None, sphere: Some(sphere), more: false }, ..video() };
+        for init in
+            [TrackInit::Video(video()), TrackInit::Audio(audio), TrackInit::Video(plain), TrackInit::Video(faces)]
+        {
             assert_eq!(TrackInit::parse(&init_segment(&init)), Ok(init));
         }
     }

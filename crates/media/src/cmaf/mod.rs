@@ -33,6 +33,7 @@ pub mod progressive;
 pub mod rewrite;
 mod segment;
 mod source;
+mod spatial;
 mod tables;
 mod writer;
 

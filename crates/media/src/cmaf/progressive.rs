@@ -201,6 +201,7 @@ mod tests {
             sar: Ratio::from_integer(1),
             colour: None,
             hdr10: crate::probe::Hdr10::default(),
+            spatial: Default::default(),
         });
         ProgressiveTrack { init, default: true, segments }
     }

@@ -49,6 +49,8 @@ pub enum MediaKind {
         colour: Option<Colour>,
         /// HDR10 metadata.
         light: LightBoxes,
+        /// How it is projected.
+        spatial: SpatialBoxes,
     },
     /// Sound.
     Audio {
@@ -66,6 +68,15 @@ pub struct LightBoxes {
     pub mastering_display: Option<Vec<u8>>,
     /// `clli`: content light level.
     pub content_light_level: Option<Vec<u8>>,
+}
+
+/// Bodies of the boxes of Spherical Video V2.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SpatialBoxes {
+    /// `st3d`: where the pictures of two eyes lie.
+    pub stereo: Option<Vec<u8>>,
+    /// `proj` of `sv3d`: the sphere.
+    pub projection: Option<Vec<u8>>,
 }
 
 /// ISO/IEC 23091-2 code points.

@@ -26,7 +26,7 @@ mod segment;
 
 pub use continuity::{Finding, continuity};
 pub use hls::{HlsFacts, HlsSegment, MasterFacts, MediaFacts, RenditionFacts, VariantFacts, playlist_hls};
-pub use init::{Colour, InitFacts, LightBoxes, MediaKind, inspect_init};
+pub use init::{Colour, InitFacts, LightBoxes, MediaKind, SpatialBoxes, inspect_init};
 pub use mpd::{MpdFacts, MpdSegment, RepresentationFacts, mpd};
 pub use progressive::{ProgressiveFacts, ProgressiveTrack, inspect_progressive};
 pub use sample_table::SampleTable;

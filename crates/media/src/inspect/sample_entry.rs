@@ -5,7 +5,7 @@ use super::{
     bitstream::has_banner,
     boxes::{Bytes, Children, split},
     codec,
-    init::{Colour, LightBoxes, MediaKind, aspect},
+    init::{Colour, LightBoxes, MediaKind, SpatialBoxes, aspect},
 };
 use crate::time::Rational;
 
@@ -71,7 +71,7 @@ fn visual(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
     }
     Ok(SampleEntry {
         codec,
-        kind: MediaKind::Video { width, height, sar, colour, light: light(&boxes)? },
+        kind: MediaKind::Video { width, height, sar, colour, light: light(&boxes)?, spatial: spatial(&boxes)? },
         nal_length_size,
         has_encoder_banner: parameter_sets.iter().any(|nal| has_banner(nal)),
     })
@@ -97,6 +97,15 @@ fn colour(boxes: &Children) -> Result<Option<Colour>, InspectError> {
 fn light(boxes: &Children) -> Result<LightBoxes, InspectError> {
     let owned = |body: Option<&[u8]>| body.map(<[u8]>::to_vec);
     Ok(LightBoxes { mastering_display: owned(boxes.maybe("mdcv")?), content_light_level: owned(boxes.maybe("clli")?) })
+}
+
+/// `st3d` and `sv3d` (Spherical Video V2), as they stand.
+fn spatial(boxes: &Children) -> Result<SpatialBoxes, InspectError> {
+    let projection = match boxes.maybe("sv3d")? {
+        Some(body) => Some(Children::of(body)?.one("proj")?.to_vec()),
+        None => None,
+    };
+    Ok(SpatialBoxes { stereo: boxes.maybe("st3d")?.map(<[u8]>::to_vec), projection })
 }
 
 /// `AudioSampleEntry` (12.2.3).

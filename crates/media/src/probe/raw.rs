@@ -7,7 +7,11 @@ use serde::Deserialize;
 use transcode_api::value::Rational;
 
 use super::{AudioStream, Colour, Hdr10, LeftOut, LightLevel, Mastering, OtherHdr, ProbeError, VideoStream};
-use crate::time::Timebase;
+use crate::{spatial::Spatial, time::Timebase};
+
+mod spatial;
+
+use spatial::RawSpatial;
 
 #[derive(Deserialize)]
 pub(super) struct RawProbe {
@@ -121,6 +125,8 @@ pub(super) struct RawSideData {
     white_point_y: Option<String>,
     max_luminance: Option<String>,
     min_luminance: Option<String>,
+    #[serde(flatten)]
+    spatial: RawSpatial,
 }
 
 impl RawSideData {
@@ -138,6 +144,7 @@ impl RawSideData {
             None => kind.contains("2094-40").then_some(OtherHdr::Hdr10Plus),
         };
         video.other_hdr = video.other_hdr.or(other);
+        self.spatial.tell(kind, video);
     }
 
     /// Primaries without luminance, or the other way round, are no colour volume.
@@ -259,6 +266,7 @@ impl RawStream {
             width: self.dimension("width", self.width)?,
             height: self.dimension("height", self.height)?,
             sar: self.sample_aspect_ratio.as_deref().and_then(|s| ratio(s, ':')).unwrap_or(Ratio::from_integer(1)),
+            mirrored: self.is_mirrored(),
             rotation: self.rotation()?,
             timebase: self.timebase()?,
             frame_rate: [&self.avg_frame_rate, &self.r_frame_rate]
@@ -266,6 +274,7 @@ impl RawStream {
                 .find_map(|r| ratio(r.as_deref()?, '/'))
                 .unwrap_or(Ratio::from_integer(25)),
             bit_depth: bit_depth(&pixel_format, self.bits_per_raw_sample.as_deref()),
+            alpha: has_alpha(&pixel_format) || self.has_alpha_beside(),
             colour: Colour {
                 primaries: known(&self.color_primaries),
                 transfer: known(&self.color_transfer),
@@ -278,19 +287,28 @@ impl RawStream {
             reordered: self.has_b_frames.unwrap_or(0) > 0,
             hdr10: Hdr10::default(),
             other_hdr: None,
+            spatial: Spatial::default(),
         };
         self.side_data_list.iter().for_each(|data| data.tell(&mut stream));
         Ok(stream)
     }
 
+    /// `AlphaMode` of Matroska: a second picture in `BlockAdditional`.
+    fn has_alpha_beside(&self) -> bool {
+        self.tags.iter().any(|(name, value)| name.eq_ignore_ascii_case("alpha_mode") && value == "1")
+    }
+
+    fn is_mirrored(&self) -> bool {
+        self.side_data_list.iter().any(RawSideData::mirrors)
+    }
+
     /// ffprobe tells the display matrix counter-clockwise; older files carry a `rotate` tag.
     fn rotation(&self) -> Result<u16, ProbeError> {
-        if self.side_data_list.iter().any(RawSideData::mirrors) {
-            return Err(ProbeError::Mirrored { index: self.index });
-        }
         let counter_clockwise = self.side_data_list.iter().find_map(|s| s.rotation);
         let tag = self.tags.get("rotate").and_then(|t| t.parse::<f64>().ok());
-        let degrees = counter_clockwise.map(|r| -r).or(tag).unwrap_or(0.0).rem_euclid(360.0);
+        let turn = counter_clockwise.map(|r| -r).or(tag).unwrap_or(0.0);
+        // It is where the upper edge comes to lie, whose ends a mirror exchanges.
+        let degrees = if self.is_mirrored() { turn + 180.0 } else { turn }.rem_euclid(360.0);
         match degrees.round() as i64 {
             d @ (0 | 90 | 180 | 270) => Ok(d as u16),
             360 => Ok(0),
@@ -337,6 +355,12 @@ fn ratio(text: &str, separator: char) -> Option<Rational> {
     let (n, d) = text.split_once(separator)?;
     let (n, d) = (n.parse::<i64>().ok()?, d.parse::<i64>().ok()?);
     (n > 0 && d > 0).then(|| Ratio::new(n, d))
+}
+
+/// By ffmpeg's names (libavutil/pixdesc.c).
+fn has_alpha(pixel_format: &str) -> bool {
+    let names = ["yuva", "ya8", "ya16", "yaf", "rgba", "bgra", "argb", "abgr", "gbrap", "ayuv", "vuya", "uyva"];
+    names.iter().any(|name| pixel_format.starts_with(name))
 }
 
 /// From the pixel format's name, which ends in its depth (`yuv420p10le`); `bits_per_raw_sample` is

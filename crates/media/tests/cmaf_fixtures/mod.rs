@@ -144,6 +144,7 @@ impl Source {
             sar: Ratio::from_integer(1),
             colour: Some(Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false }),
             hdr10: transcode_media::probe::Hdr10::default(),
+            spatial: Default::default(),
         })
     }
 

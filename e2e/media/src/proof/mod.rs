@@ -11,6 +11,7 @@ pub mod picture;
 pub mod playlists;
 pub mod record;
 pub mod relation;
+pub mod spatial;
 pub mod timing;
 pub mod unchunked;
 
@@ -41,7 +42,6 @@ pub struct Evidence<'a> {
     pub figures: Figures,
 }
 
-/// Runs a row on this machine and proves every claim; all that failed is told.
 impl Evidence<'_> {
     /// Whether sound is the source's own.
     pub fn passed_through(&self) -> bool {
@@ -49,6 +49,7 @@ impl Evidence<'_> {
     }
 }
 
+/// Runs a row on this machine and proves every claim; all that failed is told.
 pub fn prove(row: &Row, folder: &Path) -> Result<()> {
     prove_published(row, folder, true, |job, _| {
         let finished = job.succeed(&["--workers", "1"])?;
@@ -92,15 +93,16 @@ pub fn prove_published(
         same_encoder,
         figures: Figures::default(),
     };
-    let claims: [(&str, Claim); 12] = [
+    let claims: [(&str, Claim); 13] = [
         ("record", record::prove),
         ("timing", timing::prove),
         ("audio", audio::prove),
-        ("joins", joins::prove),
         ("cover", cover::prove),
+        ("joins", joins::prove),
         ("picture", picture::prove),
         ("unchunked", unchunked::prove),
         ("light", light::prove),
+        ("spatial", spatial::prove),
         ("captions", captions::prove),
         ("relation", relation::prove),
         ("playlists", playlists::prove),

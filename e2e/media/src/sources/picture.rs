@@ -3,7 +3,7 @@
 use super::{H264, H264_TOGETHER, PLAIN, SMALL, TINY, WIDE};
 use crate::row::{
     ROW, Row,
-    Step::{Append, Ffmpeg, Python, Turn},
+    Step::{Append, Ffmpeg, Mirror, Python, Turn},
 };
 
 /// The rows.
@@ -36,6 +36,51 @@ pub const ROWS: &[Row] = &[
         options: H264,
         frames: 120,
         pictures: &[("top", 320, 160), ("low", 160, 80)],
+        ..ROW
+    },
+    // Selfie cameras.
+    Row {
+        name: "mirrored",
+        source: &[
+            Ffmpeg(concat!(pictures!("160x90", "25", "5"), "-c:v libx264 -preset ultrafast -g 25 {out}")),
+            Mirror(0),
+        ],
+        options: TINY,
+        frames: 125,
+        pictures: SMALL,
+        ..ROW
+    },
+    Row {
+        name: "mirrored_and_turned",
+        source: &[
+            Ffmpeg(concat!(pictures!("160x90", "25", "5"), "-c:v libx264 -preset ultrafast -g 25 {out}")),
+            Mirror(90),
+        ],
+        options: TINY,
+        frames: 125,
+        pictures: &[("low", 90, 160)],
+        ..ROW
+    },
+    Row {
+        name: "all_around_for_two_eyes",
+        source: &[
+            Ffmpeg(concat!(pictures!("320x180", "25", "5"), "-c:v libx264 -preset ultrafast -g 25 {out}")),
+            Python("spherical.py {in} {out} --stereo 1 --angles 10 -20 30 --bounds 0 0 0x40000000 0x40000000"),
+        ],
+        options: H264,
+        frames: 125,
+        pictures: WIDE,
+        ..ROW
+    },
+    Row {
+        name: "all_around_on_a_cube",
+        source: &[
+            Ffmpeg(concat!(pictures!("160x90", "25", "5"), "-c:v libx264 -preset ultrafast -g 25 {out}")),
+            Python("spherical.py {in} {out} --angles 0 0 0 --cubemap 0"),
+        ],
+        options: TINY,
+        frames: 125,
+        pictures: SMALL,
         ..ROW
     },
     Row {

@@ -22,6 +22,7 @@ use transcode_media::{
     ladder::Rendition,
     probe::Hdr10,
     rate::{CapCheck, OverCap, SegmentSizes},
+    spatial::Spatial,
     timeline::Timeline,
     track::{Segment, Track, TrackKind, VideoRange},
 };
@@ -171,6 +172,7 @@ impl Storing<'_> {
             sar,
             colour,
             hdr10,
+            spatial: Spatial::kept(stream, &self.context.task.spec.filters).0,
         }));
         let path = format!("{}/init.mp4", self.layout.rendition(&self.rendition.name));
         Ok(Track {

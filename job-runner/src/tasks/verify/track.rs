@@ -8,12 +8,13 @@ use transcode_media::{
     inspect::{Finding, InitFacts, LightBoxes, MediaKind, SegmentFacts, continuity, inspect_init, inspect_segment},
     probe::Hdr10,
     rate::{CapCheck, SegmentSizes},
+    spatial::Spatial,
     time::{MediaTime, human},
     timeline::Timeline,
     track::{FinishedTrack, Segment, TrackKind, VideoRange},
 };
 
-use super::Verify;
+use super::{Verify, spatial};
 use crate::{error::TaskError, tasks::audio::PASSTHROUGH_SLACK};
 
 /// Segments that are read at a time.
@@ -128,10 +129,16 @@ impl Verify<'_> {
         let claimed = &track.track;
         let same = init.codec == claimed.codec && init.timescale == claimed.timescale;
         let kind = match (&init.kind, &claimed.kind) {
-            (MediaKind::Video { width, height, light, .. }, TrackKind::Video { width: w, height: h, range, .. }) => {
-                let hdr10 = self.context.media()?.info.video.as_ref().map_or(Hdr10::default(), |v| v.hdr10);
+            (
+                MediaKind::Video { width, height, light, spatial, .. },
+                TrackKind::Video { width: w, height: h, range, .. },
+            ) => {
+                let stream = self.context.media()?.info.video.as_ref();
+                let hdr10 = stream.map_or(Hdr10::default(), |v| v.hdr10);
+                let filters = &self.context.task.spec.filters;
+                let kept = stream.map_or(Spatial::default(), |stream| Spatial::kept(stream, filters).0);
                 let hdr10 = if *range == VideoRange::Sdr { Hdr10::default() } else { hdr10 };
-                (width, height) == (w, h) && *light == light_boxes(&hdr10)
+                (width, height) == (w, h) && *light == light_boxes(&hdr10) && *spatial == spatial::boxes(&kept)
             }
             (MediaKind::Audio { sample_rate, .. }, TrackKind::Audio { sample_rate: r, .. }) => sample_rate == r,
             _ => false,
