@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt;
-use transcode_api::Input;
+use transcode_api::{Input, S3Output};
 use transcode_contract::Site;
-use transcode_engine::{Failure, layout};
+use transcode_engine::{Failure, headers, layout};
 use transcode_media::{
     argv::SourceUrl,
     container::{self, Step},
 };
 use transcode_storage::{
-    Access, FileSource, HttpLimits, HttpSource, Loopback, Source, SourceIdentity, Store, StoreSource,
+    Access, Describe, FileSource, Headers, HttpLimits, HttpSource, Loopback, Source, SourceIdentity, Store, StoreSource,
 };
 
 use crate::{
@@ -125,5 +125,19 @@ async fn input(task: &Task) -> Result<Arc<dyn Source>, TaskError> {
 
 /// The store below the output's prefix or folder.
 pub fn output(task: &Task) -> Result<Arc<dyn Store>, TaskError> {
-    Ok(access(task)?.output(&task.spec.output)?)
+    let access = access(task)?;
+    let Some(object) = &task.spec.output.s3 else { return Ok(access.output(&task.spec.output)?) };
+    let store = access.s3(&object.store, &object.bucket, &object.prefix)?;
+    Ok(Arc::new(store.with_headers(Published(object.clone()))))
+}
+
+/// What is published, and how it is to be served.
+#[derive(Debug)]
+struct Published(S3Output);
+
+impl Describe for Published {
+    fn headers(&self, key: &str) -> Headers {
+        let headers::Headers { content_type, cache_control } = headers::headers(&self.0, key);
+        Headers { content_type, cache_control }
+    }
 }

@@ -5,7 +5,8 @@
 //! profile.rs  TranscodeProfile, ClusterTranscodeProfile: the same options, shared
 //! video.rs    renditions and video encoding       audio.rs      audio encoding
 //! scheduling.rs  where pods go and what they ask for
-//! storage.rs  stores, inputs, outputs             thumbnail.rs  the thumbnail
+//! storage.rs  stores, inputs, outputs             headers.rs    what objects are served with
+//! thumbnail.rs  the thumbnail
 //! value.rs    media time, bit rates, positions    status.rs     the status subresource
 //! crd.rs      the custom resource definitions, made of all of these
 //! rules.rs    the one table of rules that the schema itself cannot say (CEL)
@@ -16,6 +17,7 @@
 
 pub mod audio;
 pub mod crd;
+pub mod headers;
 pub mod job;
 pub mod profile;
 pub mod rules;
@@ -29,6 +31,7 @@ pub mod video;
 pub use audio::{
     AacEncode, AudioEncode, AudioOptions, AudioPassthrough, DolbyEncode, FlacEncode, Mp3Encode, OpusEncode,
 };
+pub use headers::{CacheControl, ContentTypes};
 pub use job::{Attempts, ProcessingOptions, Retry, TranscodeJob, TranscodeJobSpec, WorkData, WorkDataDeletion};
 pub use profile::{ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, TranscodeProfile};
 pub use scheduling::{PodResources, PodSettings, Scheduling, TaintEffect, Toleration, TolerationOperator};

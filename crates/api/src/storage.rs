@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::headers::{CacheControl, ContentTypes};
+
 /// An object store, named so that inputs and outputs can refer to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -157,6 +159,12 @@ pub struct S3Output {
     /// Everything is written below it; it belongs to this job.
     #[schemars(length(min = 1, max = 512), regex(pattern = r"^[^/].*[^/]$|^[^/]$"), extend("title" = "a prefix such as `movies/42`, without `/` at either end"))]
     pub prefix: String,
+    /// `Cache-Control` of published objects. `job.json` is always `no-cache`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<CacheControl>,
+    /// `Content-Type` of published objects for which services and players use more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_types: Option<ContentTypes>,
 }
 
 /// A folder on this machine; local engine only.

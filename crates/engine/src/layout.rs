@@ -84,7 +84,12 @@ impl Layout {
         let thumbnail = key(&("thumbnail", &source, build, &spec.thumbnail, &spec.filters));
         let formats: Vec<Format> = spec.formats.iter().copied().collect();
         let order: Vec<&str> = ladder.iter().map(|r| r.name.as_str()).collect();
-        let job = key(&("job", order, &renditions, &audio, &thumbnail, formats, &spec.name, spec.integrity));
+        let job = ("job", order, &renditions, &audio, &thumbnail, formats, &spec.name, spec.integrity);
+        let headers = spec.output.s3.as_ref().map(|s3| (&s3.cache_control, &s3.content_types));
+        let job = match headers {
+            None | Some((None, None)) => key(&job),
+            Some(headers) => key(&(job, headers)),
+        };
         Layout { source, cut, renditions, audio, thumbnail, job }
     }
 

@@ -20,6 +20,7 @@ pub mod decide;
 pub mod estimate;
 pub mod extend;
 pub mod facts;
+pub mod headers;
 pub mod layout;
 pub mod observe;
 pub mod plan;

@@ -153,24 +153,6 @@ pub(crate) fn failed<T: Send + 'static>(error: StoreError) -> BoxStream<'static,
     futures::stream::once(async { Err(error) }).boxed()
 }
 
-/// What players and browsers expect to be told of a file with this name.
-pub(crate) fn content_type(key: &str) -> &'static str {
-    let name = key.rsplit('/').next().unwrap_or(key);
-    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
-        "m3u8" => "application/vnd.apple.mpegurl",
-        "mpd" => "application/dash+xml",
-        "mp4" => "video/mp4",
-        "m4a" => "audio/mp4",
-        "m4s" => "video/iso.segment",
-        "vtt" => "text/vtt",
-        "json" => "application/json",
-        "jpg" | "jpeg" => "image/jpeg",
-        "png" => "image/png",
-        "webp" => "image/webp",
-        _ => "application/octet-stream",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,17 +2,20 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::{ByteStream as Body, DateTime};
+use aws_sdk_s3::types::MetadataDirective;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use transcode_api::StoreSpec;
 
 use crate::error::{Result, StoreError};
 use crate::guard::GuardPolicy;
+use crate::headers::{self, ByName, Describe};
 use crate::store::{self, ByteStream, MetaStream, ObjectMeta, Store};
 
 mod connect;
@@ -37,6 +40,7 @@ pub struct S3Store {
     /// Empty, or with a `/` at its end.
     prefix: String,
     limits: Limits,
+    headers: Arc<dyn Describe>,
 }
 
 impl S3Store {
@@ -60,7 +64,13 @@ impl S3Store {
         }
         let client = connect::client(&uri, &spec.s3, credentials, guard)?;
         let slash = if prefix.is_empty() { "" } else { "/" };
-        Ok(Self { client, bucket: bucket.into(), prefix: format!("{prefix}{slash}"), limits: Limits::default() })
+        let prefix = format!("{prefix}{slash}");
+        Ok(Self { client, bucket: bucket.into(), prefix, limits: Limits::default(), headers: Arc::new(ByName) })
+    }
+
+    /// The same store, which writes objects to be served with these headers.
+    pub fn with_headers(self, headers: impl Describe + 'static) -> Self {
+        Self { headers: Arc::new(headers), ..self }
     }
 
     /// For tests: a bucket that doesn't exist yet.
@@ -68,6 +78,12 @@ impl S3Store {
     pub(crate) async fn create_bucket(&self) -> Result<()> {
         let created = self.client.create_bucket().bucket(&self.bucket).send().await;
         created.map(drop).map_err(|failed| error::sort(self.uri(""), &failed))
+    }
+
+    /// Content-Type and Cache-Control of an object.
+    fn headers(&self, key: &str) -> (String, Option<String>) {
+        let told = self.headers.headers(key);
+        (told.content_type.unwrap_or_else(|| headers::content_type(key).into()), told.cache_control)
     }
 
     /// The key in the bucket.
@@ -101,11 +117,13 @@ impl Store for S3Store {
 
     async fn put(&self, key: &str, content: Bytes) -> Result<()> {
         let timeouts = connect::upload_timeouts(content.len() as u64);
+        let (content_type, cache_control) = self.headers(key);
         self.client
             .put_object()
             .bucket(&self.bucket)
             .key(self.key(key)?)
-            .content_type(store::content_type(key))
+            .content_type(content_type)
+            .set_cache_control(cache_control)
             .body(Body::from(content))
             .customize()
             .config_override(timeouts)
@@ -164,12 +182,17 @@ impl Store for S3Store {
         if meta.size > self.limits.copy_max {
             return upload::copy(self, &meta, to).await;
         }
+        let (content_type, cache_control) = self.headers(to);
         self.client
             .copy_object()
             .copy_source(parts::copy_source(&self.bucket, &source))
             .copy_source_if_match(quoted(&meta.tag))
             .bucket(&self.bucket)
             .key(target)
+            // Without it the copy is served as the original is.
+            .metadata_directive(MetadataDirective::Replace)
+            .content_type(content_type)
+            .set_cache_control(cache_control)
             .customize()
             .config_override(connect::upload_timeouts(COPY))
             .send()
@@ -222,4 +245,62 @@ fn quoted(tag: &str) -> String {
 
 fn time(given: Option<DateTime>) -> Option<SystemTime> {
     given.and_then(|t| SystemTime::try_from(t).ok())
+}
+
+#[cfg(all(test, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::headers::Headers;
+    use crate::testing::S3Server;
+
+    /// Everything in `kept/` is kept, and is of another type than its name says.
+    #[derive(Debug)]
+    struct Kept;
+
+    impl Describe for Kept {
+        fn headers(&self, key: &str) -> Headers {
+            match key.strip_prefix("kept/") {
+                Some(_) => Headers { content_type: Some("audio/mp4".into()), cache_control: Some("max-age=7".into()) },
+                None => Headers::default(),
+            }
+        }
+    }
+
+    async fn served(store: &S3Store, key: &str) -> (Option<String>, Option<String>) {
+        let head = store.client.head_object().bucket(&store.bucket).key(store.key(key).unwrap()).send().await.unwrap();
+        (head.content_type, head.cache_control)
+    }
+
+    #[tokio::test]
+    async fn objects_are_served_as_they_are_described_however_they_are_written() {
+        let Some(server) = S3Server::start_or_skip().await.unwrap() else {
+            return;
+        };
+        let mut store = server.store("p").unwrap().with_headers(Kept);
+        store.limits = Limits { copy_max: 6 * parts::MIB, copy_part: 5 * parts::MIB, ..store.limits };
+        let large = || Bytes::from(vec![1; 12 * parts::MIB as usize]);
+        let kept = (Some("audio/mp4".to_owned()), Some("max-age=7".to_owned()));
+        let plain = (Some("video/mp4".to_owned()), None);
+
+        store.put("kept/a.mp4", "x".into()).await.unwrap();
+        store.put("a.mp4", "x".into()).await.unwrap();
+        for (key, expected) in [("kept/parts.mp4", &kept), ("parts.mp4", &plain)] {
+            let content = stream::iter([Ok(large())]).boxed();
+            store.put_stream(key, content, None).await.unwrap();
+            assert_eq!(served(&store, key).await, *expected, "{key}");
+        }
+        // Copies are described anew, in one request or in parts.
+        for (from, to) in [("a.mp4", "kept/copy.mp4"), ("parts.mp4", "kept/parts-copy.mp4")] {
+            store.copy(from, to).await.unwrap();
+        }
+        for (from, to) in [("kept/a.mp4", "copy.mp4"), ("kept/parts.mp4", "parts-copy.mp4")] {
+            store.copy(from, to).await.unwrap();
+        }
+        for key in ["kept/a.mp4", "kept/copy.mp4", "kept/parts-copy.mp4"] {
+            assert_eq!(served(&store, key).await, kept, "{key}");
+        }
+        for key in ["a.mp4", "copy.mp4", "parts-copy.mp4"] {
+            assert_eq!(served(&store, key).await, plain, "{key}");
+        }
+    }
 }

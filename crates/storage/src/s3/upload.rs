@@ -12,7 +12,7 @@ use super::parts::{COPY, PARTS, copy_source, part_number, part_size};
 use super::{S3Store, connect, error, quoted};
 use crate::error::{Result, StoreError};
 use crate::file::check_length;
-use crate::store::{self, ByteStream, ObjectMeta, Store, take};
+use crate::store::{ByteStream, ObjectMeta, Store, take};
 
 /// Parts that are sent while the next one is filled: memory is at most three parts.
 const SENDING: usize = 2;
@@ -89,12 +89,14 @@ pub(super) struct Multipart {
 impl Multipart {
     pub(super) async fn begin(store: &S3Store, key: &str) -> Result<Self> {
         let (full, uri) = (store.key(key)?, store.uri(key));
+        let (content_type, cache_control) = store.headers(key);
         let begun = store
             .client
             .create_multipart_upload()
             .bucket(&store.bucket)
             .key(&full)
-            .content_type(store::content_type(key))
+            .content_type(content_type)
+            .set_cache_control(cache_control)
             .send()
             .await
             .map_err(|failed| error::sort(&uri, &failed))?;

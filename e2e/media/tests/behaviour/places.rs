@@ -1,13 +1,24 @@
 //! Sources and outputs elsewhere: S3 against a real server, HTTP with ranges, and what is refused.
 
-use std::fs;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
 
-use anyhow::{Context, Result};
-use e2e_media::{product::Job, published::Published, web::Web};
+use anyhow::{Context, Result, ensure};
+use e2e_media::{
+    product::{Finished, Job, quoted},
+    published::Published,
+    web::Web,
+};
+use sha2::{Digest, Sha256};
 use transcode_storage::testing::{BUCKET, S3Server};
 
 use crate::{OPTIONS, film, folder, rest};
 
+const MINUTE: &str = "public, max-age=60";
+const YEAR: &str = "public, max-age=31536000, immutable";
 const LOOPBACK: [&str; 2] = ["--allow-network", "127.0.0.0/8"];
 
 #[test]
@@ -43,6 +54,17 @@ fn from_s3_to_s3() -> Result<()> {
     assert_eq!(published.video().iter().map(|m| m.track.samples.len()).collect::<Vec<_>>(), [720, 720]);
     assert_eq!(published.audio().len(), 1);
     assert!(out.join("master.m3u8").is_file() && out.join("e2e_top.mp4").is_file());
+    let expected = [
+        ("video init", "video/mp4", YEAR),
+        ("audio init", "audio/mp4", YEAR),
+        ("video segment", "video/iso.segment", YEAR),
+        ("audio segment", "video/iso.segment", YEAR),
+        ("hls", "application/vnd.apple.mpegurl", MINUTE),
+        ("dash", "application/dash+xml", MINUTE),
+        ("mp4", "video/mp4", MINUTE),
+        ("record", "application/json", "no-cache"),
+    ];
+    assert_eq!(served(&server, "vod/film-1")?, listing(&expected));
     let told = finished.end()["status"].to_string() + &fs::read_to_string(out.join("job.json"))?;
     assert!(!told.contains(S3Server::SECRET_KEY));
     assert_eq!(job.succeed(&arguments)?.reason(), "AlreadyPublished");
@@ -58,6 +80,91 @@ fn from_s3_to_s3() -> Result<()> {
     let job = job.with("AWS_ACCESS_KEY_ID", S3Server::ACCESS_KEY).with("AWS_SECRET_ACCESS_KEY", S3Server::SECRET_KEY);
     assert_eq!(job.succeed(&LOOPBACK)?.reason(), "AlreadyPublished");
     Ok(())
+}
+
+/// What a CDN in front of the bucket gets with each kind of object.
+#[test]
+fn objects_are_served_with_the_headers_that_are_set() -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let Some(server) = runtime.block_on(S3Server::start_or_skip())? else { return Ok(()) };
+    let (folder, film) = (folder()?, film()?);
+    let options = OPTIONS.replacen('{', "{thumbnail: {}, ", 1);
+    let stores = format!("  stores: [{{name: test, s3: {{endpoint: \"{}\"}}}}]", server.endpoint());
+    let run = |headers: &str| -> Result<Finished> {
+        let output = format!("s3: {{store: test, bucket: {BUCKET}, prefix: vod/film{headers}}}");
+        let input = format!("file: {{path: {}}}", quoted(&film));
+        let job = Job::new(folder.path(), &input, &output, &rest(&options, &stores))?;
+        let keys = [("AWS_ACCESS_KEY_ID", S3Server::ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", S3Server::SECRET_KEY)];
+        keys.into_iter().fold(job, |job, (name, value)| job.with(name, value)).succeed(&LOOPBACK)
+    };
+    let set = ", cacheControl: {segments: max-age=1, playlists: no-cache, files: \"private, max-age=3\"}, \
+               contentTypes: {hls: application/x-mpegURL, segments: video/mp4, audioSegments: audio/mp4}";
+    assert_eq!(run(set)?.reason(), "Published");
+    let segments = [
+        ("video init", "video/mp4", "max-age=1"),
+        ("audio init", "audio/mp4", "max-age=1"),
+        ("video segment", "video/mp4", "max-age=1"),
+        ("audio segment", "audio/mp4", "max-age=1"),
+    ];
+    let others = [
+        ("hls", "application/x-mpegURL", "no-cache"),
+        ("dash", "application/dash+xml", "no-cache"),
+        ("mp4", "video/mp4", "private, max-age=3"),
+        ("thumbnail", "image/jpeg", "private, max-age=3"),
+        ("record", "application/json", "no-cache"),
+    ];
+    assert_eq!(served(&server, "vod/film")?, listing(&[&segments[..], &others].concat()));
+
+    // Other headers are another publication; segments that are found as finished work keep theirs.
+    assert_eq!(run("")?.reason(), "Published");
+    let others = [
+        ("hls", "application/vnd.apple.mpegurl", MINUTE),
+        ("dash", "application/dash+xml", MINUTE),
+        ("mp4", "video/mp4", MINUTE),
+        ("thumbnail", "image/jpeg", MINUTE),
+        ("record", "application/json", "no-cache"),
+    ];
+    assert_eq!(served(&server, "vod/film")?, listing(&[&segments[..], &others].concat()));
+    Ok(())
+}
+
+fn listing(expected: &[(&str, &str, &str)]) -> BTreeMap<String, BTreeSet<String>> {
+    expected.iter().map(|(kind, of, cache)| (kind.to_string(), [format!("{of}; {cache}")].into())).collect()
+}
+
+/// Content-Type and Cache-Control of every published object, by kind.
+fn served(server: &S3Server, prefix: &str) -> Result<BTreeMap<String, BTreeSet<String>>> {
+    let record = fs::read(server.folder().join(BUCKET).join(prefix).join("job.json"))?;
+    let record: serde_json::Value = serde_json::from_slice(&record)?;
+    let mut kinds =
+        BTreeMap::from([("record".to_owned(), BTreeSet::from([head(server, &format!("{prefix}/job.json"))?]))]);
+    for file in record["files"].as_array().context("no files")? {
+        let text = |field: &str| file[field].as_str().unwrap_or_default();
+        let kind = match text("kind") {
+            kind @ ("init" | "segment") if text("track").starts_with("audio") => format!("audio {kind}"),
+            kind @ ("init" | "segment") => format!("video {kind}"),
+            kind => kind.to_owned(),
+        };
+        kinds.entry(kind).or_default().insert(head(server, &format!("{prefix}/{}", text("path")))?);
+    }
+    Ok(kinds)
+}
+
+fn head(server: &S3Server, key: &str) -> Result<String> {
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--show-error", "--fail", "--head", "--aws-sigv4", "aws:amz:us-east-1:s3"]);
+    // Of nothing; curl 7.88 leaves this header out.
+    let empty = hex::encode(Sha256::digest(b""));
+    curl.arg("--header").arg(format!("x-amz-content-sha256: {empty}"));
+    curl.arg("--user").arg(format!("{}:{}", S3Server::ACCESS_KEY, S3Server::SECRET_KEY));
+    let answer = curl.arg(format!("{}/{BUCKET}/{key}", server.endpoint())).output().context("curl")?;
+    ensure!(answer.status.success(), "{key}: {}", String::from_utf8_lossy(&answer.stderr));
+    let answer = String::from_utf8(answer.stdout)?;
+    let header = |name: &str| {
+        let mut lines = answer.lines().filter_map(|line| line.split_once(": "));
+        lines.find(|(found, _)| found.eq_ignore_ascii_case(name)).map_or("none", |(_, value)| value)
+    };
+    Ok(format!("{}; {}", header("content-type"), header("cache-control")))
 }
 
 #[test]
