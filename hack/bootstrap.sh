@@ -99,7 +99,7 @@ check_rust() {
 	fi
 	has cargo || die "Rust is missing: install rustup as https://rustup.rs says, then try again"
 	if has rustup; then
-		rustup toolchain list | grep -q "^$wanted" || run rustup toolchain install "$wanted"
+		rustup toolchain list | grep -q "^$wanted" || run rustup toolchain install --profile minimal "$wanted"
 		return
 	fi
 	have=$(cargo --version | awk '{print $2}')

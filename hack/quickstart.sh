@@ -63,7 +63,7 @@ main() {
 
 	hack/bootstrap.sh
 
-	say "Building (the first time ten minutes on two cores)"
+	say "Building (the first time takes some minutes)"
 	cargo build --release -p kubectl-transcode -p job-runner
 	bin=$(target_dir)/release
 
