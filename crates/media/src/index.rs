@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 use crate::time::{MediaTime, Timebase};
 
 mod fields;
+mod sound;
+
+use sound::AudioBuilder;
+pub use sound::AudioSpan;
 
 /// A packet as `ffprobe -show_packets` tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,29 +100,6 @@ pub struct VideoIndex {
     pub last_duration: i64,
 }
 
-/// Extent of an audio track on the source timeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AudioSpan {
-    /// Presentation time of the first sample, ticks.
-    pub start: i64,
-    /// End of the last packet, ticks.
-    pub end: i64,
-    /// One tick.
-    pub timebase: Timebase,
-    /// Holes in its timestamps longer than 50 ms.
-    pub holes: u32,
-    /// Where the first of them begins, ticks.
-    pub first_hole: i64,
-    /// Their length in all, ticks.
-    pub silence: i64,
-}
-
-impl AudioSpan {
-    fn new(start: i64, end: i64, timebase: Timebase) -> Self {
-        AudioSpan { start, end, timebase, holes: 0, first_hole: 0, silence: 0 }
-    }
-}
-
 /// Why no index can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
@@ -170,12 +151,6 @@ pub struct IndexBuilder {
     encrypted: Option<u32>,
 }
 
-#[derive(Debug)]
-struct AudioBuilder {
-    span: Option<AudioSpan>,
-    timebase: Timebase,
-}
-
 impl IndexBuilder {
     /// For the chosen video stream and every audio stream (index and timebase of each).
     pub fn new(video: Option<(u32, Timebase)>, audio: impl IntoIterator<Item = (u32, Timebase)>) -> Self {
@@ -192,10 +167,7 @@ impl IndexBuilder {
         };
         IndexBuilder {
             video: video.map(|(stream, timebase)| (stream, empty(timebase))),
-            audio: audio
-                .into_iter()
-                .map(|(stream, timebase)| (stream, AudioBuilder { span: None, timebase }))
-                .collect(),
+            audio: audio.into_iter().map(|(stream, timebase)| (stream, AudioBuilder::new(timebase))).collect(),
             last_position: 0,
             last_pts: i64::MIN,
             without_pts: (0, 0),
@@ -274,30 +246,8 @@ impl IndexBuilder {
                 return Err(IndexError::NoKeyframe);
             }
         }
-        let audio = self.audio.into_iter().map(|(_, a)| a.span.unwrap_or(AudioSpan::new(0, 0, a.timebase))).collect();
+        let audio = self.audio.into_iter().map(|(_, audio)| audio.finish()).collect();
         Ok(PacketIndex { video, audio })
-    }
-}
-
-impl AudioBuilder {
-    fn push(&mut self, row: &PacketRow, heard_before_zero: bool) {
-        let Some(pts) = row.pts.filter(|_| !row.discard) else { return };
-        let end = pts + row.duration.unwrap_or(0).max(0);
-        let Some(span) = &mut self.span else {
-            // Elsewhere, sound before 0 is an encoder's priming, or lies before the container's edit list:
-            // decoders throw it away (ffprobe tells it as skip_samples, if at all).
-            let start = if heard_before_zero { pts } else { pts.max(0) };
-            self.span = Some(AudioSpan::new(start, end, self.timebase));
-            return;
-        };
-        if self.timebase.time(pts - span.end) > MediaTime::millis(50) {
-            if span.holes == 0 {
-                span.first_hole = span.end;
-            }
-            span.holes += 1;
-            span.silence = span.silence.saturating_add(pts - span.end);
-        }
-        span.end = span.end.max(end);
     }
 }
 
@@ -422,18 +372,6 @@ mod tests {
     }
 
     #[test]
-    fn sound_before_zero_is_priming_but_not_in_a_transport_stream() {
-        let start = |container| {
-            let base = Timebase { num: 1, den: 1000 };
-            let mut builder = IndexBuilder::new(None, [(1, base)]).of(container);
-            builder.push(&PacketRow::parse("stream_index=1|pts=-12340|duration=20|flags=K_").unwrap());
-            builder.finish().unwrap().audio[0].start
-        };
-        assert_eq!(start("mov,mp4,m4a,3gp,3g2,mj2"), 0);
-        assert_eq!(start("mpegts"), -12_340);
-    }
-
-    #[test]
     fn encrypted_packets_are_told_by_every_ffprobe() {
         for side in ["side_data_type", "side_datum/encryption_info:side_data_type"] {
             let error = build(&[&format!("stream_index=0|pts=0|flags=K_|{side}=Encryption info")]).unwrap_err();
@@ -489,26 +427,6 @@ mod tests {
         assert_eq!(video.tail(), (80, Some(MediaTime::new(80 - 1000, 1000))));
         video.end(&[0, 40, 80, 120, 160], 80);
         assert_eq!((video.frames(), video.undecodable_end), (vec![0, 40, 80, 120, 160], 1));
-    }
-
-    #[test]
-    fn audio_holes_are_found() {
-        let index = build(&[
-            "stream_index=0|pts=0|flags=K_",
-            "stream_index=1|pts=10|duration=20|flags=K_",
-            "stream_index=1|pts=30|duration=20|flags=K_",
-            "stream_index=1|pts=500|duration=20|flags=K_",
-        ])
-        .unwrap();
-        let audio = &index.audio[0];
-        assert_eq!((audio.holes, audio.first_hole, audio.silence), (1, 50, 450));
-        assert_eq!((index.audio[0].start, index.audio[0].end), (10, 520));
-    }
-
-    #[test]
-    fn priming_is_not_the_start_of_the_sound() {
-        let index = build(&["stream_index=0|pts=0|flags=K_", "stream_index=1|pts=-11|duration=20|flags=K_"]).unwrap();
-        assert_eq!((index.audio[0].start, index.audio[0].end), (0, 9));
     }
 
     #[test]

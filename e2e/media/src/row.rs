@@ -23,6 +23,8 @@ pub struct Row {
     pub pictures: &'static [(&'static str, u32, u32)],
     /// Audio tracks: language and title as the playlists show them.
     pub audio: &'static [(&'static str, Option<&'static str>)],
+    /// Words of warnings that there must be.
+    pub warnings: &'static [&'static str],
     /// A frame in every second is white, and a beep starts with it.
     pub flashes: bool,
     /// Filters of ffmpeg that make of the source what the renditions show.
@@ -75,6 +77,7 @@ pub const ROW: Row = Row {
     chunks: 1,
     pictures: &[],
     audio: &[],
+    warnings: &[],
     flashes: false,
     shown: "null",
     ranges: &[],

@@ -62,6 +62,7 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
             }
             .map_err(TaskError::bad_input)?;
             begin(&source, &mut info, &mut index, &first_frames).await?;
+            last_sounds(&source, &info, &mut index).await?;
             if missing_bytes > 0 {
                 end(&source, &info, &mut index).await?;
             }
@@ -200,6 +201,17 @@ async fn begin(
     let told = stream.frame_rate;
     if let (Some(stream), Some(rate)) = (&mut info.video, video.nearest_rate([told, told / 2])) {
         stream.frame_rate = rate;
+    }
+    Ok(())
+}
+
+/// Finds out when the sounds end of which only a decoder knows.
+async fn last_sounds(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -> Result<(), TaskError> {
+    for (stream, span) in info.audio.iter().zip(&mut index.audio) {
+        let Some(seek) = span.tail() else { continue };
+        let command = argv::probe::last_sound(&source.url(), &info.container, stream, seek);
+        let finished = source.explain(process::run(&command, Follow::default()).await)?;
+        span.end(&finished.stdout, stream.sample_rate);
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Probing: streams first, then every packet.
 
-use super::{Command, Program, SourceUrl};
+use super::{Command, Program, SourceUrl, decimal_seconds};
 use crate::{
-    probe::{MediaInfo, VideoStream},
+    probe::{AudioStream, MediaInfo, VideoStream},
     time::MediaTime,
 };
 
@@ -72,6 +72,16 @@ pub fn tail(source: &SourceUrl, container: &str, stream: &VideoStream, seek: Opt
     let graph = format!("[0:{}]showinfo=checksum=0[v]", stream.index);
     command.option("filter_complex", graph).option("map", "[v]").option("fps_mode", "passthrough");
     command.option("f", "null").push(["-"]);
+    command
+}
+
+/// Decoded frames of a sound from `seek` on, a line each, for [`crate::index::AudioSpan::end`].
+pub fn last_sound(source: &SourceUrl, container: &str, stream: &AudioStream, seek: MediaTime) -> Command {
+    let mut command = Command::new(Program::Ffprobe);
+    command.option("v", "error").option("select_streams", stream.index);
+    command.option("read_intervals", format!("{}%", decimal_seconds(seek))).push(["-show_frames"]);
+    command.option("show_entries", "frame=pts,nb_samples").option("of", "compact=p=0");
+    source.input(&mut command, container);
     command
 }
 

@@ -25,6 +25,11 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     let unnamed: Vec<_> =
         there.difference(&named).filter(|p| !p.starts_with("_work/") && !p.starts_with("outputs/")).collect();
     ensure!(unnamed.is_empty(), "not on the record: {unnamed:?}");
+    let told = published.record["warnings"].as_array().into_iter().flatten();
+    let told: Vec<&str> = told.filter_map(|warning| warning["message"].as_str()).collect();
+    for words in evidence.row.warnings {
+        ensure!(told.iter().any(|message| message.contains(words)), "no warning of `{words}` in {told:?}");
+    }
     let expected: usize = evidence.row.pictures.len() + evidence.row.audio.len();
     ensure!(published.tracks.len() == expected, "{} tracks, expected {expected}", published.tracks.len());
     Ok(())

@@ -239,4 +239,61 @@ pub const ROWS: &[Row] = &[
         audio: PLAIN,
         ..ROW
     },
+    // Containers that don't say how long packets last, and a last one that is shorter than the others.
+    Row {
+        name: "wavpack_matroska",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "6"),
+            clicks!("5.7"),
+            "-c:v libx264 -preset ultrafast -g 25 -c:a wavpack {out}"
+        ))],
+        options: TINY,
+        pictures: SMALL,
+        file: "source.mkv",
+        frames: 150,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "tta_matroska",
+        source: &[Ffmpeg(concat!(clicks!("5.7"), "-c:a tta {out}"))],
+        file: "source.mkv",
+        chunks: 0,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "alac_matroska",
+        source: &[Ffmpeg(concat!(clicks!("5.7"), "-c:a alac {out}"))],
+        file: "source.mkv",
+        chunks: 0,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "adpcm_flash",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "6"),
+            clicks!("5.7"),
+            "-c:v flv -g 25 -c:a adpcm_swf {out}"
+        ))],
+        options: TINY,
+        pictures: SMALL,
+        file: "source.flv",
+        frames: 150,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "hole_in_wavpack",
+        source: &[Ffmpeg(concat!(
+            clicks!("9"),
+            "-af \"aselect='not(between(t,3,4.2))'\" -frame_size 4410 -c:a wavpack {out}"
+        ))],
+        file: "source.mkv",
+        chunks: 0,
+        audio: PLAIN,
+        warnings: &["holes in the timestamps of audio track 0 are filled with silence"],
+        ..ROW
+    },
 ];
