@@ -116,6 +116,9 @@ pub struct AudioResult {
     /// Packets of the source that no decoder took.
     #[serde(default)]
     pub undecodable: u32,
+    /// Whether the source's sound changes its channels or its sample rate midway.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changes: bool,
     /// What it used.
     pub usage: Usage,
     /// The run that made it.

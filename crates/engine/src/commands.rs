@@ -11,6 +11,8 @@ use transcode_media::{
         video::{Output, VideoTask},
     },
     chunk::Chunk,
+    codec::AudioCodec,
+    probe::AudioStream,
     time::{MediaTime, Timescale},
 };
 
@@ -96,19 +98,45 @@ pub fn audio(
 ) -> Option<Command> {
     let codec = spec.audio.as_ref()?;
     let paths: Vec<PathBuf> = (0..media.info.audio.len()).map(path).collect();
-    let tracks: Vec<AudioTrack<'_>> = media
-        .info
-        .audio
-        .iter()
-        .zip(&paths)
-        .enumerate()
-        .map(|(n, (stream, path))| {
-            let scale = Timescale(codec.sample_rate(stream.sample_rate));
-            let facts = media.audio.get(n);
-            let followed = facts.filter(|facts| cover::silence_behind(spec, media, facts).is_some());
-            let samples = followed.map(|facts| scale.round(cover::end_of_sound(spec, media, facts)));
-            AudioTrack { stream, codec, origin: scale.round(media.origin), samples, path }
-        })
-        .collect();
+    let streams = media.info.audio.iter().zip(&paths).enumerate();
+    let tracks: Vec<AudioTrack<'_>> =
+        streams.map(|(n, (stream, path))| audio_track(codec, spec, media, n, stream, path)).collect();
     (!tracks.is_empty()).then(|| argv::audio::encode(source, &media.info.container, &tracks))
+}
+
+/// Encodes one audio track that may change its form midway: two commands that run together, with a pipe between them.
+/// One for a pair, whose mono tracks don't change. `None` for what is not encoded.
+pub fn changing_audio(
+    spec: &ResolvedSpec,
+    media: &MediaSummary,
+    source: &SourceUrl,
+    n: usize,
+    pipe: &Path,
+    path: &Path,
+) -> Option<(Command, Option<Command>)> {
+    let (codec, stream) = (spec.audio.as_ref()?, media.info.audio.get(n)?);
+    let (encoder, container) = (codec.encoder()?, &media.info.container);
+    let track = audio_track(codec, spec, media, n, stream, path);
+    Some(match stream.right {
+        Some(_) => (argv::audio::encode(source, container, &[track]), None),
+        None => (
+            argv::audio::decode_uniform(source, container, &track, pipe),
+            Some(argv::audio::encode_uniform(&track, encoder, pipe)),
+        ),
+    })
+}
+
+fn audio_track<'a>(
+    codec: &'a AudioCodec,
+    spec: &ResolvedSpec,
+    media: &MediaSummary,
+    n: usize,
+    stream: &'a AudioStream,
+    path: &'a Path,
+) -> AudioTrack<'a> {
+    let scale = Timescale(codec.sample_rate(stream.sample_rate));
+    let facts = media.audio.get(n);
+    let followed = facts.filter(|facts| cover::silence_behind(spec, media, facts).is_some());
+    let samples = followed.map(|facts| scale.round(cover::end_of_sound(spec, media, facts)));
+    AudioTrack { stream, codec, origin: scale.round(media.origin), samples, path }
 }

@@ -198,6 +198,9 @@ pub struct Damage {
     pub frames: u32,
     /// Packets of sound that no decoder took.
     pub packets: u32,
+    /// Sound changes its channels or its sample rate midway: no damage, but found out in the same way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sound_changes: bool,
 }
 
 /// A finished track in numbers.

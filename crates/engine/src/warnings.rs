@@ -10,10 +10,12 @@ use crate::{
     assess::{Progress, StageProgress},
     cover,
     extend::renditions,
-    facts::{AudioFacts, Damage, Facts, MediaSummary, VideoFacts},
+    facts::{Damage, Facts, MediaSummary, VideoFacts},
     plan::{StageEnd, StageId, StageKind},
     spec::ResolvedSpec,
 };
+
+mod sound;
 
 /// Warnings in a status at most.
 const MOST: usize = 64;
@@ -28,7 +30,8 @@ pub fn warnings(spec: &ResolvedSpec, facts: &Facts, progress: &Progress) -> Vec<
 
 /// Those about what is published, whatever became of the tasks.
 pub fn of_output(spec: &ResolvedSpec, media: &MediaSummary, damage: Damage) -> Vec<Warning> {
-    of_source(spec, media).into_iter().chain(damaged(damage)).take(MOST).collect()
+    let changes = damage.sound_changes.then(|| sound::changes(spec, media));
+    of_source(spec, media).into_iter().chain(changes).chain(damaged(damage)).take(MOST).collect()
 }
 
 fn of_stage(id: &StageId, standing: &StageProgress) -> Option<Warning> {
@@ -49,7 +52,6 @@ fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
     let left = media.info.left_out.iter();
     let left = left.map(|left| note(StageKind::Probe, "TrackLeftOut", format!("{left} is left out")));
     let rungs = renditions(spec, media).notes.into_iter().map(|words| note(StageKind::Split, "RungLeftOut", words));
-    let audio = media.audio.iter().enumerate().filter_map(|(n, audio)| of_audio(n, audio));
     let pictures = media.video.iter().flat_map(of_video).chain(converted(spec, media)).chain(shown(spec, media));
     let cut = (media.missing_bytes > 0).then(|| {
         let words =
@@ -63,8 +65,14 @@ fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
             format!("the source's container is damaged, and what can't be read is missing; ffprobe says: {complaint}"),
         )
     });
-    let audio = audio.chain(cover::warnings(spec, media));
-    left.chain(cut).chain(complaint).chain(pictures).chain(thumbnail(spec, media)).chain(audio).chain(rungs).collect()
+    left.chain(cut)
+        .chain(complaint)
+        .chain(pictures)
+        .chain(thumbnail(spec, media))
+        .chain(sound::of_sound(spec, media))
+        .chain(cover::warnings(spec, media))
+        .chain(rungs)
+        .collect()
 }
 
 fn damaged(damage: Damage) -> Vec<Warning> {
@@ -190,17 +198,6 @@ fn thumbnail(spec: &ResolvedSpec, media: &MediaSummary) -> Option<Warning> {
         _ => return None,
     };
     Some(note(StageKind::Thumbnail, "ThumbnailMoved", words))
-}
-
-fn of_audio(n: usize, audio: &AudioFacts) -> Option<Warning> {
-    let holes = audio.holes.as_ref()?;
-    let words = format!(
-        "{} holes in the timestamps of audio track {n} are filled with silence, {} in all; the first is at {}",
-        holes.count,
-        human(holes.silence),
-        human(holes.first)
-    );
-    Some(note(StageKind::Audio, "HolesFilled", words))
 }
 
 pub(crate) fn note(stage: StageKind, reason: &str, message: String) -> Warning {

@@ -266,18 +266,17 @@ impl AudioCodec {
         }
     }
 
-    /// Channels of the encoded track. Without a wish the source's, at most what the codec has; layouts
-    /// that the encoder lacks are mixed to the next smaller common one.
-    pub fn channels(&self, source: u32) -> u32 {
-        let (asked, most) = match self {
-            AudioCodec::Aac { channels, .. } | AudioCodec::Opus { channels, .. } | AudioCodec::Flac { channels } => {
-                (channels, 8)
-            }
-            AudioCodec::Ac3 { channels, .. } | AudioCodec::Eac3 { channels, .. } => (channels, 6),
-            AudioCodec::Mp3 { channels, .. } => (channels, 2),
-            AudioCodec::Passthrough => return source,
-        };
-        asked.map_or(source.min(most), u32::from)
+    /// Channels that the spec asks for.
+    pub(crate) fn asked_channels(&self) -> Option<u32> {
+        match self {
+            AudioCodec::Aac { channels, .. }
+            | AudioCodec::Opus { channels, .. }
+            | AudioCodec::Ac3 { channels, .. }
+            | AudioCodec::Eac3 { channels, .. }
+            | AudioCodec::Mp3 { channels, .. }
+            | AudioCodec::Flac { channels } => channels.map(u32::from),
+            AudioCodec::Passthrough => None,
+        }
     }
 
     /// Bit/s of a track; `None` for what is lossless or not encoded.
@@ -292,21 +291,5 @@ impl AudioCodec {
             AudioCodec::Mp3 { bitrate, .. } => nearest(&MP3_KILOBITS, asked(bitrate, 96_000 * channels)),
             AudioCodec::Flac { .. } | AudioCodec::Passthrough => return None,
         })
-    }
-
-    /// The channel layout that the encoder takes for a number of channels, as ffmpeg names it.
-    pub fn layout(&self, channels: u32) -> &'static str {
-        match (channels, self) {
-            (1, _) => "mono",
-            (2, _) => "stereo",
-            (3, _) => "3.0",
-            // Opus has Vorbis' layouts (RFC 7845 5.1.1.2), and FLAC those of RFC 9639 9.1.3.
-            (4, AudioCodec::Opus { .. } | AudioCodec::Flac { .. }) => "quad",
-            (4, _) => "4.0",
-            (5, _) => "5.0",
-            (6, _) => "5.1",
-            (7, _) => "6.1",
-            _ => "7.1",
-        }
     }
 }

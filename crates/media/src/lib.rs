@@ -16,6 +16,7 @@
 
 pub mod argv;
 pub mod captions;
+pub mod channels;
 pub mod chunk;
 pub mod cmaf;
 

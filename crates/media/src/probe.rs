@@ -199,12 +199,21 @@ pub struct AudioStream {
     /// The `default` disposition.
     #[serde(default)]
     pub default: bool,
+    /// Stream index of another mono track, which is the right channel of this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub right: Option<u32>,
 }
 
 impl AudioStream {
     /// As what is not carried over: it is declared, and nothing of it is in the file.
     pub fn without_packets(&self) -> LeftOut {
         LeftOut { index: Some(self.index), what: format!("audio track ({}) without packets", self.codec), video: false }
+    }
+
+    /// The left and the right channel of one track.
+    pub fn paired(self, right: &AudioStream) -> AudioStream {
+        let layout = Some("stereo".into());
+        AudioStream { channels: 2, layout, right: Some(right.index), default: self.default || right.default, ..self }
     }
 }
 

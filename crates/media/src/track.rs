@@ -92,6 +92,9 @@ pub enum TrackKind {
     Audio {
         /// Channels.
         channels: u32,
+        /// Their layout, as ffmpeg names it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        layout: Option<String>,
         /// Hz; also the timescale.
         sample_rate: u32,
         /// BCP 47 as RFC 8216 wants it, `en`; `und` when the source does not say.

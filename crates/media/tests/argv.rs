@@ -232,6 +232,7 @@ fn every_audio_track_in_one_pass() {
         language: "eng".into(),
         title: None,
         default: true,
+        right: None,
     };
     let (stereo, surround) = (sound(1, 2, 44_100, Some("stereo")), sound(2, 6, 96_000, None));
     let aac = AudioCodec::Aac { bitrate: None, channels: None, sample_rate: None };

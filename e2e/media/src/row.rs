@@ -23,6 +23,9 @@ pub struct Row {
     pub pictures: &'static [(&'static str, u32, u32)],
     /// Audio tracks: language and title as the playlists show them.
     pub audio: &'static [(&'static str, Option<&'static str>)],
+    /// Tones of each encoded channel of each audio track from 2 s on, in ffmpeg's order: Hz, and the level in
+    /// thousandths of the source's.
+    pub tones: &'static [&'static [&'static [(u32, u32)]]],
     /// Words of warnings that there must be.
     pub warnings: &'static [&'static str],
     /// A frame in every second is white, and a beep starts with it.
@@ -77,6 +80,7 @@ pub const ROW: Row = Row {
     chunks: 1,
     pictures: &[],
     audio: &[],
+    tones: &[],
     warnings: &[],
     flashes: false,
     shown: "null",

@@ -11,8 +11,8 @@ const TAIL: usize = 12;
 /// What a program says when a disk is full.
 const NO_SPACE: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 
-/// What to do about sound that changes midway.
-pub const CHANGES: &str = "no encoder can follow sound that changes its sample rate or its channels, and no MP4 can tell of it. Give it one form first: ffmpeg -i SOURCE -map 0 -c copy -c:a pcm_s16le -ar 48000 -ac 2 OUT.mkv";
+/// What to do about sound that changes midway, when it is not encoded.
+pub const CHANGES: &str = "sound that changes its sample rate or its channels midway can't be passed through, because no MP4 can say so: encode it, say with audio.encode.aac";
 
 /// The lines of a log that matter.
 ///

@@ -1,7 +1,14 @@
 //! Audio: every track once, encoded or as it is, in one pass over the source, then cut where the video's segments are.
 
-use std::{collections::BTreeSet, fs::File, io::BufReader, path::Path, time::Instant};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
+use nix::{sys::stat::Mode, unistd::mkfifo};
 use transcode_contract::{AudioResult, Usage, VERSION};
 use transcode_engine::{Failure, Layout, commands, cover::end_of_sound, layout};
 use transcode_media::{
@@ -47,7 +54,14 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let command = command.ok_or_else(|| TaskError::bad_input("the source has no audio"))?;
     let cpu = process::cpu_millis();
     let follow = Follow { stall: context.stall(), ..Follow::default() };
-    let undecodable = source.explain(process::run(&command, follow).await)?.undecodable;
+    let encoded = source.explain(process::run(&command, follow).await);
+    let (undecodable, changes) = match encoded {
+        Ok(finished) => (finished.undecodable, false),
+        Err(error) if error.message.contains(CHANGES) && codec.encoder().is_some() => {
+            (changing(context, &source, &path).await?, true)
+        }
+        Err(error) => return Err(error),
+    };
     let usage = Usage {
         cpu_millis: process::cpu_millis() - cpu,
         wall_millis: started.elapsed().as_millis() as u64,
@@ -70,11 +84,35 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
         key: layout.audio.clone(),
         tracks,
         undecodable,
+        changes,
         usage,
         ran: Some(context.run_so_far()),
         command: command.to_string(),
     };
     context.put_result(&layout.audio_result(), &result).await
+}
+
+/// Encodes sound that changes its form midway, a track at a time. Gives the number of packets that no decoder took.
+async fn changing(context: &Context, source: &OpenSource, path: &impl Fn(usize) -> PathBuf) -> Result<u32, TaskError> {
+    let (spec, media) = (&context.task.spec, context.media()?);
+    let follow = Follow { stall: context.stall(), ..Follow::default() };
+    let mut undecodable = 0;
+    for n in 0..media.info.audio.len() {
+        let pipe = context.scratch.join(format!("audio-{n}.nut"));
+        let commands = commands::changing_audio(spec, media, &source.url(), n, &pipe, &path(n));
+        let Some((decode, encode)) = commands else { continue };
+        let decoded = match encode {
+            None => source.explain(process::run(&decode, follow).await)?,
+            Some(encode) => {
+                let made = mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR);
+                made.map_err(|error| TaskError::scratch(&pipe, &error.into()))?;
+                let both = tokio::try_join!(process::run(&decode, follow), process::run(&encode, follow));
+                source.explain(both)?.0
+            }
+        };
+        undecodable += decoded.undecodable;
+    }
+    Ok(undecodable)
 }
 
 async fn is_whole(context: &Context, known: &AudioResult) -> Result<bool, TaskError> {
@@ -208,13 +246,15 @@ impl Storing<'_> {
         let language = Language::new(&iso639_2(&self.stream.language)).unwrap_or(Language::UNDETERMINED);
         let audio = AudioInit { entry: audio.clone().primed(priming), timescale: scale, priming, language };
         let init = init_segment(&TrackInit::Audio(audio));
+        let form = self.codec.form(self.stream);
         Ok(Track {
             name: format!("audio-{}", self.n),
             codec: codec_text(entry, None).map_err(TaskError::transient)?,
             timescale: scale,
             init: self.context.put(&format!("{folder}/init.mp4"), init.into()).await?,
             kind: TrackKind::Audio {
-                channels: self.codec.channels(self.stream.channels),
+                channels: form.channels,
+                layout: Some(form.layout),
                 sample_rate: scale.0,
                 language: bcp47(&self.stream.language),
                 title: self.stream.title.clone(),
@@ -264,8 +304,7 @@ fn access_unit(mut track: EncodedTrack<BufReader<File>>, allowed: &[u32]) -> Res
     nearest.copied().ok_or_else(|| TaskError::new(Failure::Misconfigured, "this codec is not passed through"))
 }
 
-/// Why track `n` can't be cut. ffmpeg hands an encoder a short unit where the decoded sound changes its form,
-/// and begins anew behind it.
+/// Why track `n` can't be cut. A short unit amid others is where sound that is passed through changes its form.
 fn wrong(n: usize, scale: Timescale, error: AudioError) -> TaskError {
     match error {
         AudioError::Duration { time, found, expected } if found < expected => {
@@ -299,7 +338,7 @@ mod tests {
         let short = AudioError::Duration { time: 882_000, expected: 1024, found: 1 };
         let error = wrong(0, Timescale(44_100), short);
         assert_eq!(error.failure, Failure::BadInput);
-        assert!(error.message.contains("audio track 0 changes at 20s: no encoder"), "{}", error.message);
+        assert!(error.message.contains("audio track 0 changes at 20s: sound that changes"), "{}", error.message);
         assert_eq!(wrong(0, Timescale(44_100), AudioError::NotAudio).failure, Failure::Transient);
     }
 }

@@ -90,6 +90,7 @@ impl Tracks {
             let result = result.ok_or_else(|| blame.chunks("audio", TaskSet::one(0), "the audio's result is gone"))?;
             tracks.usage += result.usage;
             tracks.damage.packets = result.undecodable;
+            tracks.damage.sound_changes = result.changes;
             tracks.runs.extend(result.ran);
             tracks.audio = result.tracks;
         }

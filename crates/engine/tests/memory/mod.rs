@@ -289,6 +289,7 @@ pub fn media() -> MediaSummary {
                 language: "eng".into(),
                 title: None,
                 default: true,
+                right: None,
             }],
             left_out: vec![],
             generated_times: false,

@@ -198,7 +198,7 @@ fn write_audio_set(
     path: &str,
 ) -> Result<(), PlaylistError> {
     let track = &part.listed.track.track;
-    let TrackKind::Audio { channels, sample_rate, language, title, .. } = &track.kind else {
+    let TrackKind::Audio { channels, layout, sample_rate, language, title, .. } = &track.kind else {
         return Ok(());
     };
     xml.open(
@@ -217,7 +217,7 @@ fn write_audio_set(
     }
     xml.empty("Role", attributes().with("schemeIdUri", "urn:mpeg:dash:role:2011").with("value", role));
     xml.open("Representation", representation(part.listed)?.with("audioSamplingRate", sample_rate));
-    let (scheme, value) = channel_configuration(*channels);
+    let (scheme, value) = channel_configuration(*channels, layout.as_deref());
     xml.empty("AudioChannelConfiguration", attributes().with("schemeIdUri", scheme).with("value", value));
     write_segments(xml, part, start, path)?;
     xml.close();
@@ -225,15 +225,38 @@ fn write_audio_set(
     Ok(())
 }
 
-/// Layouts that encoders make of so many channels (ISO/IEC 23091-3 table 2): 6 is 5.1, 7 is 6.1,
-/// 8 is 7.1 with surround backs.
-fn channel_configuration(channels: u32) -> (&'static str, u32) {
-    match channels {
-        1..=6 => (CHANNELS_SCHEME, channels),
-        7 => (CHANNELS_SCHEME, 11),
-        8 => (CHANNELS_SCHEME, 12),
-        _ => (CHANNEL_COUNT_SCHEME, channels),
-    }
+/// Layouts that ISO/IEC 23091-3 table 2 has a number for, by ffmpeg's names. Of others players learn how many channels
+/// there are.
+const CONFIGURATIONS: [(&str, u32); 13] = [
+    ("mono", 1),
+    ("stereo", 2),
+    ("3.0", 3),
+    ("4.0", 4),
+    ("5.0", 5),
+    ("5.0(side)", 5),
+    ("5.1", 6),
+    ("5.1(side)", 6),
+    ("3.0(back)", 9),
+    ("quad", 10),
+    ("quad(side)", 10),
+    ("6.1", 11),
+    // With surround backs.
+    ("7.1", 12),
+];
+
+fn channel_configuration(channels: u32, layout: Option<&str>) -> (&'static str, u32) {
+    // A track of a version that told no layout has the usual one.
+    let usual = match channels {
+        1..=6 => Some(channels),
+        7 => Some(11),
+        8 => Some(12),
+        _ => None,
+    };
+    let number = match layout {
+        Some(layout) => CONFIGURATIONS.iter().find(|(name, _)| *name == layout).map(|(_, number)| *number),
+        None => usual,
+    };
+    number.map_or((CHANNEL_COUNT_SCHEME, channels), |number| (CHANNELS_SCHEME, number))
 }
 
 /// `30000/1001`, `25`.

@@ -346,6 +346,7 @@ impl RawStream {
             language: self.tags.get("language").map_or("und".into(), |l| l.chars().take(35).collect()),
             title: self.tags.get("title").map(|t| t.chars().filter(|c| !c.is_control()).take(80).collect()),
             default: self.disposition.default == 1,
+            right: None,
         })
     }
 }

@@ -61,6 +61,7 @@ fn sound(name: &str, language: &str, title: Option<&str>, default: bool) -> List
         init: file(format!("{folder}/init.mp4"), 700),
         kind: TrackKind::Audio {
             channels: 2,
+            layout: None,
             sample_rate: 48_000,
             language: language.into(),
             title: title.map(str::to_owned),

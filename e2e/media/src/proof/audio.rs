@@ -48,6 +48,11 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The source's stream that a track is made of, or its left channel.
+fn in_source(evidence: &Evidence<'_>, n: usize) -> Result<u64> {
+    evidence.plan.json["media"]["info"]["audio"][n]["index"].as_u64().with_context(|| format!("no stream of track {n}"))
+}
+
 fn same_units(evidence: &Evidence<'_>, n: usize, media: &Media) -> Result<()> {
     let bytes = fs::read(evidence.folder.join(format!("audio-{n}.mp4")))?;
     let tracks = boxes::read(&bytes)?;
@@ -73,7 +78,8 @@ fn same_units(evidence: &Evidence<'_>, n: usize, media: &Media) -> Result<()> {
 /// What is passed through is the source's, by checksums that another muxer tells.
 fn the_sources(evidence: &Evidence<'_>, n: usize, media: &Media) -> Result<()> {
     let bare = if &media.track.entry == b"mp4a" && !mpeg1(media) { "-bsf:a aac_adtstoasc" } else { "" };
-    let words = format!("-v error -i {{in}} -map 0:a:{n} -c copy {bare} -f framehash -hash sha256 -");
+    let stream = in_source(evidence, n)?;
+    let words = format!("-v error -i {{in}} -map 0:{stream} -c copy {bare} -f framehash -hash sha256 -");
     let told = String::from_utf8(tool::ffmpeg(&words, &[("in", &evidence.source)], &evidence.folder)?.stdout)?;
     let lines = told.lines().filter(|line| !line.starts_with('#'));
     let expected: Vec<&str> = lines.filter_map(|line| line.split(',').nth(5)).map(str::trim).collect();
@@ -95,11 +101,14 @@ fn in_time(evidence: &Evidence<'_>, n: usize, media: &Media, origin: f64) -> Res
     ensure!(samples.len() == units, "{} samples decode from {units}", samples.len());
     let first = track.samples.first().context("no access unit")?;
     let heard = Sound { rate: track.timescale, start: first.composition - track.media_time, samples };
-    let mut source = Sound::of(&evidence.source, &format!("a:{n}"), Some(heard.rate), &evidence.folder)?;
+    let mut source =
+        Sound::of(&evidence.source, &in_source(evidence, n)?.to_string(), Some(heard.rate), &evidence.folder)?;
     source.start -= (origin * heard.rate as f64).round() as i64;
     let lags = source.lags(&heard);
     ensure!(lags.len() >= 2, "too little to compare");
-    let on_time = lags.iter().all(|lag| lag.is_some_and(|lag| lag.abs() <= 1));
+    // Of a click amid tones in many channels codecs move the peak; such rows prove where channels are.
+    let allowed = if evidence.row.tones.is_empty() { 1 } else { 64 };
+    let on_time = lags.iter().all(|lag| lag.is_some_and(|lag| lag.abs() <= allowed));
     evidence.figures.greatest("click", lags.iter().flatten().map(|lag| lag.abs()).max().unwrap_or(0) as f64);
     ensure!(on_time, "the sound is late by {lags:?} samples at {} Hz", heard.rate);
     let shown = heard.start + track.samples.iter().map(|s| s.duration).sum::<i64>();

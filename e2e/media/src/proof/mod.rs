@@ -3,6 +3,7 @@
 pub mod audio;
 pub mod before;
 pub mod captions;
+pub mod channels;
 pub mod cover;
 pub mod joins;
 pub mod light;
@@ -93,10 +94,11 @@ pub fn prove_published(
         same_encoder,
         figures: Figures::default(),
     };
-    let claims: [(&str, Claim); 13] = [
+    let claims: [(&str, Claim); 14] = [
         ("record", record::prove),
         ("timing", timing::prove),
         ("audio", audio::prove),
+        ("channels", channels::prove),
         ("cover", cover::prove),
         ("joins", joins::prove),
         ("picture", picture::prove),

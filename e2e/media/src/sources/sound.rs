@@ -3,8 +3,37 @@
 use super::{H264, PASSTHROUGH, PLAIN, SMALL, TINY, WIDE};
 use crate::row::{
     ROW, Row,
-    Step::{Ffmpeg, Python},
+    Step::{self, Ffmpeg, Python},
 };
+
+const L: &[(u32, u32)] = &[(300, 1000)];
+const R: &[(u32, u32)] = &[(500, 1000)];
+const C: &[(u32, u32)] = &[(700, 1000)];
+const LOW: &[(u32, u32)] = &[(60, 1000)];
+const BL: &[(u32, u32)] = &[(1100, 1000)];
+const BR: &[(u32, u32)] = &[(1300, 1000)];
+
+/// Six seconds of a layout: a tone for each channel, and clicks in the first.
+macro_rules! tones {
+    ($layout:literal, $first:literal $(, $hz:literal)*) => {
+        concat!(
+            "-f lavfi -i \"aevalsrc=exprs='if(eq(mod(n,32119),11025),0.9,0)+0.02*sin(2*PI*", $first, "*t)",
+            $("|0.02*sin(2*PI*", $hz, "*t)",)*
+            "':c=", $layout, ":s=48000:d=6\" "
+        )
+    };
+}
+
+/// A track for each layout.
+const LAYOUTS: &[Step] = &[Ffmpeg(concat!(
+    tones!("2.1", "300", "500", "60"),
+    tones!("3.1", "300", "500", "700", "60"),
+    tones!("4.1", "300", "500", "700", "60", "900"),
+    tones!("quad", "300", "500", "1100", "1300"),
+    tones!("7.1(wide)", "300", "500", "700", "60", "1100", "1300", "1500", "1700"),
+    "-map 0 -map 1 -map 2 -map 3 -map 4 -metadata:s:a:0 language=eng -metadata:s:a:1 language=ger -metadata:s:a:2 language=fra -metadata:s:a:3 language=ita -metadata:s:a:4 language=spa -c:a pcm_s24le {out}"
+))];
+const FIVE: &[(&str, Option<&str>)] = &[("en", None), ("de", None), ("fr", None), ("it", None), ("es", None)];
 
 /// The rows.
 pub const ROWS: &[Row] = &[
@@ -294,6 +323,81 @@ pub const ROWS: &[Row] = &[
         chunks: 0,
         audio: PLAIN,
         warnings: &["holes in the timestamps of audio track 0 are filled with silence"],
+        ..ROW
+    },
+    Row {
+        name: "layouts_as_aac",
+        source: LAYOUTS,
+        file: "source.mov",
+        chunks: 0,
+        audio: FIVE,
+        tones: &[
+            &[L, R, &[], LOW, &[], &[]],
+            &[L, R, C, LOW, &[], &[]],
+            &[L, R, C, LOW, &[(900, 707)], &[(900, 707)]],
+            &[L, R, &[], BL, BR],
+            &[
+                &[(300, 1000), (1500, 707)],
+                &[(500, 1000), (1700, 707)],
+                &[(700, 1000), (1500, 707), (1700, 707)],
+                LOW,
+                BL,
+                BR,
+            ],
+        ],
+        warnings: &[
+            "audio track 0 becomes 5.1, because aac has no 2.1: all its channels are kept",
+            "audio track 2 is mixed from 4.1 to 5.1, because aac has no 4.1: BC goes to BL and BR at -3 dB",
+            "FLC goes to FL and FC at -3 dB, FRC goes to FR and FC at -3 dB",
+        ],
+        ..ROW
+    },
+    Row {
+        name: "layouts_as_ac3",
+        source: LAYOUTS,
+        file: "source.mov",
+        options: "{audio: {encode: {ac3: {}}}}",
+        chunks: 0,
+        audio: FIVE,
+        tones: &[
+            &[L, R, LOW],
+            &[L, R, C, LOW],
+            &[L, R, C, LOW, &[(900, 1000)]],
+            &[L, R, BL, BR],
+            &[
+                &[(300, 1000), (1500, 707)],
+                &[(500, 1000), (1700, 707)],
+                &[(700, 1000), (1500, 707), (1700, 707)],
+                LOW,
+                BL,
+                BR,
+            ],
+        ],
+        warnings: &["audio track 4 is mixed from 7.1(wide) to 5.1"],
+        ..ROW
+    },
+    Row {
+        name: "layouts_as_opus",
+        source: LAYOUTS,
+        file: "source.mov",
+        options: "{audio: {encode: {opus: {}}}}",
+        chunks: 0,
+        audio: FIVE,
+        tones: &[
+            &[L, R, &[], LOW, &[], &[]],
+            &[L, R, C, LOW, &[], &[]],
+            &[L, R, C, LOW, &[(900, 1000)], &[], &[]],
+            &[L, R, BL, BR],
+            &[
+                &[(300, 1000), (1500, 707)],
+                &[(500, 1000), (1700, 707)],
+                &[(700, 1000), (1500, 707), (1700, 707)],
+                LOW,
+                BL,
+                BR,
+            ],
+        ],
+        warnings: &["audio track 2 becomes 6.1, because libopus has no 4.1"],
         ..ROW
     },
 ];

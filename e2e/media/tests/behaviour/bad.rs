@@ -147,25 +147,3 @@ fn a_broken_ffmpeg_is_told_by_its_own_words() -> Result<()> {
     assert!(finished.message().contains("libavdevice.so.59"), "{}", finished.message());
     Ok(())
 }
-
-/// A transport stream of two recordings, one behind the other.
-#[test]
-fn sound_that_changes_its_channels_midway_is_refused_at_once() -> Result<()> {
-    let folder = folder()?;
-    let mut recording = vec![];
-    for (channels, at) in [(2, 0), (1, 20)] {
-        let part = folder.path().join(format!("{at}.ts"));
-        let words = format!(
-            "-v error -f lavfi -i testsrc2=size=96x54:rate=10:duration=20 -f lavfi -i sine=duration=20 -c:v libx264 -preset ultrafast -g 20 -c:a aac -ac {channels} -output_ts_offset {at} {{out}}"
-        );
-        tool::ffmpeg(&words, &[("out", &part)], folder.path())?;
-        recording.extend(fs::read(part)?);
-    }
-    let source = folder.path().join("recording.ts");
-    fs::write(&source, recording)?;
-    let finished = run(folder.path(), &source, "Strict")?;
-    assert_eq!((finished.code, finished.reason()), (Some(1), "BadInput"), "{}", finished.message());
-    assert!(finished.message().contains("audio track 0 changes at 20"), "{}", finished.message());
-    assert_eq!(finished.started("audio").len(), 1);
-    Ok(())
-}

@@ -119,6 +119,12 @@ impl Verify<'_> {
         Ok(())
     }
 
+    /// Whether the codec's own header says how many channels there are: MP3 has none, and what is passed through may say
+    /// it in a way that the boxes don't.
+    fn tells_channels(&self) -> bool {
+        !matches!(self.context.task.spec.audio, Some(AudioCodec::Mp3 { .. } | AudioCodec::Passthrough))
+    }
+
     fn passes_through(&self) -> bool {
         self.context.task.spec.audio == Some(AudioCodec::Passthrough)
     }
@@ -140,7 +146,10 @@ impl Verify<'_> {
                 let hdr10 = if *range == VideoRange::Sdr { Hdr10::default() } else { hdr10 };
                 (width, height) == (w, h) && *light == light_boxes(&hdr10) && *spatial == spatial::boxes(&kept)
             }
-            (MediaKind::Audio { sample_rate, .. }, TrackKind::Audio { sample_rate: r, .. }) => sample_rate == r,
+            (
+                MediaKind::Audio { channels, sample_rate },
+                TrackKind::Audio { channels: expected, sample_rate: rate, .. },
+            ) => sample_rate == rate && (channels == expected || !self.tells_channels()),
             _ => false,
         };
         if same && kind {
