@@ -1,4 +1,4 @@
-//! Audio options. Every audio track of the source is encoded once, or passed through.
+//! Audio options. Every audio track of the source, or those that are chosen, is encoded once, or passed through.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,32 @@ pub struct AudioOptions {
     /// Disabled leaves every audio track out. Default: Enabled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<Mode>,
+    /// Which audio tracks of the source are kept, in this order, eight at most. Default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8))]
+    pub tracks: Option<Vec<AudioTrackChoice>>,
     /// Codec of every track. Default: AAC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encode: Option<AudioEncode>,
+}
+
+/// Audio tracks of the source: exactly one member.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AudioTrackChoice {
+    /// Every track in this language that is not chosen before: BCP 47 or ISO 639-2, `en` or `eng`; `und` is every
+    /// track that names no language.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 35))]
+    pub language: Option<String>,
+    /// The track at this place among the source's audio tracks; 0 is the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1023))]
+    pub index: Option<u32>,
+    /// Two mono tracks that become left and right of a stereo track: their places, as in `index`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 2), inner(range(max = 1023)))]
+    pub pair: Option<Vec<u32>>,
 }
 
 /// Codec of the audio tracks: exactly one member.

@@ -29,7 +29,8 @@ pub mod value;
 pub mod video;
 
 pub use audio::{
-    AacEncode, AudioEncode, AudioOptions, AudioPassthrough, DolbyEncode, FlacEncode, Mp3Encode, OpusEncode,
+    AacEncode, AudioEncode, AudioOptions, AudioPassthrough, AudioTrackChoice, DolbyEncode, FlacEncode, Mp3Encode,
+    OpusEncode,
 };
 pub use headers::{CacheControl, ContentTypes};
 pub use job::{Attempts, ProcessingOptions, Retry, TranscodeJob, TranscodeJobSpec, WorkData, WorkDataDeletion};

@@ -98,6 +98,12 @@ pub const RULES: &[Rule] = &[
     ),
     rule(
         EVERY,
+        "spec.options.audio.tracks[]",
+        "[has(self.language), has(self.index), has(self.pair)].filter(x, x).size() == 1",
+        "say exactly one of language, index and pair",
+    ),
+    rule(
+        EVERY,
         "spec.options.audio.encode",
         "[has(self.aac), has(self.opus), has(self.ac3), has(self.eac3), has(self.mp3), has(self.flac), has(self.passthrough)].filter(x, x).size() == 1",
         "say exactly one of aac, opus, ac3, eac3, mp3, flac and passthrough",

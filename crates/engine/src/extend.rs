@@ -192,7 +192,7 @@ fn sound(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
     }
     if media.info.audio.len() > MAX_AUDIO_TRACKS {
         return Err(Refusal(format!(
-            "the source has more than {MAX_AUDIO_TRACKS} audio tracks, which is the most that is taken: leave some out first (ffmpeg -map), or all with options.audio: {{mode: Disabled}}"
+            "the source has more than {MAX_AUDIO_TRACKS} audio tracks, which is the most that is taken: choose some with options.audio.tracks, by language or index, or leave all out with options.audio: {{mode: Disabled}}"
         )));
     }
     let mut holes = media.audio.iter().enumerate().filter_map(|(n, track)| Some((n, track.holes.as_ref()?)));
@@ -232,6 +232,7 @@ fn not_passed_through(media: &MediaSummary) -> Option<Refusal> {
                 )));
             }
             (_, None) => format!("is {}, which is not AAC, AC-3, E-AC-3, MP3 or Opus", stream.codec),
+            _ if stream.right.is_some() => "is a pair of mono tracks".into(),
             _ if stream.codec == "aac" && stream.profile.as_ref().is_some_and(|profile| profile != "LC") => {
                 format!("is AAC of the profile {}", stream.profile.as_deref().unwrap_or_default())
             }

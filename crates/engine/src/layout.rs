@@ -80,7 +80,10 @@ impl Layout {
             // What permissive jobs made of a damaged source is nothing for strict ones.
             .map(|r| (r.name.clone(), key(&("rendition", &cut, build, r, &spec.filters, spec.integrity))))
             .collect();
-        let audio = key(&("audio", &cut, build, &spec.audio));
+        let audio = match spec.audio_tracks.as_slice() {
+            [] => key(&("audio", &cut, build, &spec.audio)),
+            tracks => key(&("audio", &cut, build, &spec.audio, tracks)),
+        };
         let thumbnail = key(&("thumbnail", &source, build, &spec.thumbnail, &spec.filters));
         let formats: Vec<Format> = spec.formats.iter().copied().collect();
         let order: Vec<&str> = ladder.iter().map(|r| r.name.as_str()).collect();

@@ -29,6 +29,7 @@ pub mod resolve;
 pub mod spec;
 pub mod status;
 pub mod taskset;
+pub mod tracks;
 pub mod warnings;
 
 pub use assess::{Progress, StageProgress, StageState, assess};

@@ -6,14 +6,15 @@
 
 use serde_json::{Map, Value};
 use transcode_api::{
-    Attempts, AudioEncode, AverageBitrate, Bitrate, CappedCrf, Crop, DynamicRange, FanOut, Format, FrameRate, Mode,
-    ProcessingOptions, ProfileSpec, Scheduling, StoreSpec, TranscodeJob, VideoEncode, VideoOptions, WorkData,
-    X26xPreset, video,
+    Attempts, AudioEncode, AudioTrackChoice, AverageBitrate, Bitrate, CappedCrf, Crop, DynamicRange, FanOut, Format,
+    FrameRate, Mode, ProcessingOptions, ProfileSpec, Scheduling, StoreSpec, TranscodeJob, VideoEncode, VideoOptions,
+    WorkData, X26xPreset, video,
 };
 use transcode_media::{
     argv::filters::{Captions, Deinterlacing, Filters},
     codec::{AudioCodec, VideoCodec},
     ladder::Rung,
+    language::bcp47,
     rate::{Cap, Rate},
     time::MediaTime,
 };
@@ -21,6 +22,7 @@ use transcode_media::{
 use crate::{
     plan::RetryPolicy,
     spec::{ResolvedSpec, ResolvedThumbnail},
+    tracks::TrackChoice,
 };
 
 /// A field that can't be resolved.
@@ -64,6 +66,7 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
     check_rate("spec.options.video.encode", &codec, &mut problems);
     let renditions = rungs(options.renditions.as_deref(), &codec, video.dynamic_range, &mut problems);
     let audio = options.audio.clone().unwrap_or_default();
+    let audio_tracks = track_choices(audio.tracks.as_deref().unwrap_or_default(), &mut problems);
     let audio = match audio.mode {
         Some(Mode::Disabled) => None,
         _ => Some(audio_codec(audio.encode.as_ref(), &mut problems)),
@@ -89,6 +92,7 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
         fan_out: video.fan_out.unwrap_or(FanOut::Auto),
         renditions,
         audio,
+        audio_tracks,
         thumbnail: options.thumbnail.as_ref().filter(|t| t.mode != Some(Mode::Disabled)).map(|t| ResolvedThumbnail {
             at: t.at,
             within: t.within,
@@ -281,6 +285,25 @@ fn check_rate(path: &str, codec: &VideoCodec, problems: &mut Vec<Invalid>) {
         let least = bitrate.saturating_add(bitrate / 10);
         check("maxBitrate", cap.max_bitrate, least..=u32::MAX, ", at least 1.1 times bitrate");
     }
+}
+
+/// Which audio tracks are kept.
+fn track_choices(asked: &[AudioTrackChoice], problems: &mut Vec<Invalid>) -> Vec<TrackChoice> {
+    let mut chosen = vec![];
+    for (n, choice) in asked.iter().enumerate() {
+        let path = format!("spec.options.audio.tracks[{n}]");
+        match (&choice.language, choice.index, choice.pair.as_deref()) {
+            (Some(tag), ..) if bcp47(tag) == "und" && !tag.eq_ignore_ascii_case("und") => {
+                let words = format!("`{tag}` is no language: take a code such as `en` or `eng`, or `und`");
+                problems.push(invalid(&format!("{path}.language"), &words));
+            }
+            (Some(tag), ..) => chosen.push(TrackChoice::Language(bcp47(tag))),
+            (_, Some(index), _) => chosen.push(TrackChoice::Index(index)),
+            (_, _, Some([left, right])) => chosen.push(TrackChoice::Pair(*left, *right)),
+            _ => problems.push(invalid(&path, "say exactly one of language, index and pair")),
+        }
+    }
+    chosen
 }
 
 fn audio_codec(encode: Option<&AudioEncode>, problems: &mut Vec<Invalid>) -> AudioCodec {

@@ -14,7 +14,7 @@ use transcode_media::{
     time::MediaTime,
 };
 
-use crate::plan::RetryPolicy;
+use crate::{plan::RetryPolicy, tracks::TrackChoice};
 
 /// A job with nothing left open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,9 @@ pub struct ResolvedSpec {
     pub renditions: Option<Vec<Rung>>,
     /// Codec of audio tracks; `None` leaves audio out.
     pub audio: Option<AudioCodec>,
+    /// Which audio tracks are kept, in this order; none says all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audio_tracks: Vec<TrackChoice>,
     /// The thumbnail.
     pub thumbnail: Option<ResolvedThumbnail>,
     /// Strict or permissive.

@@ -1,5 +1,7 @@
 //! Probe: what the source is, and the index of its packets.
 
+use std::collections::BTreeSet;
+
 use itertools::Itertools;
 use transcode_api::Integrity;
 use transcode_engine::{
@@ -8,11 +10,12 @@ use transcode_engine::{
     extend::MAX_AUDIO_TRACKS,
     facts::{AudioFacts, Holes, SourceFrames, StillFacts, VideoFacts},
     layout,
+    tracks::{self, Kept},
 };
 use transcode_media::{
     argv::{self, Program, probe::Analysis},
     index::{AudioSpan, IndexBuilder, IndexError, PacketIndex, PacketRow},
-    probe::{self, AudioStream, MediaInfo},
+    probe::{self, AudioStream, LeftOut, MediaInfo},
     retime::Retiming,
     time::{MediaTime, Rational},
     timeline::{Timeline, origin},
@@ -234,9 +237,33 @@ fn heard_from(stream: &AudioStream, span: &AudioSpan) -> AudioSpan {
     AudioSpan { start, ..span.clone() }
 }
 
+/// The audio tracks that the job keeps, with what packets say of each. Of a pair it is what they say of its left one.
+fn kept<'a>(
+    info: &mut MediaInfo,
+    index: &'a PacketIndex,
+    spec: &ResolvedSpec,
+) -> Result<Vec<(AudioStream, &'a AudioSpan)>, TaskError> {
+    let kept = if spec.audio.is_some() { &spec.audio_tracks[..] } else { &[] };
+    let kept = tracks::choose(kept, info).map_err(|why| TaskError::new(Failure::Misconfigured, why.to_string()))?;
+    let tracks = std::mem::take(&mut info.audio);
+    let of = |place: usize| tracks.get(place).cloned().zip(index.audio.get(place));
+    let paired = |kept: &Kept| {
+        let (left, span) = of(kept.place)?;
+        let right = kept.right.and_then(|place| tracks.get(place));
+        Some((right.map_or(left.clone(), |right| left.paired(right)), span))
+    };
+    let used: BTreeSet<usize> = kept.iter().flat_map(|kept| [Some(kept.place), kept.right]).flatten().collect();
+    let unused = tracks.len() - used.len();
+    if unused > 0 {
+        let what = format!("each of {unused} audio tracks that options.audio.tracks does not choose");
+        info.left_out.push(LeftOut { index: None, what, video: false });
+    }
+    Ok(kept.iter().filter_map(paired).collect())
+}
+
 /// What streams and packets say; the caller adds where they come from.
 fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Result<MediaSummary, TaskError> {
-    let declared = std::mem::take(&mut info.audio).into_iter().zip(&index.audio);
+    let declared = kept(&mut info, index, spec)?.into_iter();
     let (heard, silent): (Vec<_>, Vec<_>) = declared.partition(|(_, span)| span.end > span.start);
     info.left_out.extend(silent.iter().map(|(stream, _)| stream.without_packets()));
     // One more than is taken is enough for a refusal, and all that a summary has room for.

@@ -19,7 +19,8 @@ pub(super) fn of_sound(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning
     let tracks = media.info.audio.iter().zip(&media.audio).enumerate();
     let found = tracks.flat_map(|(n, (stream, facts))| {
         let layout = codec.encoder().and_then(|encoder| of_layout(n, &codec.form(stream), encoder));
-        holes(n, facts).into_iter().chain(layout)
+        let paired = stream.right.filter(|_| spec.audio_tracks.is_empty()).map(|right| pair(n, stream.index, right));
+        paired.into_iter().chain(holes(n, facts)).chain(layout)
     });
     found.collect()
 }
@@ -33,6 +34,14 @@ pub(super) fn changes(spec: &ResolvedSpec, media: &MediaSummary) -> Warning {
         layouts.join(", ")
     );
     note(StageKind::Audio, "SoundChanges", words)
+}
+
+/// Unasked: whoever chooses pairs knows of them.
+fn pair(n: usize, left: u32, right: u32) -> Warning {
+    let words = format!(
+        "the mono tracks in streams {left} and {right} become left and right of audio track {n}, as broadcasters have them (EBU R 123); options.audio.tracks takes them one by one, or other pairs"
+    );
+    note(StageKind::Audio, "MonoTracksPaired", words)
 }
 
 fn holes(n: usize, audio: &AudioFacts) -> Option<Warning> {

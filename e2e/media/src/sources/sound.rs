@@ -326,6 +326,39 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "chosen_of_twelve_tracks",
+        source: &[Ffmpeg(concat!(
+            tones!("mono", "300"),
+            tones!("stereo", "500", "700"),
+            tones!("stereo", "1100", "1300"),
+            "-map 0 -map 0 -map 0 -map 0 -map 0 -map 0 -map 0 -map 1 -map 0 -map 0 -map 0 -map 2 -metadata:s:a:7 language=fre -metadata:s:a:11 language=ger -c:a pcm_s16le {out}"
+        ))],
+        file: "source.mkv",
+        options: "{audio: {tracks: [{index: 11}, {language: fr}, {pair: [0, 10]}]}}",
+        chunks: 0,
+        audio: &[("de", None), ("fr", None), ("und", None)],
+        tones: &[&[BL, BR], &[R, C], &[L, L]],
+        warnings: &["each of 8 audio tracks that options.audio.tracks does not choose is left out"],
+        ..ROW
+    },
+    Row {
+        name: "mono_tracks_of_mxf",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "6"),
+            tones!("stereo", "300", "500"),
+            tones!("stereo", "1100", "1300"),
+            "-filter_complex \"[1:a]channelsplit[a][b];[2:a]channelsplit[c][d]\" -map 0:v -map [a] -map [b] -map [c] -map [d] -c:v mpeg2video -c:a pcm_s24le {out}"
+        ))],
+        file: "source.mxf",
+        options: TINY,
+        pictures: SMALL,
+        frames: 150,
+        audio: &[("und", None), ("und", None)],
+        tones: &[&[L, R], &[BL, BR]],
+        warnings: &["become left and right of audio track 1, as broadcasters have them"],
+        ..ROW
+    },
+    Row {
         name: "layouts_as_aac",
         source: LAYOUTS,
         file: "source.mov",
