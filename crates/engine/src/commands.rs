@@ -38,6 +38,7 @@ pub fn video(
         seek,
         outputs,
         timescale: facts.timescale,
+        frame_rate: facts.highest_rate(),
         longest_segment: split.longest_segment,
         equal_times: facts.equal_times > 0,
         filters: &spec.filters,

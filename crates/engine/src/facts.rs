@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use transcode_media::{
     chunk::MAX_CHUNKS,
+    ladder::Rendition,
+    level::{Conformance, Demand},
     probe::MediaInfo,
     time::{MediaTime, Rational, Timescale},
 };
@@ -70,6 +72,9 @@ pub struct VideoFacts {
     pub timescale: Timescale,
     /// Frames per second, nominal or average.
     pub frame_rate: Rational,
+    /// The most frames that any second has, where the rate varies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub highest_rate: Option<Rational>,
     /// Whether the rate is constant.
     pub constant: bool,
     /// The source's own frames, where others are shown.
@@ -297,10 +302,28 @@ impl Summary {
     }
 }
 
+impl MediaSummary {
+    /// What a decoder of a rendition has to be capable of.
+    pub fn demand(&self, rendition: &Rendition) -> Option<Demand> {
+        Some(Demand::of(rendition, self.video.as_ref()?.highest_rate()))
+    }
+
+    /// What the headers of a rendition have to say.
+    pub fn conformance(&self, rendition: &Rendition) -> Option<Conformance> {
+        let bit_depth = rendition.codec.bit_depth(self.info.video.as_ref()?.bit_depth);
+        Some(self.demand(rendition)?.conformance(&rendition.codec, bit_depth))
+    }
+}
+
 impl VideoFacts {
     /// Frames that are the source's, as filters leave them.
     pub fn own_frames(&self) -> u32 {
         self.frames - self.still.map_or(0, |still| still.frames)
+    }
+
+    /// Frames a second that decoders and players have to keep up with.
+    pub fn highest_rate(&self) -> Rational {
+        self.highest_rate.unwrap_or(self.frame_rate)
     }
 
     /// How many frames the source has, at which rate, and whether that is constant.

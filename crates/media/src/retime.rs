@@ -77,13 +77,6 @@ pub struct Lead {
     pub tick: Timebase,
 }
 
-impl Lead {
-    /// Frames a second.
-    pub fn rate(&self) -> Rational {
-        self.tick.per_second() / self.step
-    }
-}
-
 /// The last frame before the rate is made constant is shown until its end, which a filter can't know:
 /// it sees when the next one begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -294,7 +287,7 @@ mod tests {
         // Frame 49 is in cycle 12, of the source's frames from 60 on.
         let long = film(100, ntsc).unwrap();
         let lead = long.lead(49, 57).unwrap();
-        assert_eq!((lead.place, lead.zero, lead.rate()), (40, 28, Ratio::new(24_000, 1001)));
+        assert_eq!((lead.place, lead.zero, lead.tick.per_second() / lead.step), (40, 28, Ratio::new(24_000, 1001)));
         assert_eq!((long.needs(49, 57), long.needs(3, 8)), (50..75, 0..10));
         for rate in [None, Some(Ratio::from_integer(25))] {
             assert_eq!(film(10, rate), Err(TimelineError::NotTelecined { rate }));

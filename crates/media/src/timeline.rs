@@ -138,13 +138,15 @@ impl Timeline {
             return Err(TimelineError::NoFrames);
         };
         // Twins may not be parted, which frames that are counted off would be.
-        let constant_rate = if equal_times > 0 { None } else { constant_rate(&output, timescale, nominal, per_tick) };
-        let frame = constant_rate.unwrap_or(nominal);
+        let measured = average(&output, timescale).unwrap_or(nominal);
+        let candidates = [standard_rate(nominal), Some(nominal), standard_rate(measured)].into_iter().flatten();
+        let constant_rate =
+            if equal_times > 0 { None } else { constant_rate(&output, timescale, candidates, per_tick) };
         let end = match constant_rate {
             // Exactly where a further frame would be.
             Some(rate) => nth_frame(first, output.len() as i64, rate, timescale),
             None if video.last_duration > 0 => last + video.last_duration * per_tick,
-            None => last + nth_frame(0, 1, frame, timescale).max(1),
+            None => last + nth_frame(0, 1, constant_rate.unwrap_or(measured), timescale).max(1),
         };
         let end = end.max(last + 1);
         Ok(Timeline {
@@ -263,6 +265,27 @@ impl Timeline {
         })
     }
 
+    /// What decoders and players have to keep up with: the constant rate, else the most frames that any second has,
+    /// as the standard rate that they are nearest to, or the next whole one.
+    pub fn highest_rate(&self) -> Rational {
+        self.constant_rate.unwrap_or_else(|| {
+            let second = i64::from(self.timescale.0);
+            let mut most = self.frame_rate();
+            let mut first = 0;
+            for (frame, time) in self.output.iter().enumerate() {
+                // The shortest run of a second or more that ends here.
+                while self.output.get(first + 1).is_some_and(|next| time - next >= second) {
+                    first += 1;
+                }
+                let run = time - self.at(first as u32);
+                if run >= second {
+                    most = most.max(Ratio::new((frame - first) as i64 * second, run));
+                }
+            }
+            near_rate(most, 50).unwrap_or(most.ceil())
+        })
+    }
+
     /// Segments of about `length`: at a constant rate a whole number of frames each, so 4.004 s at
     /// 23.976; at a variable rate from the first frame at or after each multiple of `length`. None
     /// is empty, so a pause longer than `length` makes a longer segment.
@@ -333,14 +356,24 @@ fn nth_frame(first: i64, n: i64, rate: Rational, timescale: Timescale) -> i64 {
     first + timescale.round(time)
 }
 
-/// The nominal rate if every frame is within a source tick of its place at that rate: containers
+/// From the first frame to the last; `None` for a single one.
+fn average(output: &[i64], timescale: Timescale) -> Option<Rational> {
+    let (first, last) = (output.first()?, output.last()?);
+    (last > first).then(|| Ratio::new((output.len() as i64 - 1) * i64::from(timescale.0), last - first))
+}
+
+/// The first of some rates if every frame is within a source tick of its place at that rate: containers
 /// such as Matroska round to milliseconds.
-fn constant_rate(output: &[i64], timescale: Timescale, nominal: Rational, per_tick: i64) -> Option<Rational> {
+fn constant_rate(
+    output: &[i64],
+    timescale: Timescale,
+    mut candidates: impl Iterator<Item = Rational>,
+    per_tick: i64,
+) -> Option<Rational> {
     let first = *output.first()?;
-    let candidates = [standard_rate(nominal), Some(nominal)];
     // A source tick is what containers round to, but never near a whole frame.
     let tolerance = |rate: &Rational| per_tick.min(nth_frame(0, 1, *rate, timescale) / 4).max(1);
-    candidates.into_iter().flatten().find(|rate| {
+    candidates.find(|rate| {
         output
             .iter()
             .enumerate()
@@ -350,6 +383,11 @@ fn constant_rate(output: &[i64], timescale: Timescale, nominal: Rational, per_ti
 
 /// The broadcast rate that an average measured over few or rounded frames stands for.
 fn standard_rate(average: Rational) -> Option<Rational> {
+    near_rate(average, 1000)
+}
+
+/// The broadcast rate that is nearest, if it differs by less than one part in so many.
+fn near_rate(rate: Rational, part: i64) -> Option<Rational> {
     const RATES: [(i64, i64); 11] = [
         (24000, 1001),
         (24, 1),
@@ -363,10 +401,9 @@ fn standard_rate(average: Rational) -> Option<Rational> {
         (120, 1),
         (15, 1),
     ];
-    RATES.into_iter().map(|(n, d)| Ratio::new(n, d)).find(|rate| {
-        let off = if *rate > average { rate - average } else { average - rate };
-        off * 1000 < *rate
-    })
+    let off = |known: &Rational| if *known > rate { known - rate } else { rate - known };
+    let nearest = RATES.into_iter().map(|(n, d)| Ratio::new(n, d)).min_by_key(off)?;
+    (off(&nearest) * part < nearest).then_some(nearest)
 }
 
 #[cfg(test)]
@@ -440,6 +477,22 @@ mod tests {
         assert_eq!(line.composition_delay(&whole, 2), 960);
         let cut = [Span { first: 0, frames: 3 }, Span { first: 3, frames: 2 }];
         assert_eq!(line.composition_delay(&cut, 2), 80);
+    }
+
+    #[test]
+    fn a_variable_rate_is_as_high_as_its_busiest_second() {
+        // Thirty frames a second, some of them late or left out; a demuxer took the timebase for the rate.
+        let late = |n: i64| n * 1000 / 30 + n * 7 % 13;
+        let camera: Vec<i64> = (0..200).filter(|n| n % 7 != 3).chain(200..300).map(late).collect();
+        let line = timeline(&camera, 1000, (1000, 1));
+        assert_eq!((line.constant_rate, line.highest_rate()), (None, Ratio::from_integer(30)));
+        let slides = timeline(&[0, 10, 30_000, 61_000], 1000, (1000, 1));
+        assert_eq!(slides.highest_rate(), Ratio::from_integer(1));
+        let slow_motion: Vec<i64> = (0..100).map(|n| n * 40).chain((1..1000).map(|n| 3960 + n * 4)).collect();
+        assert_eq!(timeline(&slow_motion, 1000, (1000, 1)).highest_rate(), Ratio::from_integer(250));
+        // Even steps are a constant rate whatever the container says.
+        let even = timeline(&[0, 33, 67, 100, 133, 167, 200], 1000, (1000, 1));
+        assert_eq!(even.constant_rate, Some(Ratio::from_integer(30)));
     }
 
     proptest! {

@@ -122,6 +122,7 @@ fn encode_kept(
         seek: chunk.seek,
         outputs: &outputs,
         timescale: Timescale(30000),
+        frame_rate: filters.frame_rate.unwrap_or(stream.frame_rate),
         longest_segment: 120,
         equal_times,
         filters,

@@ -34,6 +34,8 @@ pub struct Row {
     pub shown: &'static str,
     /// Dynamic range of each rendition, by name: `PQ` or `HLG`; SDR otherwise.
     pub ranges: &'static [(&'static str, &'static str)],
+    /// How the codec of a rendition is named in headers, playlists and MPD, by name: as far as profile and level.
+    pub codecs: &'static [(&'static str, &'static str)],
     /// Channels of captions inside the pictures, as playlists name them.
     pub captions: &'static [&'static str],
     /// Takes minutes: proved with `make test-long` only.
@@ -85,6 +87,7 @@ pub const ROW: Row = Row {
     flashes: false,
     shown: "null",
     ranges: &[],
+    codecs: &[],
     captions: &[],
     long: false,
 };

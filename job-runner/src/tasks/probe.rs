@@ -302,6 +302,7 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Res
         still: t.still.map(|still| StillFacts { frames: still.frames, from: t.timescale.time(t.at(t.own_frames())) }),
         timescale: t.timescale,
         frame_rate: t.frame_rate(),
+        highest_rate: t.constant_rate.is_none().then(|| t.highest_rate()),
         constant: t.constant_rate.is_some(),
         source: source.zip(t.retimed.as_ref()).map(|(s, retimed)| SourceFrames {
             frames: s.frames(),

@@ -306,6 +306,7 @@ pub fn media() -> MediaSummary {
             frames: 1500,
             timescale: Timescale(12800),
             frame_rate: Ratio::from_integer(25),
+            highest_rate: None,
             constant: true,
             source: None,
             still: None,

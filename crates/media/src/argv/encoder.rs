@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use transcode_api::X26xPreset;
+
 use super::{
     Command,
     video::{Output, Pass, VideoTask},
@@ -14,7 +16,7 @@ use crate::{
     level::Demand,
     probe::Hdr10,
     rate::{Rate, Vbv},
-    time::{MediaTime, Rational},
+    time::MediaTime,
     track::VideoRange,
 };
 
@@ -32,13 +34,7 @@ fn length(task: &VideoTask<'_>) -> MediaTime {
     own + copies
 }
 
-/// Frames a second behind the filters.
-fn frame_rate(task: &VideoTask<'_>) -> Rational {
-    let film = task.chunk.kept.and_then(|kept| Some(kept.lead?.rate()));
-    film.or(task.filters.frame_rate).unwrap_or(task.stream.frame_rate)
-}
-
-/// Encoder, its rate, its threads (never the node's number of cores: bytes depend on it) and
+/// Encoder, its profile, tier and level, its rate, its threads (never the node's number of cores: bytes depend on it) and
 /// keyframes: one at each segment, by frame number, because expressions over time round.
 pub(super) fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Output<'_>) {
     let (keyint, rendition) = (task.longest_segment, output.rendition);
@@ -46,16 +42,15 @@ pub(super) fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Outp
     let hdr10 = if rendition.range == VideoRange::Sdr { Hdr10::default() } else { task.stream.hdr10 };
     let cap = rendition.codec.rate().cap().filter(|_| !matches!(output.pass, Pass::First));
     let vbv = cap.map(|cap| cap.vbv(length(task), task.last, task.segment_duration, output.squeeze));
-    let demand = rendition.codec.rate().cap().map(|cap| Demand {
-        width: rendition.width,
-        height: rendition.height,
-        frame_rate: frame_rate(task),
-        cap,
-    });
+    let level = Demand::of(rendition, task.frame_rate).limit(&rendition.codec).level;
+    // Filters may leave frames without a rate; a timebase would be taken for it.
+    let (fps, a_second) = (task.frame_rate.numer(), task.frame_rate.denom());
+    let deep = rendition.codec.bit_depth(task.stream.bit_depth) > 8;
     command.option("c:v", rendition.codec.encoder());
     match &rendition.codec {
         VideoCodec::H264 { rate, preset } => {
-            command.option("preset", preset.name());
+            let profile = if *preset == X26xPreset::Ultrafast { "baseline" } else { "high" };
+            command.option("preset", preset.name()).option("profile:v", profile).option("level", level);
             quality(command, rate, output.pass, vbv);
             let pass = match output.pass {
                 Pass::Only => None,
@@ -63,7 +58,7 @@ pub(super) fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Outp
                 Pass::Second { statistics, .. } => Some((2, statistics)),
             };
             // Made for encodes in pieces: parameter sets that do not depend on the pictures.
-            let mut parameters = "stitchable=1".to_string();
+            let mut parameters = format!("stitchable=1:fps={fps}/{a_second}");
             if let Some((pass, statistics)) = pass {
                 command.option("pass", pass);
                 parameters.push_str(&format!(":stats={}", escaped(statistics)));
@@ -73,31 +68,36 @@ pub(super) fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Outp
                 command.option("maxrate", max_bitrate).option("bufsize", buffer_size);
                 command.option("rc_init_occupancy", initial);
             }
-            if let Some(demand) = demand {
-                command.option("level", demand.h264(*preset));
-            }
             command.option("threads", 1).option("g", keyint).option("forced-idr", 1);
         }
         VideoCodec::Hevc { rate, preset, .. } => {
-            command.option("preset", preset.name());
+            let profile = if deep { "main10" } else { "main" };
+            command.option("preset", preset.name()).option("profile:v", profile);
             quality(command, rate, output.pass, vbv);
             let vbv = vbv.map(|vbv| x265_vbv(&vbv)).unwrap_or_default();
-            if let Some(demand) = demand {
-                // x265 takes a level for the highest that it may need, and writes the lowest that it did.
-                command.option("bsf:v", format!("hevc_metadata=level={}", demand.hevc()));
-            }
+            // x265 takes a level for the highest that it may need, and writes the lowest that it did. 30 is level 1.
+            command.option("bsf:v", format!("hevc_metadata=level={}", level.0 * 3));
             // info=0: no version and options in the bitstream. No open GOPs: no RASL frames at joins.
             command.option("tag:v", "hvc1").option("forced-idr", 1).option(
                 "x265-params",
                 format!(
-                    "info=0:open-gop=0:keyint={keyint}:min-keyint=1:pools=1:frame-threads=1:log-level=error{vbv}{}",
+                    "info=0:open-gop=0:keyint={keyint}:min-keyint=1:pools=1:frame-threads=1:log-level=error:high-tier=0:fps={fps}/{a_second}{vbv}{}",
                     x265_light(&hdr10)
                 ),
             );
         }
         VideoCodec::Av1 { crf, preset, .. } => {
             command.option("preset", preset).option("crf", crf).option("g", keyint);
-            command.option("svtav1-params", format!("enable-force-key-frames=1:lp=1{}", svtav1_light(&hdr10)));
+            let (fps, a_second) =
+                if task.frame_rate > SVTAV1_FASTEST.into() { (&SVTAV1_FASTEST, &1) } else { (fps, a_second) };
+            command.option(
+                "svtav1-params",
+                format!(
+                    "enable-force-key-frames=1:lp=1:fps-num={fps}:fps-denom={a_second}:level={}{}",
+                    level.0,
+                    svtav1_light(&hdr10)
+                ),
+            );
         }
         VideoCodec::Vp9 { crf, speed, .. } => {
             command.option("deadline", "good").option("cpu-used", speed).option("crf", crf).option("b:v", 0);
@@ -108,6 +108,8 @@ pub(super) fn encoder(command: &mut Command, task: &VideoTask<'_>, output: &Outp
     command.option("force_key_frames", format!("expr:{}", keyframes(task.chunk)));
 }
 
+/// Frames a second that SVT-AV1 takes at most.
+const SVTAV1_FASTEST: i64 = 240;
 /// Rate factor of first passes: x264 at common rates is not far from it.
 const FIRST_PASS_CRF: u8 = 24;
 
@@ -139,7 +141,7 @@ fn x265_vbv(vbv: &Vbv) -> String {
     let (rate, size) = (vbv.max_bitrate / 1000, vbv.buffer_size / 1000);
     // More than 1 would be kbit.
     let initial = f64::from(vbv.initial) / f64::from(vbv.buffer_size.max(1));
-    format!(":high-tier=0:vbv-maxrate={rate}:vbv-bufsize={size}:vbv-init={initial:.3}")
+    format!(":vbv-maxrate={rate}:vbv-bufsize={size}:vbv-init={initial:.3}")
 }
 
 /// x265's options `master-display` (1/50000 and 1/10000 cd/m2, as ITU-T H.265 D.3.28 has them) and `max-cll`.

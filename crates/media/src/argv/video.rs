@@ -41,6 +41,8 @@ pub struct VideoTask<'a> {
     pub outputs: &'a [Output<'a>],
     /// Ticks per second of the encoded files.
     pub timescale: Timescale,
+    /// Frames a second behind the filters, the most that any second has; the same for all chunks.
+    pub frame_rate: Rational,
     /// The longest segment of the whole source, frames: no keyframe is later than this.
     pub longest_segment: u32,
     /// Frames of the source share times and have to be set a tick apart.

@@ -5,6 +5,7 @@ use super::{
     bytes::{BoxError, Cursor},
     writer::Writer,
 };
+use crate::level::Conformance;
 
 /// Decoder configuration of a video encoder: the body of its box, unchanged.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +68,19 @@ pub enum SampleEntry {
     Video(VideoEntry),
     /// Sound.
     Audio(AudioEntry),
+}
+
+impl VideoEntry {
+    /// Of VP9, whose level stands in the container alone: ffmpeg's muxer takes it from a frame rate that it may not
+    /// know. Encoders of the others write theirs.
+    pub fn of_level(mut self, Conformance { level, .. }: Conformance) -> Self {
+        if let VideoCodecConfig::Vp9(record) = &mut self.config
+            && let Some(said) = record.get_mut(5)
+        {
+            *said = level;
+        }
+        self
+    }
 }
 
 impl VideoCodecConfig {

@@ -3,6 +3,7 @@
 use mp4_atom::{Ac3SpecificBox, Atom, Av1c, Avcc, Dfla, Dops, Ec3SpecificBox, Esds, FlacMetadataBlock, Hvcc, VpcC};
 
 use super::{InspectError, init::Colour};
+use crate::level::Conformance;
 
 /// Decodes the body of a configuration record.
 fn record<T: Atom>(kind: &'static str, mut body: &[u8]) -> Result<T, InspectError> {
@@ -88,9 +89,9 @@ pub(super) fn av1_text(record: &Av1c, colour: Option<Colour>) -> String {
 }
 
 /// `vp09.PP.LL.DD.CC.cp.tc.mc.FF` (VP Codec ISO Media File Format Binding 1.0).
-pub(super) fn vp9(body: &[u8]) -> Result<String, InspectError> {
+pub(super) fn vp9(body: &[u8]) -> Result<(String, Conformance), InspectError> {
     let record: VpcC = record("vpcC", body)?;
-    Ok(format!(
+    let text = format!(
         "vp09.{:02}.{:02}.{:02}.{:02}.{:02}.{:02}.{:02}.{:02}",
         record.profile,
         record.level,
@@ -100,7 +101,8 @@ pub(super) fn vp9(body: &[u8]) -> Result<String, InspectError> {
         record.transfer_characteristics,
         record.matrix_coefficients,
         u8::from(record.video_full_range_flag)
-    ))
+    );
+    Ok((text, Conformance { profile: record.profile, high_tier: false, level: record.level }))
 }
 
 /// Channels of each `acmod` without the low frequency one (ETSI TS 102 366 table 4.3).

@@ -7,7 +7,10 @@ use super::{
     boxes::{Bytes, Children},
     sample_entry,
 };
-use crate::time::{Rational, Timescale};
+use crate::{
+    level::Conformance,
+    time::{Rational, Timescale},
+};
 
 /// What an init segment says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub enum MediaKind {
         sar: Rational,
         /// `colr` of type `nclx`.
         colour: Option<Colour>,
+        /// Profile, tier and level, of the parameter sets too where the codec has them.
+        conformance: Conformance,
         /// HDR10 metadata.
         light: LightBoxes,
         /// How it is projected.

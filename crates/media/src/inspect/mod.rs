@@ -14,6 +14,7 @@
 mod bitstream;
 mod boxes;
 mod codec;
+mod conformance;
 mod continuity;
 mod hls;
 mod init;

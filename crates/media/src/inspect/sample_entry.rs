@@ -4,7 +4,7 @@ use super::{
     InspectError,
     bitstream::has_banner,
     boxes::{Bytes, Children, split},
-    codec,
+    codec, conformance,
     init::{Colour, LightBoxes, MediaKind, SpatialBoxes, aspect},
 };
 use crate::time::Rational;
@@ -47,23 +47,27 @@ fn visual(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
     let sar = boxes.maybe("pasp")?.map_or(Ok(Rational::from_integer(1)), aspect)?;
     let colour = colour(&boxes)?;
 
-    let (codec, nal_length_size, parameter_sets) = match kind {
+    let (codec, conformance, nal_length_size, parameter_sets) = match kind {
         b"avc1" | b"avc3" => {
             let record = codec::avc(boxes.one("avcC")?)?;
-            let text = codec::avc_text(kind, &record);
+            let (text, conformance) = (codec::avc_text(kind, &record), conformance::avc(&record)?);
             let sets = [record.sequence_parameter_sets, record.picture_parameter_sets].concat();
-            (text, Some(record.length_size), sets)
+            (text, conformance, Some(record.length_size), sets)
         }
         b"hvc1" | b"hev1" => {
             let record = codec::hevc(boxes.one("hvcC")?)?;
-            let text = codec::hevc_text(kind, &record);
+            let (text, conformance) = (codec::hevc_text(kind, &record), conformance::hevc(&record)?);
             let sets = record.arrays.into_iter().flat_map(|array| array.nalus).collect();
-            (text, Some(record.length_size_minus_one + 1), sets)
+            (text, conformance, Some(record.length_size_minus_one + 1), sets)
         }
-        b"vp09" => (codec::vp9(boxes.one("vpcC")?)?, None, vec![]),
+        b"vp09" => {
+            let (text, conformance) = codec::vp9(boxes.one("vpcC")?)?;
+            (text, conformance, None, vec![])
+        }
         _ => {
             let record = codec::av1(boxes.one("av1C")?)?;
-            (codec::av1_text(&record, colour), None, vec![record.config_obus])
+            let (text, conformance) = (codec::av1_text(&record, colour), conformance::av1(&record)?);
+            (text, conformance, None, vec![record.config_obus])
         }
     };
     if nal_length_size == Some(3) {
@@ -71,7 +75,15 @@ fn visual(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
     }
     Ok(SampleEntry {
         codec,
-        kind: MediaKind::Video { width, height, sar, colour, light: light(&boxes)?, spatial: spatial(&boxes)? },
+        kind: MediaKind::Video {
+            width,
+            height,
+            sar,
+            colour,
+            conformance,
+            light: light(&boxes)?,
+            spatial: spatial(&boxes)?,
+        },
         nal_length_size,
         has_encoder_banner: parameter_sets.iter().any(|nal| has_banner(nal)),
     })

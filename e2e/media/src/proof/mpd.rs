@@ -70,7 +70,9 @@ fn representation(evidence: &Evidence<'_>, period: &Period, media: &Media) -> Re
     let template =
         representation.SegmentTemplate.as_ref().or(set.SegmentTemplate.as_ref()).context("no SegmentTemplate")?;
     ensure!(template.timescale == Some(media.track.timescale as u64), "timescale is {:?}", template.timescale);
-    ensure!(representation.codecs.is_some() || set.codecs.is_some(), "no codecs");
+    let codecs = representation.codecs.as_deref().or(set.codecs.as_deref()).context("no codecs")?;
+    let named = evidence.row.codecs.iter().find(|(name, _)| *name == media.name);
+    ensure!(named.is_none_or(|(_, codec)| codecs.starts_with(codec)), "codecs is {codecs}, expected {named:?}");
     let rate = representation.bandwidth.context("no bandwidth")? as f64;
     let bounds = media.bounds();
     let (peak, average) = rates(media);

@@ -102,6 +102,8 @@ fn check_variant(evidence: &Evidence<'_>, variant: &VariantStream, media: &Media
         "CODECS is {codecs}, the boxes say {}",
         codec(media)?
     );
+    let named = evidence.row.codecs.iter().find(|(name, _)| *name == media.name);
+    ensure!(named.is_none_or(|(_, codec)| codecs.starts_with(codec)), "CODECS is {codecs}, expected {named:?}");
     for sound in sounds {
         ensure!(
             codecs.split(',').any(|c| Some(c) == codec(sound).ok().as_deref()),

@@ -124,6 +124,24 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "interlaced_576_at_its_levels",
+        source: &[Ffmpeg(concat!(
+            pictures!("720x576", "50", "4"),
+            "-vf tinterlace=interleave_top,setfield=tff,setsar=64/45 -pix_fmt yuv420p -c:v libx264 -preset ultrafast -flags +ildct+ilme -x264-params tff=1 -g 25 {out}"
+        ))],
+        options: "{video: {segmentDuration: 2s, fanOut: Chunk}, renditions: [{name: h264, box: {width: 1024, height: 1024}, encode: {h264: {preset: veryfast}}}, {name: h265, box: {width: 1024, height: 1024}, encode: {hevc: {preset: ultrafast}}}, {name: av1, box: {width: 1024, height: 1024}, encode: {av1: {preset: 12}}}, {name: vp9, box: {width: 1024, height: 1024}, encode: {vp9: {speed: 8, hls: true}}}]}",
+        frames: 100,
+        pictures: &[("h264", 720, 576), ("h265", 720, 576), ("av1", 720, 576), ("vp9", 720, 576)],
+        shown: "yadif",
+        codecs: &[
+            ("h264", "avc1.64001e"),
+            ("h265", "hvc1.1.6.L90."),
+            ("av1", "av01.0.04M.08"),
+            ("vp9", "vp09.00.30.08"),
+        ],
+        ..ROW
+    },
+    Row {
         name: "interlaced_mpeg2_bottom_first",
         source: &[Ffmpeg(concat!(
             pictures!("320x180", "60000/1001", "36"),

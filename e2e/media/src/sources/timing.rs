@@ -1,7 +1,10 @@
 //! Times of frames: rates, pauses, starts, times that containers lack or share.
 
 use super::{H264, H264_TOGETHER, PLAIN, SMALL, TINY, WIDE};
-use crate::row::{ROW, Row, Step::Ffmpeg};
+use crate::row::{
+    ROW, Row,
+    Step::{Ffmpeg, Python},
+};
 
 /// The rows.
 pub const ROWS: &[Row] = &[
@@ -17,6 +20,35 @@ pub const ROWS: &[Row] = &[
         chunks: 2,
         pictures: WIDE,
         audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "webm_without_default_duration",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("320x180", "30", "12"),
+                "-vf \"select='not(eq(mod(n,7),3))',settb=1/1000,setpts='PTS+mod(7*N,13)'\" -fps_mode passthrough -enc_time_base 1/1000 -c:v libvpx -deadline realtime -cpu-used 8 -g 60 -b:v 300k {out}"
+            )),
+            Python("matroska.py {in} {out} --no-default-duration"),
+        ],
+        file: "source.webm",
+        options: "{video: {segmentDuration: 2s, encode: {h264: {preset: veryfast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 320, height: 320}, encode: {av1: {preset: 12}}}]}",
+        frames: 309,
+        pictures: &[("top", 320, 180), ("low", 320, 180)],
+        codecs: &[("top", "avc1.64000d"), ("low", "av01.0.00M.08")],
+        ..ROW
+    },
+    Row {
+        name: "transport_stream_of_variable_rate",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "30", "12"),
+            "-vf \"select='not(eq(mod(n,7),3))',settb=1/1000,setpts='PTS+mod(7*N,13)'\" -fps_mode passthrough -enc_time_base 1/90000 -c:v libx264 -preset ultrafast -g 60 {out}"
+        ))],
+        file: "source.ts",
+        options: "{video: {segmentDuration: 2s, encode: {h264: {preset: veryfast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 320, height: 320}, encode: {hevc: {preset: ultrafast}}}]}",
+        frames: 309,
+        pictures: &[("top", 320, 180), ("low", 320, 180)],
+        codecs: &[("top", "avc1.64000d"), ("low", "hvc1.1.6.L60.")],
         ..ROW
     },
     Row {

@@ -164,9 +164,12 @@ impl Storing<'_> {
         let SampleEntry::Video(video) = entry else { return Err(TaskError::transient("the encoder wrote no video")) };
         let sar = sixteen_bit(self.rendition.sar);
         let colour = colour::codes(&encoded_colour(stream, self.rendition));
+        let conformance = self.context.media()?.conformance(self.rendition);
+        let video = conformance.map_or(video.clone(), |conformance| video.clone().of_level(conformance));
+        let codec = codec_text(&SampleEntry::Video(video.clone()), colour).map_err(TaskError::transient)?;
         let hdr10 = if self.rendition.range == VideoRange::Sdr { Hdr10::default() } else { stream.hdr10 };
         let init = init_segment(&TrackInit::Video(VideoInit {
-            entry: video.clone(),
+            entry: video,
             timescale: self.timeline.timescale,
             composition_delay: self.delay()?,
             sar,
@@ -177,7 +180,7 @@ impl Storing<'_> {
         let path = format!("{}/init.mp4", self.layout.rendition(&self.rendition.name));
         Ok(Track {
             name: self.rendition.name.clone(),
-            codec: codec_text(entry, colour).map_err(TaskError::transient)?,
+            codec,
             timescale: self.timeline.timescale,
             init: self.context.put(&path, init.into()).await?,
             kind: TrackKind::Video {

@@ -6,6 +6,7 @@ use transcode_media::{
     chunk::Chunk,
     codec::AudioCodec,
     inspect::{Finding, InitFacts, LightBoxes, MediaKind, SegmentFacts, continuity, inspect_init, inspect_segment},
+    ladder::Rendition,
     probe::Hdr10,
     rate::{CapCheck, SegmentSizes},
     spatial::Spatial,
@@ -47,6 +48,7 @@ impl Verify<'_> {
         chunks: &[Chunk],
     ) -> Result<(), TaskError> {
         let init = self.init(track).await?;
+        self.conforms(track, &init)?;
         let spans: Vec<_> = chunks.iter().flat_map(|c| c.segments.iter().zip(c.first_segment..)).collect();
         let (blame, mut rate) = (self.blame, self.rate(track)?);
         let (mut findings, mut over) = (vec![], None);
@@ -80,10 +82,26 @@ impl Verify<'_> {
         Ok(())
     }
 
+    fn rendition(&self, track: &FinishedTrack) -> Result<Option<Rendition>, TaskError> {
+        let all = renditions(&self.context.task.spec, self.context.media()?).renditions;
+        Ok(all.into_iter().find(|rendition| rendition.name == track.track.name))
+    }
+
+    /// Profile, tier and level are those of the table: a player decides by them whether it can play at all.
+    fn conforms(&self, track: &FinishedTrack, init: &InitFacts) -> Result<(), TaskError> {
+        let rendition = self.rendition(track)?;
+        let wanted = rendition.and_then(|rendition| self.context.media().ok()?.conformance(&rendition));
+        match (&init.kind, wanted) {
+            (MediaKind::Video { conformance, .. }, Some(wanted)) if *conformance != wanted => {
+                Err(self.wrong(track, format!("its headers say {conformance}; its pictures and rate need {wanted}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The rate model of a rendition that has one.
     fn rate(&self, track: &FinishedTrack) -> Result<Option<CapCheck>, TaskError> {
-        let rendition = renditions(&self.context.task.spec, self.context.media()?).renditions;
-        let cap = rendition.iter().find(|r| r.name == track.track.name).and_then(|r| r.codec.rate().cap());
+        let cap = self.rendition(track)?.and_then(|rendition| rendition.codec.rate().cap());
         let segment = self.context.task.spec.segment_duration;
         Ok(cap.map(|cap| CapCheck::new(cap, track.track.timescale, segment)))
     }
