@@ -58,8 +58,10 @@ impl Log {
         // ffmpeg 5 and 6; 7 and later.
         let undecodable = ["Error while decoding stream", "Error submitting packet to decoder", "Decoding error:"];
         finished.undecodable += u32::from(undecodable.iter().any(|words| line.contains(words)));
+        // SVT-AV1 writes by itself, into the middle of a line too.
+        let line = line.find("Svt[").and_then(|at| line.get(at..)).unwrap_or(line);
         // ffprobe logs nothing but errors; ffmpeg tags each line with its level.
-        if shown.is_some() || line.contains("Parsed_showinfo") {
+        if !line.starts_with("Svt[") && (shown.is_some() || line.contains("Parsed_showinfo")) {
             return;
         }
         let matters = ["[error]", "[fatal]", "[panic]", "[warning]"].iter().any(|level| line.contains(level));
@@ -103,7 +105,9 @@ impl Log {
             // A header that claims more than there is, of bytes or of memory.
             _ if has(&["error reading header", "exceeds containing master element"]) => Failure::BadInput,
             _ if has(&["Cannot allocate memory"]) => Failure::OutOfMemory,
-            _ if has(&["Unknown encoder", "Unrecognized option", "No such filter"]) => Failure::Misconfigured,
+            _ if has(&["Unknown encoder", "Unrecognized option", "No such filter", "Error while opening encoder"]) => {
+                Failure::Misconfigured
+            }
             _ if has(&[
                 "Invalid data found when processing input",
                 "moov atom not found",
@@ -117,8 +121,8 @@ impl Log {
         };
         let how = match (status.code(), status.signal()) {
             (Some(code), _) => format!("exited with {code}"),
-            (_, Some(signal)) => format!("was ended by signal {signal}"),
-            _ => "ended strangely".into(),
+            (_, Some(signal)) => format!("was killed by signal {signal}"),
+            _ => "ended without an exit code".into(),
         };
         let how = match program {
             // Whoever names a text as the source has not asked for ffprobe.
@@ -128,12 +132,32 @@ impl Log {
             Program::Ffprobe if failure == Failure::BadInput => "can't read this as video or sound".into(),
             _ => how,
         };
-        let lines = match self.tail.is_empty() {
-            true => "it said nothing".into(),
-            false => Vec::from(self.tail).join("\n"),
+        let name = program.name();
+        let message = match (self.cause(), Vec::from(self.tail)) {
+            (None, _) => format!("{name} {how} and wrote nothing to its log"),
+            (Some(cause), lines) if lines.len() < 2 => format!("{name} {how}: {cause}"),
+            (Some(cause), lines) => format!("{name} {how}: {cause}\n{}", lines.join("\n")),
         };
-        TaskError::new(failure, format!("{} {how}:\n{lines}", program.name()))
+        TaskError::new(failure, message)
     }
+
+    /// The line that says why, for places that have room for one: an encoder's own words, which come before ffmpeg's
+    /// own conclusions, else the first error of the last lines, else the last line.
+    fn cause(&self) -> Option<String> {
+        const ENCODERS: [&str; 5] = ["Svt[error]", "x265 [error]", "[libx264 @", "[libx265 @", "[libvpx-vp9 @"];
+        let error = |line: &&String| line.contains("[error]") || line.contains("[fatal]");
+        let encoder = |line: &&String| ENCODERS.iter().any(|name| line.starts_with(name));
+        let all = || self.errors.iter().chain(&self.tail).filter(error);
+        let first = all().find(encoder).or_else(|| self.tail.iter().find(error)).or(self.tail.back())?;
+        Some(words(first))
+    }
+}
+
+/// `[libx264 @ 0x55…] [error] Nothing` to `libx264: Nothing`.
+fn words(line: &str) -> String {
+    let line = line.replace("[error] ", "").replace("[fatal] ", "");
+    let Some((name, rest)) = line.strip_prefix('[').and_then(|line| line.split_once("] ")) else { return line };
+    format!("{}: {rest}", name.split(" @ ").next().unwrap_or(name))
 }
 
 /// `[gif @ 0x…] Format not on whitelist 'mov,…'` to `gif`.
@@ -228,6 +252,28 @@ mod tests {
         };
         assert_eq!(failure("[error] Error closing file a.mp4: No space left on device"), Failure::NoSpace);
         assert_eq!(failure("[mov @ 0x1] [error] error reading header"), Failure::BadInput);
+    }
+
+    #[test]
+    fn the_first_line_of_a_failure_says_why() {
+        let message = |lines: &[&str]| {
+            let mut log = Log::default();
+            lines.iter().for_each(|line| log.line(line, &mut Finished::default()));
+            log.failure(Program::Ffmpeg, std::os::unix::process::ExitStatusExt::from_raw(256))
+        };
+        let svt = message(&[
+            "[Parsed_showinfo_0 @ 0x1] [info] n:   0 pts:      0 Svt[error]: Instance 1: The maximum allowed frame rate is 240 fps",
+            "[libsvtav1 @ 0x1] [error] Error setting encoder parameters: bad parameter (0x80001005)",
+            "[error] Error initializing output stream 0:0 -- Error while opening encoder for output stream #0:0",
+        ]);
+        assert_eq!(svt.failure, Failure::Misconfigured);
+        let first = "ffmpeg exited with 1: Svt[error]: Instance 1: The maximum allowed frame rate is 240 fps\n";
+        assert!(svt.message.starts_with(first), "{}", svt.message);
+        let x264 = message(&["[h264 @ 0x1] [error] no frame!", "[libx264 @ 0x2] [error] baseline profile doesn't"]);
+        assert!(x264.message.starts_with("ffmpeg exited with 1: libx264: baseline profile doesn't\n"));
+        let untagged = message(&["ffmpeg: error while loading shared libraries: libx264.so.164"]);
+        assert!(untagged.message.ends_with("1: ffmpeg: error while loading shared libraries: libx264.so.164"));
+        assert_eq!(message(&[]).message, "ffmpeg exited with 1 and wrote nothing to its log");
     }
 
     #[test]
