@@ -154,6 +154,34 @@ impl Colour {
     pub fn is_hdr(&self) -> bool {
         matches!(self.transfer.as_deref(), Some("smpte2084" | "arib-std-b67"))
     }
+
+    /// What pictures of this size are taken for, where the source does not say: players guess, and by the size of each
+    /// rendition. As mpv and GStreamer do, more than 576 lines or at least 1280 columns are BT.709, smaller pictures
+    /// BT.601, of which 576 and 288 lines are the variant of 625-line systems. What the source says of a matrix goes
+    /// before its size; a high dynamic range or BT.2020 is not guessed at.
+    pub fn as_shown(&self, width: u32, height: u32) -> Self {
+        let wide = [&self.primaries, &self.transfer, &self.matrix]
+            .into_iter()
+            .flatten()
+            .any(|name| ["bt2020", "smpte2084", "arib-std-b67", "smpte43"].iter().any(|high| name.starts_with(high)));
+        let system = match self.matrix.as_deref() {
+            _ if wide => return self.clone(),
+            Some("bt709") => ["bt709"; 3],
+            Some("smpte170m") => ["smpte170m"; 3],
+            Some("bt470bg") => ["bt470bg", "smpte170m", "bt470bg"],
+            Some(_) => return self.clone(),
+            None if width >= 1280 || height > 576 => ["bt709"; 3],
+            None if [288, 576].contains(&height) => ["bt470bg", "smpte170m", "bt470bg"],
+            None => ["smpte170m"; 3],
+        };
+        let [primaries, transfer, matrix] = system.map(|name| Some(name.to_string()));
+        Colour {
+            primaries: self.primaries.clone().or(primaries),
+            transfer: self.transfer.clone().or(transfer),
+            matrix: self.matrix.clone().or(matrix),
+            full_range: self.full_range,
+        }
+    }
 }
 
 /// Facts of eight tracks have to fit a pod's termination message.
@@ -349,6 +377,23 @@ mod tests {
         assert_eq!(info.audio[0].language, "eng");
         let left: Vec<_> = info.left_out.iter().map(|l| l.what.as_str()).collect();
         assert_eq!(left, ["cover art (mjpeg)", "data track (unknown codec)"]);
+    }
+
+    #[test]
+    fn colours_that_nobody_named_are_those_of_the_size() {
+        let names = |colour: Colour, width, height| {
+            let Colour { primaries, transfer, matrix, .. } = colour.as_shown(width, height);
+            [primaries, transfer, matrix].map(|name| name.unwrap_or_default())
+        };
+        let untagged = Colour::default;
+        assert_eq!(names(untagged(), 1280, 544), ["bt709"; 3]);
+        assert_eq!(names(untagged(), 608, 1080), ["bt709"; 3]);
+        assert_eq!(names(untagged(), 720, 576), ["bt470bg", "smpte170m", "bt470bg"]);
+        assert_eq!(names(untagged(), 720, 480), ["smpte170m"; 3]);
+        let matrix = Colour { matrix: Some("bt709".into()), ..untagged() };
+        assert_eq!(names(matrix, 720, 480), ["bt709"; 3]);
+        let high = Colour { transfer: Some("smpte2084".into()), ..untagged() };
+        assert_eq!(names(high, 1280, 720), ["", "smpte2084", ""]);
     }
 
     #[test]

@@ -210,10 +210,10 @@ fn is_tone_mapped(stream: &VideoStream, rendition: &Rendition) -> bool {
 }
 
 /// Colour description of what is encoded: the source's, or BT.709 for pictures that came as RGB or are
-/// tone-mapped.
+/// tone-mapped. It is the same for all renditions, however small: none leaves it to players.
 pub fn encoded_colour(stream: &VideoStream, rendition: &Rendition) -> Colour {
     if !is_rgb(&stream.pixel_format) && !is_tone_mapped(stream, rendition) {
-        return stream.colour.clone();
+        return stream.colour.as_shown(stream.width, stream.height);
     }
     let bt709 = || Some("bt709".to_string());
     Colour { primaries: bt709(), transfer: bt709(), matrix: bt709(), full_range: false }

@@ -85,6 +85,23 @@ struct Look {
     colour: Vec<String>,
 }
 
+impl Look {
+    /// The colours as they are shown: a source that says nothing of them is BT.709 where it is larger than a standard
+    /// definition of 576 lines, else BT.601.
+    fn meant(self) -> Vec<String> {
+        if self.colour[..3].iter().any(|name| name != "unknown") {
+            return self.colour;
+        }
+        let (width, height) = self.size;
+        let names = match height {
+            _ if width >= 1280.0 || height > 576.0 => ["bt709", "bt709", "bt709"],
+            288.0 | 576.0 => ["bt470bg", "smpte170m", "bt470bg"],
+            _ => ["smpte170m", "smpte170m", "smpte170m"],
+        };
+        [names.map(str::to_owned).to_vec(), self.colour[3..].to_vec()].concat()
+    }
+}
+
 fn look(path: &Path, folder: &Path) -> Result<Look> {
     let words = "-select_streams v:0 -show_entries stream=width,height,sample_aspect_ratio,color_primaries,color_transfer,color_space,color_range:stream_side_data=rotation -of json -i {in}";
     let answer: Value = serde_json::from_str(&tool::ffprobe(words, &[("in", path)], folder)?)?;
@@ -121,7 +138,7 @@ fn shape(evidence: &Evidence<'_>, file: &Path, name: &str, (width, height): (u32
     let kept = evidence.row.ranges.iter().any(|(range, _)| *range == name);
     let colour = match source_is_hdr(evidence)? && !kept {
         true => ["bt709", "bt709", "bt709", "tv"].map(str::to_owned).to_vec(),
-        false => source.colour,
+        false => source.meant(),
     };
     ensure!(found.colour == colour, "colours {:?}, expected {colour:?}", found.colour);
     Ok(())

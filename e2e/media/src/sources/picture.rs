@@ -142,6 +142,18 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "untagged_hd",
+        source: &[Ffmpeg(concat!(
+            pictures!("1280x720", "10", "3"),
+            "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 10 {out}"
+        ))],
+        options: "{video: {segmentDuration: 1s, encode: {h264: {preset: ultrafast}}}, renditions: [{name: top, box: {width: 1280, height: 1280}}, {name: low, box: {width: 320, height: 320}, encode: {av1: {preset: 12}}}]}",
+        frames: 30,
+        pictures: &[("top", 1280, 720), ("low", 320, 180)],
+        codecs: &[("top", "avc1.42c01f"), ("low", "av01.0.00M.08")],
+        ..ROW
+    },
+    Row {
         name: "interlaced_mpeg2_bottom_first",
         source: &[Ffmpeg(concat!(
             pictures!("320x180", "60000/1001", "36"),
