@@ -37,6 +37,8 @@ pub struct Finished {
     pub stdout: String,
     /// Presentation times of decoded frames, as `showinfo` told them.
     pub shown: Vec<i64>,
+    /// Times of those of them that are marked as interlaced.
+    pub interlaced: Vec<i64>,
     /// Times of those of them that have captions in them.
     pub captioned: Vec<i64>,
     /// Frames that ffmpeg says it wrote.

@@ -12,6 +12,10 @@ use transcode_media::{
     track::{FileFacts, FinishedTrack, Segment, Track},
 };
 
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 /// What a task used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -66,6 +70,9 @@ pub struct ChunkResult {
     /// Frames that are damaged in the source; they are shown as the decoder made them up.
     #[serde(default)]
     pub damaged: u32,
+    /// Frames that the source marks as interlaced.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub interlaced: u32,
     /// Captions inside its pictures.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub captions: BTreeSet<Channel>,

@@ -196,7 +196,7 @@ pub struct PackageSummary {
     pub damage: Damage,
 }
 
-/// What decoders met in the source that was damaged.
+/// What decoders met in the source that was damaged, or other than its first frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Damage {
     /// Frames that are shown as the decoder made them up.
@@ -206,6 +206,13 @@ pub struct Damage {
     /// Sound changes its channels or its sample rate midway: no damage, but found out in the same way.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sound_changes: bool,
+    /// Frames that are marked as interlaced.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub interlaced: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A finished track in numbers.

@@ -31,7 +31,9 @@ pub fn warnings(spec: &ResolvedSpec, facts: &Facts, progress: &Progress) -> Vec<
 /// Those about what is published, whatever became of the tasks.
 pub fn of_output(spec: &ResolvedSpec, media: &MediaSummary, damage: Damage) -> Vec<Warning> {
     let changes = damage.sound_changes.then(|| sound::changes(spec, media));
-    of_source(spec, media).into_iter().chain(changes).chain(damaged(damage)).take(MOST).collect()
+    let later = interlaced_later(spec, media, damage.interlaced);
+    let all = of_source(spec, media).into_iter().chain(changes).chain(damaged(damage)).chain(later);
+    all.take(MOST).collect()
 }
 
 fn of_stage(id: &StageId, standing: &StageProgress) -> Option<Warning> {
@@ -80,6 +82,18 @@ fn damaged(damage: Damage) -> Vec<Warning> {
     let packets = format!("{} packets of the source's sound can't be decoded", damage.packets);
     let all = [(damage.frames, StageKind::Encode, frames), (damage.packets, StageKind::Audio, packets)];
     all.into_iter().filter(|(n, ..)| *n > 0).map(|(_, stage, words)| note(stage, "SourceDamaged", words)).collect()
+}
+
+/// Interlaced frames of a source that begins with progressive ones.
+fn interlaced_later(spec: &ResolvedSpec, media: &MediaSummary, frames: u32) -> Option<Warning> {
+    let stream = media.info.video.as_ref().filter(|_| frames > 0)?;
+    let (reason, what) = match spec.filters.deinterlace {
+        _ if spec.filters.inverse_telecine || stream.interlaced => return None,
+        Deinterlacing::Off => ("Combed", "deinterlace is disabled, and they are published combed"),
+        Deinterlacing::Marked | Deinterlacing::All => ("Deinterlaced", "each of them becomes one progressive picture"),
+    };
+    let words = format!("{frames} frames of the source are interlaced, although its first frames are not: {what}");
+    Some(note(StageKind::Encode, reason, words))
 }
 
 fn of_video(video: &VideoFacts) -> Vec<Warning> {

@@ -9,7 +9,7 @@ use crate::{spatial::Spatial, time::Timebase};
 
 mod raw;
 
-use raw::{RawFrames, RawProbe, RawStream};
+use raw::{RawFrame, RawFrames, RawProbe, RawStream};
 
 /// Everything that is known of a source before its packets are read. Lives in storage.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -273,11 +273,23 @@ const MAX_LEFT_OUT: usize = 8;
 pub fn look(info: &mut MediaInfo, json: &str) -> Result<Vec<i64>, ProbeError> {
     let raw: RawFrames = serde_json::from_str(json).map_err(|e| ProbeError::Unreadable(e.to_string()))?;
     let Some(video) = &mut info.video else { return Ok(vec![]) };
+    if video.codec == "hevc" && are_fields(&raw.frames) {
+        let first = if raw.frames.first().is_some_and(|f| f.top_field_first == Some(1)) { "top" } else { "bottom" };
+        return Err(ProbeError::Fields { index: video.index, width: video.width, height: video.height, first });
+    }
     for frame in &raw.frames {
         video.interlaced |= frame.interlaced_frame == Some(1);
         frame.side_data_list.iter().for_each(|data| data.tell(video));
     }
     Ok(raw.frames.iter().filter_map(|frame| frame.best_effort_timestamp).collect())
+}
+
+/// Whether pictures are fields: interlaced, and by turns the top and the bottom one (`pic_struct`, ITU-T H.265 D.3.3).
+/// ffmpeg gives each by itself, other than those of H.264 and MPEG-2.
+fn are_fields(frames: &[RawFrame]) -> bool {
+    let parity = |frame: &RawFrame| frame.top_field_first.filter(|_| frame.interlaced_frame == Some(1));
+    let turns = |pair: &[RawFrame]| parity(&pair[0]).zip(parity(&pair[1])).is_some_and(|(one, other)| one != other);
+    frames.len() > 1 && frames.windows(2).all(turns)
 }
 
 /// Why ffprobe's answer is not a source.
@@ -291,6 +303,20 @@ pub enum ProbeError {
     NothingToUse {
         /// What is in it.
         found: String,
+    },
+    /// Each picture is a field.
+    #[error(
+        "stream {index} is HEVC coded by fields, which is not supported: each of its pictures of {width}x{height} is every second line of a frame. Put the fields together first: ffmpeg -i SOURCE -map 0 -c copy -c:v libx264 -crf 12 -flags +ildct+ilme -vf weave=first_field={first} OUT.mkv"
+    )]
+    Fields {
+        /// Stream index.
+        index: u32,
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// The field that comes first: `top` or `bottom`.
+        first: &'static str,
     },
     /// A stream whose numbers make no sense.
     #[error("stream {index} has an impossible {what}: {value}")]
@@ -377,6 +403,20 @@ mod tests {
         assert_eq!(info.audio[0].language, "eng");
         let left: Vec<_> = info.left_out.iter().map(|l| l.what.as_str()).collect();
         assert_eq!(left, ["cover art (mjpeg)", "data track (unknown codec)"]);
+    }
+
+    #[test]
+    fn fields_by_themselves_are_refused() {
+        let frame = |interlaced, top| format!(r#"{{"interlaced_frame": {interlaced}, "top_field_first": {top}}}"#);
+        let frames = |all: &[String]| format!(r#"{{"frames": [{}]}}"#, all.join(","));
+        let looked = |json: &str| look(&mut read(PHONE).unwrap(), json);
+        let error = looked(&frames(&[frame(1, 0), frame(1, 1), frame(1, 0)])).unwrap_err();
+        assert!(
+            error.to_string().contains("pictures of 1920x1080") && error.to_string().contains("first_field=bottom")
+        );
+        for interlaced in [[frame(1, 1), frame(1, 1)], [frame(1, 1), frame(0, 0)]] {
+            assert!(looked(&frames(&interlaced)).is_ok());
+        }
     }
 
     #[test]

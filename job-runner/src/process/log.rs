@@ -43,6 +43,7 @@ impl Log {
     pub(super) fn line(&mut self, line: &str, finished: &mut Finished) {
         let shown = shown_pts(line);
         finished.shown.extend(shown);
+        finished.interlaced.extend(shown.filter(|_| line.contains(" i:T ") || line.contains(" i:B ")));
         // ffmpeg 5.1; 7 and later.
         let captions = ["A/53 closed captions", "ATSC A53 Part 4 Closed Captions"];
         self.captioned &= shown.is_none();
@@ -220,6 +221,16 @@ mod tests {
             "[Parsed_showinfo_0 @ 0x3] [info] n:   1 pts:    512 pts_time:0.04    duration:    512",
         ]);
         assert_eq!((of_7.shown, of_7.damaged), (vec![0, 512], vec![512]));
+    }
+
+    #[test]
+    fn interlaced_pictures_are_found() {
+        let finished = read(&[
+            "[Parsed_showinfo_0 @ 0x1] [info] n:   0 pts:      0 pts_time:0 pos:   48 fmt:yuv420p sar:1/1 s:320x180 i:P iskey:1 type:I ",
+            "[Parsed_showinfo_0 @ 0x1] [info] n:   1 pts:    512 pts_time:0.04 duration: 512 fmt:yuv420p cl:left sar:1/1 s:320x180 i:T iskey:0 type:B ",
+            "[Parsed_showinfo_0 @ 0x1] [info] n:   2 pts:   1024 pts_time:0.08 duration: 512 fmt:yuv420p cl:left sar:1/1 s:320x180 i:B iskey:0 type:B ",
+        ]);
+        assert_eq!((finished.shown, finished.interlaced), (vec![0, 512, 1024], vec![512, 1024]));
     }
 
     #[test]

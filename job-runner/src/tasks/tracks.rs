@@ -66,6 +66,7 @@ impl Tracks {
             };
             // Every rendition shows the same frames.
             tracks.damage.frames = tracks.damage.frames.max(results.values().map(|r| r.damaged).sum());
+            tracks.damage.interlaced = tracks.damage.interlaced.max(results.values().map(|r| r.interlaced).sum());
             for result in results.values().filter(|r| counted.insert(r.command.clone())) {
                 tracks.usage += result.usage;
             }

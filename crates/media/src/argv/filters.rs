@@ -67,7 +67,7 @@ impl Captions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Deinterlacing {
-    /// Those of an interlaced source that are marked so.
+    /// Those that are marked so, wherever they are in the source.
     #[default]
     Marked,
     /// Every one.
@@ -117,6 +117,11 @@ impl Filters {
         })
     }
 
+    /// Whether frames that are marked as interlaced need the deinterlacer, in a source that begins with others.
+    pub fn deinterlaces_later(&self, stream: &VideoStream) -> bool {
+        !self.inverse_telecine && self.deinterlace == Deinterlacing::Marked && !stream.interlaced
+    }
+
     /// The deinterlacer, whose output has the source's times again: it halves the timebase. Of frames without a known
     /// rate, ffmpeg 7 and later leave captions as they are. `interleave` makes such frames of them, in millionths of a
     /// second; of times finer than that `setpts` does, up to ffmpeg 7.
@@ -125,12 +130,12 @@ impl Filters {
         if self.inverse_telecine {
             return None;
         }
+        let coarse = u64::from(num) * 250_000 >= u64::from(den);
         let which = match self.deinterlace {
             Deinterlacing::Marked if stream.interlaced => "interlaced",
             Deinterlacing::All => "all",
             Deinterlacing::Marked | Deinterlacing::Off => return None,
         };
-        let coarse = u64::from(num) * 250_000 >= u64::from(den);
         let unrated = if coarse { "interleave=nb_inputs=1" } else { "setpts=PTS" };
         Some(format!("{unrated},bwdif=mode=send_frame:parity=auto:deint={which},settb={num}/{den}"))
     }

@@ -46,7 +46,9 @@ pub fn first_frames(source: &SourceUrl, info: &MediaInfo, stream: &VideoStream) 
     let mut command = Command::new(Program::Ffprobe);
     command.option("v", "error").option("select_streams", stream.index);
     command.option("read_intervals", format!("%+#{FIRST_FRAMES}")).push(["-show_frames"]);
-    command.option("show_entries", "frame=best_effort_timestamp,interlaced_frame,side_data_list").option("of", "json");
+    command
+        .option("show_entries", "frame=best_effort_timestamp,interlaced_frame,top_field_first,side_data_list")
+        .option("of", "json");
     source.input(&mut command, &info.container);
     command
 }

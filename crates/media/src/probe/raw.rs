@@ -100,6 +100,7 @@ pub(super) struct RawFrames {
 #[derive(Deserialize)]
 pub(super) struct RawFrame {
     pub(super) interlaced_frame: Option<u8>,
+    pub(super) top_field_first: Option<u8>,
     pub(super) best_effort_timestamp: Option<i64>,
     #[serde(default)]
     pub(super) side_data_list: Vec<RawSideData>,

@@ -142,6 +142,25 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "interlaced_later",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("320x180", "25", "8"),
+                "-pix_fmt yuv420p -c:v libx264 -preset ultrafast -g 25 -bf 0 {out}"
+            )),
+            Append(concat!(
+                pictures!("320x180", "50", "12"),
+                "-vf tinterlace=interleave_top,setfield=tff -pix_fmt yuv420p -c:v libx264 -preset ultrafast -flags +ildct+ilme -x264-params tff=1 -g 25 -bf 0 -output_ts_offset 8 {out}"
+            )),
+        ],
+        file: "source.ts",
+        options: TINY,
+        frames: 500,
+        pictures: SMALL,
+        shown: "yadif=deint=interlaced",
+        ..ROW
+    },
+    Row {
         name: "untagged_hd",
         source: &[Ffmpeg(concat!(
             pictures!("1280x720", "10", "3"),

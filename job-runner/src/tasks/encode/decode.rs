@@ -30,6 +30,8 @@ pub struct Decoded {
     pub steps_back: u32,
     /// Frames that are damaged in the source.
     pub damaged: u32,
+    /// Frames of the chunk that are marked as interlaced.
+    pub interlaced: u32,
     /// Frames of the chunk that have captions in them.
     pub captioned: usize,
 }
@@ -45,26 +47,36 @@ pub async fn encode(
     let (media, split) = (context.media()?, context.split()?);
     let frames = u64::from(chunk.frames());
     let follow = Follow { frames, permille: (0, 950), stall: context.stall(), damage: true };
-    let mut seek = chunk.seek;
-    for steps_back in 0.. {
+    let run = async |media: &MediaSummary, seek| {
         let command = commands::video(&context.task.spec, media, split, chunk, seek, &source.url(), outputs);
         let command =
             command.ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
         let finished = source.explain(process::run(&command, follow).await).map_err(chunk_at_fault)?;
+        Ok::<_, TaskError>((command, finished))
+    };
+    let of_chunk = |times: &[i64]| times.iter().filter(|pts| (chunk.start..chunk.end).contains(pts)).count();
+    let mut seek = chunk.seek;
+    for steps_back in 0.. {
+        let (mut command, mut finished) = run(media, seek).await?;
+        if let Some(media) = interlaced_later(context, media).filter(|_| of_chunk(&finished.interlaced) > 0) {
+            tracing::info!("chunk {}: it has interlaced frames; it is encoded again, deinterlaced", chunk.index);
+            (command, finished) = run(&media, seek).await?;
+        }
         let damaged: Vec<i64> =
             finished.damaged.iter().copied().filter(|pts| (chunk.start..chunk.end).contains(pts)).collect();
-        let captioned = finished.captioned.iter().filter(|pts| (chunk.start..chunk.end).contains(pts));
         // Copies of the last picture have none.
-        let captioned = captioned.filter(|_| chunk.own_frames() > 0).count();
+        let captioned = if chunk.own_frames() > 0 { of_chunk(&finished.captioned) } else { 0 };
+        let interlaced = if chunk.own_frames() > 0 { of_chunk(&finished.interlaced) as u32 } else { 0 };
         let seen = Seen { chunk, timeline, media, damaged: &damaged };
         let difference = seen.difference(seek, &finished.shown);
         let permissive = context.task.spec.integrity == Integrity::Permissive;
         let whole = difference.is_none();
         let taken = whole && (seen.ends_damaged() || permissive && seek.is_none());
         match (difference.or_else(|| seen.damage()), seek) {
-            (None, _) => return Ok(Decoded { command, steps_back, damaged: 0, captioned }),
+            (None, _) => return Ok(Decoded { command, steps_back, damaged: 0, interlaced, captioned }),
             (Some(_), _) if taken => {
-                return Ok(Decoded { command, steps_back, damaged: damaged.len() as u32, captioned });
+                let damaged = damaged.len() as u32;
+                return Ok(Decoded { command, steps_back, damaged, interlaced, captioned });
             }
             (Some(difference), None) => {
                 let words = finished.complaints.lines().next().unwrap_or("nothing").trim_end_matches('.');
@@ -85,6 +97,15 @@ pub async fn encode(
         }
     }
     Err(TaskError::transient("unreachable: the steps back end at the beginning of the file"))
+}
+
+/// The source as one that is interlaced, where its first frames did not say so. Its chunks are deinterlaced that need
+/// it and no others: the deinterlacer holds a frame back, and loses it where a source changes its size.
+fn interlaced_later(context: &Context, media: &MediaSummary) -> Option<MediaSummary> {
+    let mut media = media.clone();
+    let stream = media.info.video.as_mut().filter(|stream| context.task.spec.filters.deinterlaces_later(stream))?;
+    stream.interlaced = true;
+    Some(media)
 }
 
 /// Probe has accepted the source: what can't be read now is this chunk.

@@ -133,6 +133,7 @@ impl Storing<'_> {
             frames: self.chunk.frames(),
             steps_back: decoded.steps_back,
             damaged: decoded.damaged,
+            interlaced: decoded.interlaced,
             captions,
             usage,
             ran: Some(self.context.run_so_far()),
