@@ -55,14 +55,13 @@ for (const [name, title] of [['quiet', 'sound that ends early'], ['still', 'pict
         const seen = await stage.playToEnd(fast);
         noTrouble(await stage.troubles());
         const final = (clip.seen ?? clip.pictures) - 1;
-        const last = await stage.picture(final);
-        assert.equal(last.number, final, 'the last picture');
         // The last one is shown again and again at times of its own.
         picturesAreRight(clip, seen.pictures.filter(({ number }) => number !== final || !clip.seen));
         for (const told of [duration, seen.duration, seen.time]) durationIsRight(clip, told, durationOf(clip));
-        const late = durationOf(clip) - 1.01;
-        const due = Math.min(dueAt(clip, late), final);
-        assert.equal((await stage.seek(late, due)).number, due, `the picture at ${late} s`);
+        for (const late of [durationOf(clip) - 1.01, durationOf(clip) - 0.02]) {
+          const due = Math.min(dueAt(clip, late), final);
+          assert.equal((await stage.seek(late, due)).number, due, `the picture at ${late} s`);
+        }
         noTrouble(await stage.troubles());
       }));
     });
