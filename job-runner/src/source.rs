@@ -1,21 +1,27 @@
 //! The source behind the loopback server, and the store of the output.
 
-use std::sync::Arc;
+use std::{
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures::TryStreamExt;
 use transcode_api::{Input, S3Output};
 use transcode_contract::Site;
-use transcode_engine::{Failure, headers, layout};
+use transcode_engine::{Failure, StageKind, headers, layout};
 use transcode_media::{
     argv::SourceUrl,
     container::{self, Step},
+    probe::MediaInfo,
+    transport::{self, Maps, Retimed, Route, Splice},
 };
 use transcode_storage::{
-    Access, Describe, FileSource, Headers, HttpLimits, HttpSource, Loopback, Source, SourceIdentity, Store, StoreSource,
+    Access, Describe, FileSource, Headers, HttpLimits, HttpSource, Loopback, Rewrite, Rewritten, Source,
+    SourceIdentity, Store, StoreSource,
 };
 
 use crate::{
-    context::{Context, Task},
+    context::{Context, Task, missing},
     error::TaskError,
 };
 
@@ -28,6 +34,31 @@ pub struct OpenSource {
     source: Arc<dyn Source>,
     generate_times: bool,
     server: Loopback,
+    read_before: u64,
+    /// A transport stream that isn't served otherwise.
+    watched: Option<Arc<Served>>,
+    served_otherwise: bool,
+}
+
+/// A transport stream as it is to be read, or as it is, to see where its streams go.
+#[derive(Debug)]
+enum Served {
+    Otherwise(Retimed),
+    Watched(Retimed, Mutex<Maps>),
+}
+
+impl Rewrite for Served {
+    fn unit(&self, at: u64) -> Range<u64> {
+        let (Served::Otherwise(packets) | Served::Watched(packets, _)) = self;
+        packets.unit(at)
+    }
+
+    fn rewrite(&self, at: u64, unit: &mut [u8]) {
+        match self {
+            Served::Otherwise(packets) => packets.serve(at, unit),
+            Served::Watched(_, maps) => maps.lock().unwrap_or_else(PoisonError::into_inner).see(at, unit),
+        }
+    }
 }
 
 impl OpenSource {
@@ -36,8 +67,65 @@ impl OpenSource {
         let source = input(&context.task).await?;
         same_source(context, source.describe())?;
         let server = Loopback::start(source.clone()).await.map_err(TaskError::of_source)?;
-        let generate_times = context.task.facts.media().is_some_and(|media| media.info.generated_times);
-        Ok(OpenSource { source, generate_times, server })
+        let known = context.task.facts.media();
+        let generate_times = known.is_some_and(|media| media.info.generated_times);
+        let mut opened =
+            OpenSource { source, generate_times, server, read_before: 0, watched: None, served_otherwise: false };
+        if let Some(media) = known.filter(|media| media.info.clock.rewritten) {
+            let key = layout::media_info(&media.source_key);
+            let info: Option<MediaInfo> = context.get_json(&key).await?;
+            let clock = info.ok_or_else(|| missing(StageKind::Probe, &key))?.clock;
+            opened.serve(clock.splices, clock.routes).await?;
+        }
+        Ok(opened)
+    }
+
+    /// Serves a transport stream with another clock and other PIDs from now on.
+    pub async fn serve(&mut self, splices: Vec<Splice>, routes: Vec<Route>) -> Result<(), TaskError> {
+        let start = self.bytes(0..transport::START).await?;
+        let packets = Retimed::new(&start, splices, routes).ok_or_else(|| {
+            TaskError::bad_input(format!(
+                "{} is a transport stream that doesn't begin with whole packets, and its clock or its streams change; mend it first, say with ffmpeg -i SOURCE -map 0 -c copy MENDED.mkv",
+                self.identity().uri
+            ))
+        })?;
+        (self.watched, self.served_otherwise) = (None, true);
+        self.restart(Arc::new(Served::Otherwise(packets))).await
+    }
+
+    /// Notes from now on where a transport stream's program maps send its streams, if it isn't served otherwise.
+    pub async fn watch(&mut self) -> Result<(), TaskError> {
+        let start = self.bytes(0..transport::START).await?;
+        match Retimed::new(&start, vec![], vec![]) {
+            Some(packets) if !self.served_otherwise => {
+                let served = Arc::new(Served::Watched(packets, Mutex::default()));
+                self.watched = Some(served.clone());
+                self.restart(served).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How to serve its streams where they were, as far as packets were read.
+    pub fn routes(&self) -> Vec<Route> {
+        match self.watched.as_deref() {
+            Some(Served::Watched(_, maps)) => maps.lock().unwrap_or_else(PoisonError::into_inner).routes(),
+            _ => vec![],
+        }
+    }
+
+    async fn restart(&mut self, served: Arc<Served>) -> Result<(), TaskError> {
+        self.read_before = self.bytes_read();
+        let rewritten = Rewritten::new(self.source.clone(), served);
+        self.server = Loopback::start(Arc::new(rewritten)).await.map_err(TaskError::of_source)?;
+        Ok(())
+    }
+
+    async fn bytes(&self, range: Range<u64>) -> Result<Vec<u8>, TaskError> {
+        let range = range.start..range.end.min(self.identity().size);
+        let bytes = self.source.read(range).await.map_err(TaskError::of_source)?;
+        let bytes: Vec<bytes::Bytes> = bytes.try_collect().await.map_err(TaskError::of_source)?;
+        Ok(bytes.concat())
     }
 
     /// What it is.
@@ -55,9 +143,8 @@ impl OpenSource {
         let size = self.identity().size;
         let mut at = 0;
         for _ in 0..MOST_BOXES {
-            let bytes = self.source.read(at..(at + container::WINDOW).min(size)).await.map_err(TaskError::of_source)?;
-            let bytes: Vec<bytes::Bytes> = bytes.try_collect().await.map_err(TaskError::of_source)?;
-            match container::step(at, &bytes.concat()) {
+            let bytes = self.bytes(at..at + container::WINDOW).await?;
+            match container::step(at, &bytes) {
                 Step::Next(next) if next < size => at = next,
                 Step::Next(end) | Step::End(end) => return Ok(end.saturating_sub(size)),
                 Step::Unknown => break,
@@ -68,7 +155,7 @@ impl OpenSource {
 
     /// Bytes read from the source so far.
     pub fn bytes_read(&self) -> u64 {
-        self.server.read()
+        self.read_before + self.server.read()
     }
 
     /// A program that met an error of the source failed for that reason, whatever its exit status:

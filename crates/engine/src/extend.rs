@@ -240,6 +240,9 @@ fn not_passed_through(media: &MediaSummary) -> Option<Refusal> {
             _ if stream.codec == "mp3" && stream.sample_rate < 16_000 => {
                 format!("is MP3 at {} Hz, which MP4 has not", stream.sample_rate)
             }
+            _ if media.info.clock.steps_back.iter().any(|step| step.stream == stream.index) => {
+                "has timestamps that step back".into()
+            }
             (Some(holes), _) => format!("has a hole in its timestamps at {}", human(holes.first)),
             (None, _) if facts.start > MAX_LATE => format!("begins {} late", human(facts.start)),
             (None, _) => return None,

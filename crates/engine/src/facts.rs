@@ -85,6 +85,9 @@ pub struct VideoFacts {
     pub still: Option<StillFacts>,
     /// Frames with the time of another frame.
     pub equal_times: u32,
+    /// Stretches without frames, in which the one before is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holes: Option<Holes>,
     /// Frames at the start that refer to frames which the source does not have.
     pub undecodable_head: u32,
     /// Frames at the end of a cut source that can't be decoded.
@@ -136,7 +139,7 @@ impl AudioFacts {
     }
 }
 
-/// Holes in a track's timestamps.
+/// Stretches of time that a track does not cover.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Holes {
@@ -144,6 +147,9 @@ pub struct Holes {
     pub count: u32,
     /// From the origin to the first.
     pub first: MediaTime,
+    /// From the origin to the end of the first; 0 in what was stored before it was known.
+    #[serde(default)]
+    pub first_end: MediaTime,
     /// Length of all.
     pub silence: MediaTime,
 }

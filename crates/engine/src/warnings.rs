@@ -3,14 +3,20 @@
 
 use transcode_api::{Format, Position, status::Warning};
 use transcode_media::{
-    argv::filters::Deinterlacing, ladder::Rendition, probe::OtherHdr, spatial::Spatial, time::human, track::VideoRange,
+    argv::filters::Deinterlacing,
+    index::clock::direction,
+    ladder::Rendition,
+    probe::OtherHdr,
+    spatial::Spatial,
+    time::{MediaTime, human},
+    track::VideoRange,
 };
 
 use crate::{
     assess::{Progress, StageProgress},
     cover,
     extend::renditions,
-    facts::{Damage, Facts, MediaSummary, VideoFacts},
+    facts::{Damage, Facts, Holes, MediaSummary, VideoFacts},
     plan::{StageEnd, StageId, StageKind},
     spec::ResolvedSpec,
 };
@@ -69,11 +75,58 @@ fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
     });
     left.chain(cut)
         .chain(complaint)
+        .chain(of_clock(media))
         .chain(pictures)
         .chain(thumbnail(spec, media))
         .chain(sound::of_sound(spec, media))
         .chain(cover::warnings(spec, media))
         .chain(rungs)
+        .collect()
+}
+
+/// Times that can't be right, and what was done about them.
+fn of_clock(media: &MediaSummary) -> Vec<Warning> {
+    let clock = &media.info.clock;
+    let at = |time: MediaTime| human(time - media.origin);
+    let jumps = clock.jumps.map(|jumps| match jumps.count {
+        1 => format!(
+            "the source's clock jumps {} at {}: what follows is shown right after what is before",
+            direction(jumps.by),
+            at(jumps.first)
+        ),
+        count => format!(
+            "the source's clock jumps in {count} places, first {} at {}: what follows each is shown right after what is before",
+            direction(jumps.by),
+            at(jumps.first)
+        ),
+    });
+    let back = media.info.audio.iter().enumerate().filter_map(|(n, audio)| {
+        let step = clock.steps_back.iter().find(|step| step.stream == audio.index)?;
+        let more = if step.count == 1 { String::new() } else { format!(" and {} times later", step.count - 1) };
+        let (by, at) = (human(step.by), at(step.first));
+        Some(format!(
+            "the times of audio track {n} step back at {at}{more}, by {by} in all: sound at a time that was heard before is dropped"
+        ))
+    });
+    let strays = clock.strays.map(|strays| {
+        format!(
+            "{} pictures behind {} have times that jump {}, and back: they are left out",
+            strays.pictures,
+            at(strays.at),
+            direction(strays.by)
+        )
+    });
+    let last = clock.last_picture.map(|time| {
+        format!(
+            "the last picture is to be shown for {}, longer than all else goes on; it is shown as long as the sound goes on, or as long as others",
+            human(time)
+        )
+    });
+    let all = jumps.map(|words| ("ClockJumps", words)).into_iter();
+    let all =
+        all.chain(back.map(|words| ("SoundStepsBack", words))).chain(strays.map(|words| ("PicturesLeftOut", words)));
+    all.chain(last.map(|words| ("LastPictureCut", words)))
+        .map(|(reason, words)| note(StageKind::Probe, reason, words))
         .collect()
 }
 
@@ -116,6 +169,7 @@ fn of_video(video: &VideoFacts) -> Vec<Warning> {
     all.into_iter()
         .filter(|(count, ..)| *count > 0)
         .map(|(_, reason, words)| note(StageKind::Probe, reason, words))
+        .chain(video.holes.as_ref().map(held))
         .chain(converted)
         .collect()
 }
@@ -212,6 +266,27 @@ fn thumbnail(spec: &ResolvedSpec, media: &MediaSummary) -> Option<Warning> {
         _ => return None,
     };
     Some(note(StageKind::Thumbnail, "ThumbnailMoved", words))
+}
+
+/// Pictures that the source lacks.
+fn held(holes: &Holes) -> Warning {
+    let words = match holes.count {
+        1 => format!("the source has no pictures {}: the one before is held", stretch(holes)),
+        count => format!(
+            "the source has no pictures in {count} places, {} in all, the first {}: the one before is held",
+            human(holes.silence),
+            stretch(holes)
+        ),
+    };
+    note(StageKind::Probe, "PicturesMissing", words)
+}
+
+/// From when to when the first hole is.
+fn stretch(holes: &Holes) -> String {
+    match holes.first_end > holes.first {
+        false => format!("at {}", human(holes.first)),
+        true => format!("from {} to {}", human(holes.first), human(holes.first_end)),
+    }
 }
 
 pub(crate) fn note(stage: StageKind, reason: &str, message: String) -> Warning {

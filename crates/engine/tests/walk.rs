@@ -142,7 +142,12 @@ fn what_would_be_changed_or_dropped_is_refused() {
         }),
         ("the source has more than 8 audio tracks", |m| m.info.audio = vec![m.info.audio[0].clone(); 9]),
         ("audio track 0 has 2 holes of 1h00m1s in all", |m| {
-            m.audio[0].holes = Some(Holes { count: 2, first: MediaTime::ZERO, silence: MediaTime::seconds(3601) });
+            m.audio[0].holes = Some(Holes {
+                count: 2,
+                first: MediaTime::ZERO,
+                first_end: MediaTime::ZERO,
+                silence: MediaTime::seconds(3601),
+            });
         }),
         ("audio track 0 starts 2h00m0s after", |m| m.audio[0].start = MediaTime::seconds(7200)),
         ("nothing would be made", |m| (m.info.video, m.info.audio) = (None, vec![])),
@@ -166,7 +171,12 @@ fn sound_that_would_have_to_change_is_not_passed_through() {
             m.info.audio[0].codec = "flac".into();
         }),
         ("audio track 0 has a hole in its timestamps at 2s", |m| {
-            m.audio[0].holes = Some(Holes { count: 1, first: MediaTime::seconds(2), silence: MediaTime::millis(60) });
+            m.audio[0].holes = Some(Holes {
+                count: 1,
+                first: MediaTime::seconds(2),
+                first_end: MediaTime::ZERO,
+                silence: MediaTime::millis(60),
+            });
         }),
         ("audio track 0 begins 0.101s late", |m| m.audio[0].start = MediaTime::millis(101)),
     ];

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::{MediaTime, Timebase};
 
+pub mod clock;
+pub mod coverage;
 mod fields;
 mod sound;
 

@@ -265,6 +265,7 @@ mod tests {
             hdr10: Hdr10::default(),
             other_hdr: None,
             spatial: Default::default(),
+            shown: None,
         }
     }
 

@@ -38,3 +38,4 @@ pub mod still;
 pub mod time;
 pub mod timeline;
 pub mod track;
+pub mod transport;

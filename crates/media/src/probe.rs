@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use transcode_api::value::Rational;
 
-use crate::{spatial::Spatial, time::Timebase};
+use crate::{index::clock::Clock, spatial::Spatial, time::Timebase};
 
 mod raw;
 
@@ -29,6 +29,9 @@ pub struct MediaInfo {
     /// What the container's reader found wrong first, in ffprobe's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complaint: Option<String>,
+    /// What is known of its clock.
+    #[serde(default, skip_serializing_if = "Clock::is_sound")]
+    pub clock: Clock,
 }
 
 /// A video stream.
@@ -79,6 +82,9 @@ pub struct VideoStream {
     /// Pictures all around, or for two eyes.
     #[serde(default, skip_serializing_if = "Spatial::is_empty")]
     pub spatial: Spatial,
+    /// First and last time of the pictures, ticks, where some are strays with times before or behind all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<(i64, i64)>,
 }
 
 /// Static metadata of HDR10 (SMPTE ST 2086 and CTA-861.3).
@@ -346,6 +352,7 @@ pub fn read(json: &str) -> Result<MediaInfo, ProbeError> {
         left_out: vec![],
         generated_times: false,
         complaint: None,
+        clock: Clock::default(),
     };
     for stream in &raw.streams {
         match stream.codec_type.as_deref() {

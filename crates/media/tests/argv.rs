@@ -52,6 +52,7 @@ fn stream() -> VideoStream {
         hdr10: Hdr10::default(),
         other_hdr: None,
         spatial: Default::default(),
+        shown: None,
     }
 }
 
@@ -263,6 +264,7 @@ fn probes_and_pictures() {
         left_out: vec![],
         generated_times: false,
         complaint: None,
+        clock: Default::default(),
     };
     let box2 = Some(Box2 { width: 640, height: 640 });
     let lines = [

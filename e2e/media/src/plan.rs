@@ -30,6 +30,12 @@ impl Plan {
         Ok(Plan { json, commands })
     }
 
+    /// Has its commands read one file in the place of another.
+    pub fn read(&mut self, source: &Path, other: &Path) {
+        let (source, other) = (source.display().to_string(), other.display().to_string());
+        self.commands.values_mut().flatten().filter(|word| **word == source).for_each(|word| *word = other.clone());
+    }
+
     /// The audio command, without the program's name.
     pub fn audio(&self) -> Option<&[String]> {
         self.commands.get("audio").and_then(|words| words.get(1..))

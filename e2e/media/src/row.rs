@@ -38,6 +38,11 @@ pub struct Row {
     pub codecs: &'static [(&'static str, &'static str)],
     /// Channels of captions inside the pictures, as playlists name them.
     pub captions: &'static [&'static str],
+    /// After so many of its steps the source is in the order in which the product is to read it: what comes out is
+    /// compared with that. 0 is the source itself.
+    pub mended: usize,
+    /// Words of warnings that the record must have.
+    pub warns: &'static [&'static str],
     /// Takes minutes: proved with `make test-long` only.
     pub long: bool,
 }
@@ -89,5 +94,7 @@ pub const ROW: Row = Row {
     ranges: &[],
     codecs: &[],
     captions: &[],
+    mended: 0,
+    warns: &[],
     long: false,
 };

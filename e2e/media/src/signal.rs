@@ -38,12 +38,13 @@ impl Sound {
             let count = field(" nb_samples:").context("no nb_samples")? as usize;
             let sound = sound.get_or_insert_with(|| Sound { rate, start: pts, samples: vec![] });
             let silence = pts - sound.end();
+            let mut samples = decoded.get(taken..taken + count).context("fewer samples than ashowinfo told")?;
             if silence.abs() as f64 > ROUNDING * rate as f64 {
-                // A hole is silent; of what overlaps the later is heard.
-                let length = sound.samples.len().saturating_add_signed(silence as isize);
-                sound.samples.resize(length, 0.0);
+                // A hole is silent; of what overlaps the earlier is heard.
+                sound.samples.resize(sound.samples.len() + silence.max(0) as usize, 0.0);
+                samples = &samples[count.min((-silence).max(0) as usize)..];
             }
-            sound.samples.extend(decoded.get(taken..taken + count).context("fewer samples than ashowinfo told")?);
+            sound.samples.extend(samples);
             taken += count;
         }
         ensure!(taken == decoded.len(), "{} samples and {taken} told", decoded.len());

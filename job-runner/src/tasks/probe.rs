@@ -13,8 +13,11 @@ use transcode_engine::{
     tracks::{self, Kept},
 };
 use transcode_media::{
-    argv::{self, Program, probe::Analysis},
-    index::{AudioSpan, IndexBuilder, IndexError, PacketIndex, PacketRow},
+    argv::{self, Program, TRANSPORT_STREAM, probe::Analysis},
+    index::{
+        AudioSpan, IndexBuilder, IndexError, PacketIndex, PacketRow,
+        clock::{Clock, ClockBuilder, ClockError},
+    },
     probe::{self, AudioStream, LeftOut, MediaInfo},
     retime::Retiming,
     time::{MediaTime, Rational},
@@ -36,7 +39,7 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     let spec = &context.task.spec;
     let encoder_build = encoders(context).await?;
     context.store.check().await?;
-    let source = OpenSource::open(context).await?;
+    let mut source = OpenSource::open(context).await?;
     let identity = source.identity().clone();
     if identity.size == 0 {
         return Err(TaskError::bad_input(format!("the source {} is empty", identity.uri)));
@@ -57,18 +60,13 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     let (info, index) = match (known, index) {
         (Some(info), Some(index)) => (info, index),
         _ => {
-            let (mut info, analysis) = streams(&source).await?;
-            let first_frames = look(&source, &mut info).await?;
-            let mut index = match packets(&source, &mut info, analysis, false).await? {
-                Err(IndexError::NoTimestamps { .. }) => without_times(&source, &mut info, analysis).await?,
-                read => read,
-            }
-            .map_err(TaskError::bad_input)?;
+            let (mut info, mut index, first_frames) = listed(&mut source).await?;
             begin(&source, &mut info, &mut index, &first_frames).await?;
             last_sounds(&source, &info, &mut index).await?;
             if missing_bytes > 0 {
                 end(&source, &info, &mut index).await?;
             }
+            clip(&mut info, &mut index);
             let bytes = postcard::to_stdvec(&index).map_err(TaskError::transient)?;
             context.put(&index_key, bytes.into()).await?;
             context.put_json(&info_key, &info).await?;
@@ -105,6 +103,60 @@ fn not_where_output_goes(context: &Context, source: &str) -> Result<(), TaskErro
     Ok(())
 }
 
+/// What lists of streams and packets say.
+struct Listed {
+    info: MediaInfo,
+    index: PacketIndex,
+    /// Times of the first frames.
+    first_frames: Vec<i64>,
+    clock: Result<Clock, ClockError>,
+}
+
+/// Lists the source: again where streams move or the clock is closed up, as every later reader will see it.
+async fn listed(source: &mut OpenSource) -> Result<(MediaInfo, PacketIndex, Vec<i64>), TaskError> {
+    let mut listed = list(source).await?;
+    let routes = source.routes();
+    if !routes.is_empty() {
+        source.serve(vec![], routes.clone()).await?;
+        listed = list(source).await?;
+    }
+    let mut clock = listed.clock.map_err(TaskError::bad_input)?;
+    if !clock.splices.is_empty() {
+        source.serve(clock.splices.clone(), routes.clone()).await?;
+        listed = list(source).await?;
+        let now = listed.clock.map_err(TaskError::bad_input)?;
+        clock = clock.mended(now).map_err(TaskError::bad_input)?;
+    }
+    let Listed { mut info, mut index, first_frames, .. } = listed;
+    if let (Some(strays), Some(stream), Some(video)) = (&clock.strays, &mut info.video, &mut index.video) {
+        stream.shown = Some(strays.shown);
+        video.leave_out_strays(strays.shown);
+    }
+    let rewritten = !(clock.splices.is_empty() && routes.is_empty());
+    info.clock = Clock { routes, rewritten, ..clock };
+    Ok((info, index, first_frames))
+}
+
+async fn list(source: &mut OpenSource) -> Result<Listed, TaskError> {
+    let (mut info, analysis) = streams(source).await?;
+    if info.container == TRANSPORT_STREAM {
+        source.watch().await?;
+    }
+    let first_frames = look(source, &mut info).await?;
+    let (mut index, mut clock) = packets(source, &mut info, analysis, false).await?;
+    if matches!(index, Err(IndexError::NoTimestamps { .. })) {
+        (index, clock) = without_times(source, &mut info, analysis).await?;
+    }
+    Ok(Listed { index: index.map_err(TaskError::bad_input)?, info, first_frames, clock })
+}
+
+/// The last picture is not shown for hours because a number says so.
+fn clip(info: &mut MediaInfo, index: &mut PacketIndex) {
+    let heard = index.audio.iter().filter(|span| span.end > span.start);
+    let heard_until = heard.map(|span| span.timebase.time(span.end)).max();
+    info.clock.last_picture = index.video.as_mut().and_then(|video| video.clip_last(heard_until));
+}
+
 /// Reads on where a stream begins late; its packets have no durations until it is known what it is.
 async fn streams(source: &OpenSource) -> Result<(MediaInfo, Analysis), TaskError> {
     let told = async |analysis| {
@@ -127,13 +179,16 @@ async fn look(source: &OpenSource, info: &mut MediaInfo) -> Result<Vec<i64>, Tas
     probe::look(info, &finished.stdout).map_err(TaskError::bad_input)
 }
 
+/// The index, and the clock beside it.
+type Packets = (Result<PacketIndex, IndexError>, Result<Clock, ClockError>);
+
 /// Reads every packet once; memory is the index.
 async fn packets(
     source: &OpenSource,
     info: &mut MediaInfo,
     analysis: Analysis,
     shown_when_decoded: bool,
-) -> Result<Result<PacketIndex, IndexError>, TaskError> {
+) -> Result<Packets, TaskError> {
     let mut builder = IndexBuilder::new(
         info.video.as_ref().map(|v| (v.index, v.timebase)),
         info.audio.iter().map(|a| (a.index, a.timebase)),
@@ -142,9 +197,14 @@ async fn packets(
     if shown_when_decoded {
         builder = builder.shown_when_decoded();
     }
+    let mut clock = ClockBuilder::new(
+        info.video.as_ref().map(|v| (v.index, v.timebase)),
+        info.audio.iter().map(|a| (a.index, a.timebase)),
+    );
     let mut on_line = |line: &str| {
         if let Some(row) = PacketRow::parse(line) {
             builder.push(&row);
+            clock.push(&row);
         }
     };
     let command = argv::probe::packets(&source.url().read_as(info), info, analysis);
@@ -153,19 +213,15 @@ async fn packets(
     let complaint = finished.complaints.lines().find(|line| line.starts_with(&container));
     info.complaint =
         complaint.map(|line| line.split("[error]").last().unwrap_or(line).trim().chars().take(160).collect());
-    Ok(builder.finish())
+    Ok((builder.finish(), clock.finish(&info.container)))
 }
 
 /// Reads packets that have decode times only. Those of H.264 and HEVC are when frames are shown, or can't be known;
 /// of older codecs, which have one reordered frame at most, ffmpeg makes up the times.
-async fn without_times(
-    source: &OpenSource,
-    info: &mut MediaInfo,
-    analysis: Analysis,
-) -> Result<Result<PacketIndex, IndexError>, TaskError> {
+async fn without_times(source: &OpenSource, info: &mut MediaInfo, analysis: Analysis) -> Result<Packets, TaskError> {
     let (codec, reordered) = info.video.as_ref().map_or(("", false), |v| (v.codec.as_str(), v.reordered));
     match (codec, reordered) {
-        ("h264" | "hevc", true) => Ok(Err(IndexError::Reordered { codec: codec.into() })),
+        ("h264" | "hevc", true) => Err(TaskError::bad_input(IndexError::Reordered { codec: codec.into() })),
         ("h264" | "hevc", false) => packets(source, info, analysis, true).await,
         _ => {
             info.generated_times = true;
@@ -272,6 +328,8 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Res
     let spans: Vec<AudioSpan> = info.audio.iter().zip(spans).map(|(stream, span)| heard_from(stream, span)).collect();
     // Spans tell the start now, and who needs the padding finds it in storage: reports are short.
     info.audio.iter_mut().for_each(|stream| (stream.start, stream.initial_padding) = (0, 0));
+    info.clock.splices.clear();
+    info.clock.routes.clear();
     let carried = if spec.audio.is_some() { spans.as_slice() } else { &[] };
     let retiming = spec.filters.retiming();
     let origin = origin(index.video.as_ref(), retiming, carried).map_err(TaskError::bad_input)?;
@@ -284,6 +342,7 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Res
             holes: (a.holes > 0).then(|| Holes {
                 count: a.holes,
                 first: a.timebase.time(a.first_hole) - origin,
+                first_end: MediaTime::ZERO,
                 silence: a.timebase.time(a.silence),
             }),
         })
@@ -311,6 +370,12 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Res
             left_out: s.frames() - retimed.distinct(),
         }),
         equal_times: t.equal_times,
+        holes: v.holes().map(|holes| Holes {
+            count: holes.count,
+            first: v.timebase.time(holes.first.start) - origin,
+            first_end: v.timebase.time(holes.first.end) - origin,
+            silence: v.timebase.time(holes.length),
+        }),
         undecodable_head: v.undecodable,
         undecodable_tail: v.undecodable_end,
     });

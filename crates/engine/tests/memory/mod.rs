@@ -274,6 +274,7 @@ pub fn media() -> MediaSummary {
                 hdr10: Hdr10::default(),
                 other_hdr: None,
                 spatial: Default::default(),
+                shown: None,
             }),
             audio: vec![AudioStream {
                 index: 1,
@@ -294,6 +295,7 @@ pub fn media() -> MediaSummary {
             left_out: vec![],
             generated_times: false,
             complaint: None,
+            clock: Default::default(),
         },
         source: "in.mp4".into(),
         source_key: "0123".into(),
@@ -310,6 +312,7 @@ pub fn media() -> MediaSummary {
             constant: true,
             source: None,
             still: None,
+            holes: None,
             equal_times: 0,
             undecodable_head: 0,
             undecodable_tail: 0,

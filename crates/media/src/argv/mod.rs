@@ -95,6 +95,9 @@ pub fn shell_quoted(word: &str) -> String {
     shlex::try_quote(&word).map(|quoted| quoted.into_owned()).unwrap_or_default()
 }
 
+/// ffmpeg's name of the demuxer of transport streams (ISO/IEC 13818-1).
+pub const TRANSPORT_STREAM: &str = "mpegts";
+
 /// Where ffmpeg reads a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceUrl {

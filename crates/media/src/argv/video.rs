@@ -127,6 +127,8 @@ fn timing(command: &mut Command, timescale: Timescale) {
 fn graph(task: &VideoTask<'_>) -> String {
     let chunk = task.chunk;
     let mut shared = vec![format!("[0:{}]showinfo=checksum=0", task.stream.index)];
+    // Behind one that is later than all, trim would let nothing pass.
+    shared.extend(task.stream.shown.map(|(first, last)| format!("select='between(pts\\,{first}\\,{last})'")));
     shared.extend(task.filters.without_captions().map(str::to_string));
     shared.extend(task.filters.deinterlace(task.stream));
     let (start, end) = match chunk.kept {

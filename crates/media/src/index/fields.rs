@@ -62,7 +62,7 @@ impl VideoIndex {
 }
 
 /// The step from time to time that is in the middle of all; 0 without one. `times` rise.
-fn usual_step<'a>(times: impl Iterator<Item = &'a i64>) -> i64 {
+pub(super) fn usual_step<'a>(times: impl Iterator<Item = &'a i64>) -> i64 {
     let mut steps: Vec<i64> = times.tuple_windows().map(|(now, next)| next - now).filter(|step| *step > 0).collect();
     steps.sort_unstable();
     steps.get(steps.len() / 2).copied().unwrap_or(0)

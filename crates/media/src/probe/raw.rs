@@ -289,6 +289,7 @@ impl RawStream {
             hdr10: Hdr10::default(),
             other_hdr: None,
             spatial: Spatial::default(),
+            shown: None,
         };
         self.side_data_list.iter().for_each(|data| data.tell(&mut stream));
         Ok(stream)

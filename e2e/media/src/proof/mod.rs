@@ -29,7 +29,7 @@ pub struct Evidence<'a> {
     pub row: &'a Row,
     /// A folder for what the proofs write.
     pub folder: PathBuf,
-    /// The source.
+    /// The source, in order.
     pub source: PathBuf,
     /// What the product says that it will do.
     pub plan: Plan,
@@ -70,8 +70,13 @@ pub fn prove_published(
 ) -> Result<()> {
     let source = recipe::source(row).context("the source")?;
     let job = Job::of_file(folder, &source, row.formats, row.options)?;
-    let plan = Plan::parse(&job.plan("json")?)?;
+    let mut plan = Plan::parse(&job.plan("json")?)?;
     ensure!(plan.chunks() >= row.chunks, "{} chunks, expected at least {}", plan.chunks(), row.chunks);
+    let mended = match row.mended {
+        0 => source.clone(),
+        steps => recipe::source(&Row { source: &row.source[..steps], ..*row }).context("the source in order")?,
+    };
+    plan.read(&source, &mended);
     let scratch = folder.join("proof");
     std::fs::create_dir_all(&scratch)?;
     let mut wrong = vec![];
@@ -87,7 +92,7 @@ pub fn prove_published(
     let evidence = Evidence {
         row,
         folder: scratch,
-        source,
+        source: mended,
         plan,
         reference,
         published,

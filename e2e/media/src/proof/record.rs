@@ -1,4 +1,5 @@
-//! `job.json` names every file with its size and checksum, and nothing else is left.
+//! `job.json` names every file with its size and checksum, and nothing else is left; its warnings say what the row
+//! wants to be said.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -32,6 +33,11 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     }
     let expected: usize = evidence.row.pictures.len() + evidence.row.audio.len();
     ensure!(published.tracks.len() == expected, "{} tracks, expected {expected}", published.tracks.len());
+    let warnings: Vec<&str> =
+        published.record["warnings"].as_array().into_iter().flatten().filter_map(|w| w["message"].as_str()).collect();
+    for words in evidence.row.warns {
+        ensure!(warnings.iter().any(|warning| warning.contains(words)), "no warning says {words:?}: {warnings:?}");
+    }
     Ok(())
 }
 

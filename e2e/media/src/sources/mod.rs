@@ -24,6 +24,7 @@ macro_rules! pictures {
     };
 }
 
+mod clocks;
 mod containers;
 mod gops;
 mod picture;
@@ -53,5 +54,6 @@ const WIDE: &[(&str, u32, u32)] = &[("top", 320, 180), ("low", 160, 90)];
 const PLAIN: &[(&str, Option<&str>)] = &[("und", None)];
 
 /// Every row.
-pub static TABLE: LazyLock<Vec<Row>> =
-    LazyLock::new(|| [gops::ROWS, timing::ROWS, containers::ROWS, picture::ROWS, sound::ROWS, recorded::ROWS].concat());
+pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    [gops::ROWS, timing::ROWS, clocks::ROWS, containers::ROWS, picture::ROWS, sound::ROWS, recorded::ROWS].concat()
+});

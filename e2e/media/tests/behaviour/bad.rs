@@ -147,3 +147,38 @@ fn a_broken_ffmpeg_is_told_by_its_own_words() -> Result<()> {
     assert!(finished.message().contains("libavdevice.so.59"), "{}", finished.message());
     Ok(())
 }
+
+#[test]
+fn a_clock_that_can_not_be_followed_is_refused_with_a_command_that_mends_it() -> Result<()> {
+    let folder = folder()?;
+    let (whole, broken) = (folder.path().join("whole.ts"), folder.path().join("broken.ts"));
+    let words = "-v error -f lavfi -i testsrc2=size=192x108:rate=10:duration=12 -f lavfi -i sine=duration=12 -c:v libx264 -preset ultrafast -bf 2 -g 10 -c:a aac {out}";
+    tool::ffmpeg(words, &[("out", &whole)], folder.path())?;
+    tool::python(
+        "transport.py {in} {out} --shift picture:5..:300",
+        &[("in", &whole), ("out", &broken)],
+        folder.path(),
+    )?;
+    // Two recordings: the second without the header of the file (9 bytes, and 4 that say that nothing is before).
+    let flash = folder.path().join("whole.flv");
+    let copy = "-v error -i {in} -c copy -bsf:a aac_adtstoasc {out}";
+    tool::ffmpeg(copy, &[("in", &whole), ("out", &flash)], folder.path())?;
+    let bytes = fs::read(&flash)?;
+    fs::write(&flash, [&bytes, &bytes[13..]].concat())?;
+    let cases = [
+        (broken, "the times of the picture jump ahead by 5m0s at 5.", 120),
+        (flash, "the times of every track jump back by 1", 240),
+    ];
+    for (source, words, frames) in cases {
+        let refused = run(folder.path(), &source, "Strict")?;
+        assert_eq!((refused.code, refused.reason()), (Some(1), "BadInput"), "{}", refused.message());
+        let (said, remedy) = refused.message().split_once("say with ffmpeg ").unwrap_or_default();
+        assert!(said.contains(words), "{}", refused.message());
+        let (remedy, mended) = (remedy.replace("SOURCE", "{in}").replace("MENDED", "{out}"), source.with_extension(""));
+        tool::ffmpeg(&format!("-v error {remedy}"), &[("in", &source), ("out", &mended)], folder.path())?;
+        let job = Job::of_file(&folder.path().join("mended"), &mended.with_extension("mkv"), "[hls]", "")?;
+        let plan: serde_json::Value = serde_json::from_str(&job.plan("json")?)?;
+        assert_eq!(plan["media"]["video"]["frames"], frames, "{remedy}");
+    }
+    Ok(())
+}
