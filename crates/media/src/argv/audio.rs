@@ -132,6 +132,11 @@ fn encoded(command: &mut Command, track: &AudioTrack<'_>, encoder: &str, layout:
         // The muxer of ffmpeg 5.1 calls FLAC in MP4 experimental.
         command.option("frame_size", size).option("strict", "experimental");
     }
+    if lossless && track.stream.bits > 16 {
+        // Of 32 bits, 24 are the sample. Newer ffmpegs, where they may experiment, would encode all 32, which many
+        // decoders don't support.
+        command.option("bits_per_raw_sample", 24);
+    }
     // No version of the encoder in the first access unit.
     command.option("flags:a", "+bitexact");
     if let AudioCodec::Opus { .. } = codec
