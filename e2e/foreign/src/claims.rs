@@ -71,22 +71,3 @@ pub fn differences(claimed: &Facts, seen: &Facts) -> Vec<String> {
         .map(|(name, claimed, seen)| format!("{name} is {seen}, and the manifest says {claimed}"))
         .collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rates_are_compared_by_value() {
-        assert_eq!(reduced("12800/512"), "25");
-        assert_eq!(reduced("24000/1001"), "24000/1001");
-        assert_eq!(reduced("60000/2002"), "30000/1001");
-    }
-
-    #[test]
-    fn only_what_both_know_differs() {
-        let claimed = Facts::from([("codec", "av01".to_owned()), ("width", "320".to_owned())]);
-        let seen = Facts::from([("codec", "vp09".to_owned()), ("language", "en".to_owned())]);
-        assert_eq!(differences(&claimed, &seen), ["codec is vp09, and the manifest says av01"]);
-    }
-}

@@ -12,7 +12,7 @@
 //!             an entry that no finding needs
 //! ```
 //!
-//! `cargo test -p e2e-foreign` runs every reader on every output, `… -- gstreamer` or `… -- hdr` some of them.
+//! `cargo test --test foreign` runs every reader on every output, `… -- gstreamer` or `… -- hdr` some.
 //! What npm and PyPI have of the tools is installed on the first run (`install.sh`), Debian's are installed by
 //! `hack/bootstrap.sh --tests`, and `e2e/tools/install.sh mediacheck` builds those in Go. `DASH_SCHEMA` names a
 //! `DASH-MPD.xsd`, which no package carries. `TRANSCODE_BIN_DIR` and `TRANSCODE_KEEP` are those of `e2e-media`.

@@ -41,6 +41,7 @@ fn ask(reader: &Reader, kind: &'static Kind, made: &Made, limits: &Result<Vec<Li
     let output = made.get_or_init(|| Output::publish(kind).map_err(|e| format!("{e:#}")));
     let output = output.as_ref().map_err(Failed::from)?;
     let findings = (reader.read)(output).map_err(|error| Failed::from(format!("{error:#}")))?;
-    let wrong = limits::judge(limits, reader.name, kind.row.name, &findings);
+    let version = (reader.version)().map_err(|error| Failed::from(format!("{error:#}")))?;
+    let wrong = limits::judge(limits, reader.name, &version, kind.row.name, &findings);
     if wrong.is_empty() { Ok(()) } else { Err(Failed::from(wrong.join("\n"))) }
 }

@@ -24,6 +24,11 @@ struct Report {
     sounds: Vec<Option<f64>>,
 }
 
+/// Its version is that of the distribution.
+pub fn version() -> Result<String> {
+    Ok(toolbox::ask(Path::new("gst-inspect-1.0"), &["--version"], &[], Path::new("."))?.stdout)
+}
+
 /// Asks it.
 pub fn read(output: &Output) -> Result<Vec<String>> {
     let there = |list: &&str| output.published.folder.join(list).is_file();

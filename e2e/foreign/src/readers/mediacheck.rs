@@ -45,6 +45,9 @@ fn of(report: &Report) -> Vec<String> {
 }
 
 fn run(kind: &str, files: &[PathBuf], output: &Output) -> Result<Vec<Report>> {
+    if files.is_empty() {
+        return Ok(vec![]);
+    }
     let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
     let words: Vec<&str> = std::iter::once(kind).chain(files.iter().map(String::as_str)).collect();
     let said = toolbox::ask(toolbox::mediacheck()?, &words, &[], output.scratch()?.path())?;

@@ -25,16 +25,18 @@ pub struct Reader {
     pub read: fn(&Output) -> Result<Vec<String>>,
     /// Says why it can't be asked on this machine.
     pub missing: fn() -> Option<&'static str>,
+    /// What it says of its version; empty for the tools that are pinned here.
+    pub version: fn() -> Result<String>,
 }
 
 const fn reader(name: &'static str, read: fn(&Output) -> Result<Vec<String>>) -> Reader {
-    Reader { name, read, missing: || None }
+    Reader { name, read, missing: || None, version: || Ok(String::new()) }
 }
 
 /// All of them.
 pub const READERS: &[Reader] = &[
     reader("shaka-packager", packager::read),
-    reader("gstreamer", gstreamer::read),
+    Reader { version: gstreamer::version, ..reader("gstreamer", gstreamer::read) },
     reader("mediainfo", mediainfo::read),
     reader("mp4box.js", node::mp4box),
     reader("hls-parser", node::hls_parser),
