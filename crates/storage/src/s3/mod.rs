@@ -247,7 +247,8 @@ fn time(given: Option<DateTime>) -> Option<SystemTime> {
     given.and_then(|t| SystemTime::try_from(t).ok())
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests {
     use super::*;
     use crate::headers::Headers;
