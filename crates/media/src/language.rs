@@ -43,9 +43,27 @@ pub fn iso639_2(tag: &str) -> String {
     isolang::Language::from_639_1(code).map_or(code, |l| l.to_639_3()).into()
 }
 
+/// What people call a BCP 47 tag in English: `English`, `Portuguese (BR)`. `None` for `und` and what is no language.
+pub fn name(tag: &str) -> Option<String> {
+    let (code, region) = tag.split_once('-').map_or((tag, None), |(code, region)| (code, Some(region)));
+    let language = isolang::Language::from_639_1(code).or_else(|| isolang::Language::from_639_3(code))?;
+    let name = language.to_name();
+    match language {
+        isolang::Language::Und => None,
+        _ => Some(region.map_or_else(|| name.to_owned(), |region| format!("{name} ({region})"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn tags_have_names_that_people_read() {
+        let names = ["en", "pt-BR", "yue", "el", "und", "klingon!"].map(name);
+        let names: Vec<_> = names.iter().map(|name| name.as_deref().unwrap_or("-")).collect();
+        assert_eq!(names, ["English", "Portuguese (BR)", "Yue Chinese", "Modern Greek", "-", "-"]);
+    }
 
     #[test]
     fn languages_are_found_under_every_name() {

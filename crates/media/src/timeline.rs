@@ -257,7 +257,7 @@ impl Timeline {
         self.output.get(frame as usize).copied().unwrap_or(self.end)
     }
 
-    /// For `FRAME-RATE`: the constant rate, else the average.
+    /// The constant rate, else the average.
     pub fn frame_rate(&self) -> Rational {
         self.constant_rate.unwrap_or_else(|| {
             let ticks = (self.end - self.at(0)).max(1);

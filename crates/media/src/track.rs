@@ -82,8 +82,11 @@ pub enum TrackKind {
         height: u32,
         /// Sample (pixel) aspect ratio.
         sar: Rational,
-        /// Frames per second for `FRAME-RATE`: the average, or the nominal rate when constant.
+        /// Frames per second: the nominal rate when constant, else the average.
         frame_rate: Rational,
+        /// The highest rate of any second, where it varies.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        peak_rate: Option<Rational>,
         /// Dynamic range.
         #[serde(default)]
         range: VideoRange,

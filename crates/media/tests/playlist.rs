@@ -52,6 +52,15 @@ fn own_media(text: &str) -> MediaFacts {
     }
 }
 
+/// The media playlist of a track by itself.
+fn media(listed: &ListedTrack) -> String {
+    let (video, audio) = match listed.track.track.kind {
+        TrackKind::Video { .. } => (vec![listed.clone()], vec![]),
+        TrackKind::Audio { .. } => (vec![], vec![listed.clone()]),
+    };
+    hls::media(listed, Presentation { video, audio }.target_duration().unwrap()).unwrap()
+}
+
 fn own_master(text: &str) -> MasterFacts {
     match inspect::playlist_hls(text).unwrap() {
         HlsFacts::Master(master) => master,
@@ -117,7 +126,7 @@ fn m3u8_rs_reads_captions() {
 #[test]
 fn m3u8_rs_and_the_own_reader_agree_on_media_playlists() {
     for listed in with_gaps(film(), &[2]).video.iter().chain(&film().audio).chain(&vfr().video) {
-        let text = hls::media(listed).unwrap();
+        let text = media(listed);
         let (theirs, ours) = (m3u8_media(&text), own_media(&text));
         assert!(theirs.end_list && ours.ended);
         assert_eq!(theirs.target_duration, ours.target_duration);
@@ -135,32 +144,42 @@ fn m3u8_rs_and_the_own_reader_agree_on_media_playlists() {
 #[test]
 fn extinf_sums_to_the_exact_duration_and_never_drifts() {
     for listed in film().video.iter().chain(&film().audio).chain(&vfr().video) {
-        let media = own_media(&hls::media(listed).unwrap());
+        let facts = own_media(&media(listed));
         // Sums up to a segment are decode times, and those count from the priming of sound on.
         let priming = match listed.track.track.kind {
             TrackKind::Audio { priming, .. } => listed.track.track.timescale.time(i64::from(priming)),
             TrackKind::Video { .. } => MediaTime::ZERO,
         };
         let exact = listed.track.duration();
-        assert_eq!(decimal_seconds(media.duration()), decimal_seconds(exact), "{}", listed.playlist);
+        assert_eq!(decimal_seconds(facts.duration()), decimal_seconds(exact), "{}", listed.playlist);
         let mut at = MediaTime::ZERO;
-        for (segment, fact) in listed.track.segments.iter().zip(&media.segments) {
+        for (segment, fact) in listed.track.segments.iter().zip(&facts.segments) {
             let start = listed.track.track.timescale.time(segment.start - listed.track.segments[0].start);
             let start = if segment.number > 1 { start + priming } else { start };
             let off = (at - start).ratio();
             assert!(off <= Rational::new(1, 1_000_000) && -off <= Rational::new(1, 1_000_000));
             at = at + fact.duration;
         }
-        let longest = media.segments.iter().map(|s| s.duration).max().unwrap();
-        assert!(media.target_duration as i64 >= longest.ratio().round().to_integer());
+        let longest = facts.segments.iter().map(|s| s.duration).max().unwrap();
+        assert!(facts.target_duration as i64 >= longest.ratio().round().to_integer());
     }
+}
+
+#[test]
+fn the_target_duration_is_the_same_in_every_media_playlist() {
+    let mut film = film();
+    // Sound is cut at its access units: half a frame more is another second.
+    film.audio[1] = timed_sound(film.audio[1].clone(), &[188 * 1024, 211 * 1024, 188 * 1024, 166 * 1024]);
+    let files = hls::files(&film, MASTER).unwrap();
+    let targets = files.iter().filter(|(path, _)| path != MASTER).map(|(_, text)| own_media(text).target_duration);
+    assert_eq!(targets.collect::<Vec<_>>(), [5; 8]);
 }
 
 #[test]
 fn iframe_playlists_name_the_first_sample_of_each_segment() {
     let film = with_gaps(film(), &[2]);
     let listed = &film.video[0];
-    let text = hls::iframes(listed, listed.iframes.as_ref().unwrap()).unwrap();
+    let text = hls::iframes(listed, listed.iframes.as_ref().unwrap(), 4).unwrap();
     let (theirs, ours) = (m3u8_media(&text), own_media(&text));
     assert!(theirs.i_frames_only && ours.iframes_only);
     let segments = ours.segments.iter().filter(|s| !s.gap);
@@ -237,10 +256,10 @@ fn numbers_and_times_stay_true_over_gaps() {
 #[test]
 fn gaps_are_said_in_hls_and_cut_dash_into_periods() {
     let film = with_gaps(film(), &[2, 3]);
-    let media = own_media(&hls::media(&film.video[0]).unwrap());
-    assert_eq!(media.segments.iter().map(|s| s.gap).collect::<Vec<_>>(), [false, true, true, false]);
-    assert_eq!(media.segments[1].uri, "segments/000002.m4s");
-    assert_eq!(decimal_seconds(media.duration()), "16.016000");
+    let facts = own_media(&media(&film.video[0]));
+    assert_eq!(facts.segments.iter().map(|s| s.gap).collect::<Vec<_>>(), [false, true, true, false]);
+    assert_eq!(facts.segments[1].uri, "segments/000002.m4s");
+    assert_eq!(decimal_seconds(facts.duration()), "16.016000");
     let mpd = dash_mpd_core::parse(&dash::mpd(&film, MPD).unwrap()).unwrap();
     let starts: Vec<_> = mpd.periods.iter().map(|p| p.start.unwrap().as_secs_f64()).collect();
     assert_eq!(starts, [0.0, 12.012]);
@@ -279,8 +298,28 @@ fn audio_groups_have_corresponding_members() {
     mixed.audio[0] = with_channels(mixed.audio[0].clone(), 6);
     let text = hls::master(&mixed, MASTER).unwrap();
     let master = own_master(&text);
-    assert!(master.variants.iter().all(|v| v.audio.as_deref() == Some("audio")));
+    assert!(master.variants.iter().all(|v| v.audio.as_deref() == Some("mp4a")));
     assert_eq!(text.matches("DEFAULT=YES").count(), 1);
+}
+
+#[test]
+fn each_variant_names_the_codec_of_its_own_sound() {
+    // Passed through: English AC-3, and French AAC, which is the default.
+    let mut mixed = film();
+    mixed.audio[0].track.track.codec = "ac-3".into();
+    for (listed, is_default) in mixed.audio.iter_mut().zip([false, true]) {
+        if let TrackKind::Audio { default, .. } = &mut listed.track.track.kind {
+            *default = is_default;
+        }
+    }
+    let text = hls::master(&mixed, MASTER).unwrap();
+    let master = own_master(&text);
+    let sounds: Vec<_> =
+        master.variants.iter().map(|v| (v.audio.as_deref().unwrap(), v.codecs[1..].join(","))).collect();
+    let (french, english) = (("mp4a", "mp4a.40.2".to_owned()), ("ac-3", "ac-3".to_owned()));
+    assert_eq!(sounds, [french.clone(), english.clone(), french.clone(), english.clone(), french, english]);
+    // A default in each group.
+    assert_eq!(text.matches("DEFAULT=YES").count(), 2);
 }
 
 #[test]
@@ -347,12 +386,12 @@ proptest! {
             film.video[0] = gapped(film.video[0].clone(), &[number]);
         }
         let listed = &film.video[0];
-        let media = own_media(&hls::media(listed).unwrap());
-        prop_assert_eq!(decimal_seconds(media.duration()), decimal_seconds(listed.track.duration()));
-        prop_assert_eq!(media.segments.len(), durations.len());
+        let facts = own_media(&media(listed));
+        prop_assert_eq!(decimal_seconds(facts.duration()), decimal_seconds(listed.track.duration()));
+        prop_assert_eq!(facts.segments.len(), durations.len());
         let rounded = |s: &transcode_media::inspect::HlsSegment| s.duration.ratio().round().to_integer();
-        let longest = media.segments.iter().map(rounded).max().unwrap();
-        prop_assert_eq!(media.target_duration as i64, longest.max(1));
+        let longest = facts.segments.iter().map(rounded).max().unwrap();
+        prop_assert_eq!(facts.target_duration as i64, longest.max(1));
         assert_mpd_names_all(&film);
     }
 }

@@ -20,8 +20,6 @@ use num_rational::Ratio;
 use super::{
     ListedTrack, PlaylistError, Presentation,
     periods::{Part, Period, periods},
-    rate,
-    slots::slots,
     timeline::write_segments,
     xml::{Attributes, Xml},
 };
@@ -43,6 +41,9 @@ fn attributes() -> Attributes {
 }
 
 /// The MPD of a presentation, to be written at `path` (relative to the output prefix).
+///
+/// Sizes are the coded ones with `@sar`, and of a variable rate `@frameRate` is the average (ISO/IEC 23009-1
+/// 5.3.7.2), where HLS has the displayed size and the highest rate.
 ///
 /// `@bandwidth` is the measured peak over a window of a segment, and `@minBufferTime` the longest
 /// segment, so a client with that much bandwidth and buffer never runs dry.
@@ -83,7 +84,7 @@ fn write_period(xml: &mut Xml, period: &Period, presentation: &Presentation, pat
         write_colour(xml, *range);
         write_captions(xml, &presentation.captions());
         for part in parts {
-            xml.open("Representation", video_representation(part.listed)?);
+            xml.open("Representation", video_representation(part));
             write_segments(xml, part, period.start, path)?;
             xml.close();
         }
@@ -171,22 +172,21 @@ fn write_colour(xml: &mut Xml, range: VideoRange) {
     }
 }
 
-fn video_representation(listed: &ListedTrack) -> Result<Attributes, PlaylistError> {
-    let shared = representation(listed)?;
-    Ok(match listed.track.track.kind {
+fn video_representation(part: &Part) -> Attributes {
+    let shared = representation(part);
+    match part.listed.track.track.kind {
         TrackKind::Video { width, height, sar, frame_rate, .. } => shared
             .with("width", width)
             .with("height", height)
             .with("sar", format!("{}:{}", sar.numer(), sar.denom()))
             .with("frameRate", fraction(frame_rate)),
         TrackKind::Audio { .. } => shared,
-    })
+    }
 }
 
-fn representation(listed: &ListedTrack) -> Result<Attributes, PlaylistError> {
-    let track = &listed.track.track;
-    let peak = rate::peak(&slots(&listed.track)?, track.timescale, |s| s.file.bytes);
-    Ok(attributes().with("id", &track.name).with("codecs", &track.codec).with("bandwidth", peak))
+fn representation(part: &Part) -> Attributes {
+    let track = &part.listed.track.track;
+    attributes().with("id", &track.name).with("codecs", &track.codec).with("bandwidth", part.peak)
 }
 
 fn write_audio_set(
@@ -216,7 +216,7 @@ fn write_audio_set(
         xml.leaf("Label", title);
     }
     xml.empty("Role", attributes().with("schemeIdUri", "urn:mpeg:dash:role:2011").with("value", role));
-    xml.open("Representation", representation(part.listed)?.with("audioSamplingRate", sample_rate));
+    xml.open("Representation", representation(part).with("audioSamplingRate", sample_rate));
     let (scheme, value) = channel_configuration(*channels, layout.as_deref());
     xml.empty("AudioChannelConfiguration", attributes().with("schemeIdUri", scheme).with("value", value));
     write_segments(xml, part, start, path)?;

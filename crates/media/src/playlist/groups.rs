@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::ListedTrack;
-use crate::track::TrackKind;
+use crate::{language, track::TrackKind};
 
 /// Tracks of which a player hears one: `EXT-X-MEDIA` with one `GROUP-ID`.
 pub(super) struct Group<'a> {
@@ -16,8 +16,8 @@ pub(super) struct Member<'a> {
     pub(super) listed: &'a ListedTrack,
     /// Unique in the group.
     pub(super) name: String,
-    /// `None` when the source does not say.
-    pub(super) language: Option<&'a str>,
+    /// BCP 47; `und` when the source does not say, as in the MPD, where DASH-IF wants it for all sound.
+    pub(super) language: &'a str,
     /// Exactly one per group.
     pub(super) default: bool,
     /// Whether a player may pick it by language: the first one of each language.
@@ -29,11 +29,31 @@ pub(super) struct Member<'a> {
 type Identity<'a> = (&'a str, Option<&'a str>);
 
 /// One group per codec and number of channels when each of them holds the same languages and
-/// titles, that is when they are several encodings of one choice; else one group for all.
+/// titles, that is when they are several encodings of one choice; else one per codec. The group of the default track
+/// comes first.
 ///
-/// Groups must have corresponding members. If an English 5.1 track and a French stereo track were
-/// two groups, the player's choice of a variant would decide the language.
+/// Groups must have corresponding members: if an English 5.1 track and a French stereo track were two groups, the
+/// player's choice of a variant would decide the language. It does when they have different codecs, which only sound
+/// that is passed through has. One group of both would be what the RFC wants, but each variant would name a codec that
+/// hls.js drops it for where a browser does not know it, and that Shaka Player takes for the codec of all.
 pub(super) fn groups(audio: &[ListedTrack]) -> Vec<Group<'_>> {
+    let identities = |members: &[&ListedTrack]| {
+        let mut all: Vec<_> = members.iter().filter_map(|m| identity(m)).map(own).collect();
+        all.sort();
+        all
+    };
+    let mut keyed = by(audio, |listed| format!("{}-{}ch", family(listed), channels(listed)));
+    if keyed.windows(2).any(|pair| identities(&pair[0].1) != identities(&pair[1].1)) {
+        keyed = by(audio, family);
+    }
+    let mut groups: Vec<Group> =
+        keyed.into_iter().map(|(id, tracks)| Group { id, members: members(&tracks) }).collect();
+    groups.sort_by_key(|group| !group.members.iter().any(|member| is_default(member.listed)));
+    groups
+}
+
+/// Tracks with the same key, in order.
+fn by(audio: &[ListedTrack], key: impl Fn(&ListedTrack) -> String) -> Vec<(String, Vec<&ListedTrack>)> {
     let mut keyed: Vec<(String, Vec<&ListedTrack>)> = Vec::new();
     for listed in audio {
         let key = key(listed);
@@ -42,25 +62,26 @@ pub(super) fn groups(audio: &[ListedTrack]) -> Vec<Group<'_>> {
             None => keyed.push((key, vec![listed])),
         }
     }
-    let identities = |members: &[&ListedTrack]| {
-        let mut all: Vec<_> = members.iter().filter_map(|m| identity(m)).map(own).collect();
-        all.sort();
-        all
-    };
-    if keyed.windows(2).any(|pair| identities(&pair[0].1) != identities(&pair[1].1)) {
-        keyed = vec![("audio".to_owned(), audio.iter().collect())];
-    }
-    keyed.into_iter().map(|(id, tracks)| Group { id, members: members(&tracks) }).collect()
+    keyed
 }
 
-/// `mp4a-2ch`.
-fn key(listed: &ListedTrack) -> String {
-    let codec = &listed.track.track.codec;
-    let family = codec.split('.').next().unwrap_or(codec).to_ascii_lowercase();
-    match listed.track.track.kind {
-        TrackKind::Audio { channels, .. } => format!("{family}-{channels}ch"),
-        TrackKind::Video { .. } => family,
+/// `mp4a`, `ac-3`, `opus`; `mp3`, which shares its sample entry with AAC.
+fn family(listed: &ListedTrack) -> String {
+    match listed.track.track.codec.as_str() {
+        "mp4a.6B" | "mp4a.69" => "mp3".to_owned(),
+        codec => codec.split('.').next().unwrap_or(codec).to_ascii_lowercase(),
     }
+}
+
+fn channels(listed: &ListedTrack) -> u32 {
+    match listed.track.track.kind {
+        TrackKind::Audio { channels, .. } => channels,
+        TrackKind::Video { .. } => 0,
+    }
+}
+
+fn is_default(listed: &ListedTrack) -> bool {
+    matches!(listed.track.track.kind, TrackKind::Audio { default: true, .. })
 }
 
 fn identity(listed: &ListedTrack) -> Option<Identity<'_>> {
@@ -78,18 +99,18 @@ fn members<'a>(tracks: &[&'a ListedTrack]) -> Vec<Member<'a>> {
     let (mut names, mut languages) = (BTreeSet::new(), BTreeSet::new());
     let mut members = Vec::new();
     for &listed in tracks {
-        let TrackKind::Audio { language, title, default, channels, .. } = &listed.track.track.kind else {
+        let TrackKind::Audio { language: tag, title, default, channels, .. } = &listed.track.track.kind else {
             continue;
         };
-        let language = Some(language.as_str()).filter(|tag| !tag.is_empty() && *tag != "und");
-        let wanted = title.as_deref().filter(|t| !t.trim().is_empty()).or(language);
-        let name = unique(&quotable(wanted.unwrap_or("Audio")), &mut names);
+        let title = title.clone().filter(|title| !title.trim().is_empty());
+        let wanted = title.or_else(|| language::name(tag)).unwrap_or_else(|| "Audio".to_owned());
+        let name = unique(&quotable(&wanted), &mut names);
         members.push(Member {
             listed,
             name,
-            language,
+            language: tag,
             default: *default,
-            autoselect: languages.insert(language),
+            autoselect: languages.insert(tag),
             channels: *channels,
         });
     }

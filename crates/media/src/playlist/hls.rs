@@ -4,7 +4,6 @@ use super::{
     ListedTrack, PlaylistError, Presentation,
     groups::{Member, groups, quotable},
     pattern::Pattern,
-    rate,
     slots::slots,
     uri::relative_uri,
     variants::{Picture, Sound},
@@ -22,28 +21,31 @@ const VERSION_WITH_GAPS: u32 = 8;
 /// reader never finds a playlist that names a missing one.
 pub fn files(presentation: &Presentation, master_path: &str) -> Result<Vec<(String, String)>, PlaylistError> {
     let mut files = Vec::new();
+    let target = presentation.target_duration()?;
     for listed in presentation.tracks() {
-        files.push((listed.playlist.clone(), media(listed)?));
+        files.push((listed.playlist.clone(), media(listed, target)?));
         if let Some(path) = &listed.iframes {
-            files.push((path.clone(), iframes(listed, path)?));
+            files.push((path.clone(), iframes(listed, path, target)?));
         }
     }
     files.push((master_path.to_owned(), master(presentation, master_path)?));
     Ok(files)
 }
 
-/// The media playlist of a track, to be written at [`ListedTrack::playlist`].
+/// The media playlist of a track, to be written at [`ListedTrack::playlist`]; `target` is the presentation's
+/// [target duration](Presentation::target_duration).
 ///
 /// `EXTINF` has six decimals and sums to the exact duration: each segment's ends are rounded to the
 /// microsecond, not its length.
-pub fn media(listed: &ListedTrack) -> Result<String, PlaylistError> {
-    media_lines(listed, &listed.playlist, &Form::Whole)
+pub fn media(listed: &ListedTrack, target: u64) -> Result<String, PlaylistError> {
+    media_lines(listed, &listed.playlist, target, &Form::Whole)
 }
 
 /// The I-frame playlist of a track (RFC 8216bis 4.4.3.6), to be written at `path`: the first sample
-/// of each segment, as a range of bytes that includes the `moof` before it.
-pub fn iframes(listed: &ListedTrack, path: &str) -> Result<String, PlaylistError> {
-    media_lines(listed, path, &Form::KeyFrames)
+/// of each segment, as a range of bytes that includes the `moof` before it. Its target duration might differ
+/// (RFC 8216 6.2.4), but has no reason to.
+pub fn iframes(listed: &ListedTrack, path: &str, target: u64) -> Result<String, PlaylistError> {
+    media_lines(listed, path, target, &Form::KeyFrames)
 }
 
 /// What of each segment a playlist names.
@@ -52,7 +54,7 @@ enum Form {
     KeyFrames,
 }
 
-fn media_lines(listed: &ListedTrack, path: &str, form: &Form) -> Result<String, PlaylistError> {
+fn media_lines(listed: &ListedTrack, path: &str, target: u64, form: &Form) -> Result<String, PlaylistError> {
     let track = &listed.track;
     let slots = slots(track)?;
     let timescale = track.track.timescale;
@@ -62,7 +64,7 @@ fn media_lines(listed: &ListedTrack, path: &str, form: &Form) -> Result<String, 
     let mut lines = vec![
         "#EXTM3U".to_owned(),
         format!("#EXT-X-VERSION:{version}"),
-        format!("#EXT-X-TARGETDURATION:{}", rate::target_duration(&slots, timescale)),
+        format!("#EXT-X-TARGETDURATION:{target}"),
         format!("#EXT-X-MEDIA-SEQUENCE:{}", slots.first().map_or(1, |slot| slot.number)),
         "#EXT-X-PLAYLIST-TYPE:VOD".to_owned(),
     ];
@@ -96,7 +98,8 @@ fn media_lines(listed: &ListedTrack, path: &str, form: &Form) -> Result<String, 
 pub fn master(presentation: &Presentation, path: &str) -> Result<String, PlaylistError> {
     presentation.check()?;
     let groups = groups(&presentation.audio);
-    let sound: Vec<Sound> = groups.iter().map(Sound::of).collect::<Result<_, _>>()?;
+    let target = presentation.target_duration()?;
+    let sound: Vec<Sound> = groups.iter().map(|group| Sound::of(group, target)).collect::<Result<_, _>>()?;
     let mut lines =
         vec!["#EXTM3U".to_owned(), format!("#EXT-X-VERSION:{VERSION}"), "#EXT-X-INDEPENDENT-SEGMENTS".to_owned()];
 
@@ -111,7 +114,7 @@ pub fn master(presentation: &Presentation, path: &str) -> Result<String, Playlis
     lines.extend(captions.iter().map(caption_tag));
     lines.push(String::new());
     for rendition in &presentation.video {
-        let picture = Picture::of(rendition)?;
+        let picture = Picture::of(rendition, target)?;
         match sound.is_empty() {
             true => lines.extend(picture.variant(None, &captions, path)),
             false => sound.iter().for_each(|s| lines.extend(picture.variant(Some(s), &captions, path))),
@@ -125,7 +128,7 @@ pub fn master(presentation: &Presentation, path: &str) -> Result<String, Playlis
     }
     for rendition in &presentation.video {
         if let Some(iframes) = &rendition.iframes {
-            let picture = Picture::of(rendition)?;
+            let picture = Picture::of(rendition, target)?;
             lines.push(picture.iframe_tag(&relative_uri(path, iframes))?);
         }
     }
@@ -148,10 +151,10 @@ fn caption_tag(channel: &Channel) -> String {
 
 fn media_tag(group: &str, member: &Member, path: &str) -> String {
     let yes = |yes| if yes { "YES" } else { "NO" };
-    let language = member.language.map_or_else(String::new, |tag| format!(",LANGUAGE=\"{}\"", quotable(tag)));
     format!(
-        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{group}\"{language},NAME=\"{}\",DEFAULT={},\
+        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{group}\",LANGUAGE=\"{}\",NAME=\"{}\",DEFAULT={},\
          AUTOSELECT={},CHANNELS=\"{}\",URI=\"{}\"",
+        quotable(member.language),
         member.name,
         yes(member.default),
         yes(member.autoselect),

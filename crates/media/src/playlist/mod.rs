@@ -158,6 +158,11 @@ impl Presentation {
     fn tracks(&self) -> impl Iterator<Item = &ListedTrack> {
         self.video.iter().chain(&self.audio)
     }
+
+    /// `EXT-X-TARGETDURATION` of all media playlists, seconds.
+    pub fn target_duration(&self) -> Result<u64, PlaylistError> {
+        rate::target_duration(self.tracks().map(|listed| &listed.track))
+    }
 }
 
 impl ListedTrack {

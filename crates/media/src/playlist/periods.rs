@@ -1,7 +1,7 @@
 //! Cutting a presentation into DASH periods at its gaps.
 
 use super::{
-    ListedTrack, PlaylistError, Presentation,
+    ListedTrack, PlaylistError, Presentation, rate,
     slots::{Slot, slots},
 };
 use crate::time::MediaTime;
@@ -9,6 +9,8 @@ use crate::time::MediaTime;
 /// A track's part of one period: segments with consecutive numbers.
 pub(super) struct Part<'a> {
     pub(super) listed: &'a ListedTrack,
+    /// Of the whole track, bit/s.
+    pub(super) peak: u64,
     /// Not empty; no gaps in it.
     pub(super) segments: Vec<Slot<'a>>,
 }
@@ -31,8 +33,9 @@ pub(super) struct Periods<'a> {
 
 /// One period per run of segments of the first track, the first one from 0.
 pub(super) fn periods(presentation: &Presentation) -> Result<Periods<'_>, PlaylistError> {
-    let video = rows(&presentation.video)?;
-    let audio = rows(&presentation.audio)?;
+    let target = presentation.target_duration()?;
+    let video = rows(&presentation.video, target)?;
+    let audio = rows(&presentation.audio, target)?;
     let all = || video.iter().chain(&audio);
 
     let starts = all().next().map(starts).unwrap_or_default();
@@ -53,6 +56,8 @@ pub(super) fn periods(presentation: &Presentation) -> Result<Periods<'_>, Playli
 
 struct Row<'a> {
     listed: &'a ListedTrack,
+    /// bit/s.
+    peak: u64,
     slots: Vec<Slot<'a>>,
 }
 
@@ -62,8 +67,14 @@ impl Row<'_> {
     }
 }
 
-fn rows(tracks: &[ListedTrack]) -> Result<Vec<Row<'_>>, PlaylistError> {
-    tracks.iter().map(|listed| Ok(Row { listed, slots: slots(&listed.track)? })).collect()
+fn rows(tracks: &[ListedTrack], target: u64) -> Result<Vec<Row<'_>>, PlaylistError> {
+    let mut rows = Vec::new();
+    for listed in tracks {
+        let slots = slots(&listed.track)?;
+        let peak = rate::peak(&slots, listed.track.track.timescale, target, |s| s.file.bytes);
+        rows.push(Row { listed, peak, slots });
+    }
+    Ok(rows)
 }
 
 /// 0, and the end of each gap that has segments on both sides.
@@ -90,7 +101,7 @@ fn parts<'a>(rows: &[Row<'a>], start: MediaTime, end: Option<MediaTime>) -> Resu
             return Err(PlaylistError::LoneGap { track: row.listed.name().to_owned(), number: jump[1].number });
         }
         if !segments.is_empty() {
-            parts.push(Part { listed: row.listed, segments });
+            parts.push(Part { listed: row.listed, peak: row.peak, segments });
         }
     }
     Ok(parts)

@@ -1,23 +1,33 @@
 //! The peak segment bit rate (RFC 8216bis 4.4.6.2, `BANDWIDTH`).
 
-use super::slots::Slot;
-use crate::{time::Timescale, track::Segment};
+use super::{
+    PlaylistError,
+    slots::{Slot, slots},
+};
+use crate::{
+    time::Timescale,
+    track::{FinishedTrack, Segment},
+};
 
-/// The longest EXTINF, rounded to whole seconds, at least 1: `EXT-X-TARGETDURATION`
-/// (RFC 8216bis 4.4.3.1).
-pub(super) fn target_duration(slots: &[Slot], timescale: Timescale) -> u64 {
-    let longest = slots.iter().map(|s| s.micros(timescale)).max().unwrap_or(0);
-    (longest.max(0).unsigned_abs() + 500_000).div_euclid(1_000_000).max(1)
+/// The longest EXTINF of all tracks, rounded to whole seconds, at least 1: `EXT-X-TARGETDURATION` (RFC 8216bis
+/// 4.4.3.1), which is the same in every media playlist of a presentation (RFC 8216 6.2.4).
+pub(super) fn target_duration<'a>(tracks: impl Iterator<Item = &'a FinishedTrack>) -> Result<u64, PlaylistError> {
+    let mut longest = 0;
+    for track in tracks {
+        let timescale = track.track.timescale;
+        longest = slots(track)?.iter().map(|slot| slot.micros(timescale)).fold(longest, i64::max);
+    }
+    Ok((longest.unsigned_abs() + 500_000).div_euclid(1_000_000).max(1))
 }
 
-/// The largest rate of any run of neighbouring segments that lasts 0.5 to 1.5 target durations,
-/// bit/s, rounded up.
+/// The largest rate of any run of neighbouring segments that lasts 0.5 to 1.5 times `target` (seconds, the
+/// presentation's target duration), bit/s, rounded up.
 ///
 /// A single segment doesn't do: the last one of a film may be one key frame and 40 ms long, and its
 /// own rate would shut every player out of the rendition. When no run is long enough (a film of half
 /// a second), it is the rate of the whole track.
-pub(super) fn peak(slots: &[Slot], timescale: Timescale, bytes: impl Fn(&Segment) -> u64) -> u64 {
-    let target = u128::from(target_duration(slots, timescale)) * u128::from(timescale.0);
+pub(super) fn peak(slots: &[Slot], timescale: Timescale, target: u64, bytes: impl Fn(&Segment) -> u64) -> u64 {
+    let target = u128::from(target) * u128::from(timescale.0);
     let mut peak = 0;
     for first in 0..slots.len() {
         let (mut size, mut ticks) = (0, 0);
@@ -60,24 +70,24 @@ mod tests {
         Segment { number, file, start: 0, duration, samples: 1, key_bytes: 1 }
     }
 
-    fn peak_of(segments: &[(u64, u64)]) -> u64 {
+    fn peak_of(segments: &[(u64, u64)], target: u64) -> u64 {
         let segments: Vec<_> = segments.iter().enumerate().map(|(n, (d, b))| segment(n as u32, *d, *b)).collect();
         let slots: Vec<_> = segments
             .iter()
             .map(|s| Slot { number: s.number, start: 0, duration: s.duration, segment: Some(s), early: 0, late: 0 })
             .collect();
-        peak(&slots, Timescale(1000), |s| s.file.bytes)
+        peak(&slots, Timescale(1000), target, |s| s.file.bytes)
     }
 
     #[test]
     fn a_short_tail_counts_with_its_neighbour() {
-        assert_eq!(peak_of(&[(4000, 4000), (4000, 8000), (40, 4000)]), 23_763);
-        assert_eq!(peak_of(&[(4000, 4000), (4000, 8000)]), 16_000);
+        assert_eq!(peak_of(&[(4000, 4000), (4000, 8000), (40, 4000)], 4), 23_763);
+        assert_eq!(peak_of(&[(4000, 4000), (4000, 8000)], 4), 16_000);
     }
 
     #[test]
     fn a_very_short_film_has_the_rate_of_the_whole() {
-        assert_eq!(peak_of(&[(100, 50), (100, 150)]), 8000);
-        assert_eq!(peak_of(&[(0, 50)]), 0);
+        assert_eq!(peak_of(&[(100, 50), (100, 150)], 1), 8000);
+        assert_eq!(peak_of(&[(0, 50)], 1), 0);
     }
 }

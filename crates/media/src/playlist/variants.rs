@@ -19,9 +19,10 @@ struct Rates {
 }
 
 impl Rates {
-    fn of(listed: &ListedTrack, bytes: impl Fn(&Segment) -> u64 + Copy) -> Result<Self, PlaylistError> {
+    fn of(listed: &ListedTrack, target: u64, bytes: impl Fn(&Segment) -> u64 + Copy) -> Result<Self, PlaylistError> {
         let (slots, timescale) = (slots(&listed.track)?, listed.track.track.timescale);
-        Ok(Rates { peak: rate::peak(&slots, timescale, bytes), average: rate::average(&slots, timescale, bytes) })
+        let peak = rate::peak(&slots, timescale, target, bytes);
+        Ok(Rates { peak, average: rate::average(&slots, timescale, bytes) })
     }
 
     fn louder(self, other: Self) -> Self {
@@ -38,10 +39,10 @@ pub(super) struct Sound<'a> {
 }
 
 impl<'a> Sound<'a> {
-    pub(super) fn of(group: &'a Group<'a>) -> Result<Self, PlaylistError> {
+    pub(super) fn of(group: &'a Group<'a>, target: u64) -> Result<Self, PlaylistError> {
         let (mut rates, mut codecs) = (Rates::default(), Vec::new());
         for member in &group.members {
-            rates = rates.louder(Rates::of(member.listed, |s| s.file.bytes)?);
+            rates = rates.louder(Rates::of(member.listed, target, |s| s.file.bytes)?);
             let codec = member.listed.track.track.codec.as_str();
             if !codecs.contains(&codec) {
                 codecs.push(codec);
@@ -68,22 +69,27 @@ impl<'a> Sound<'a> {
 /// A rendition as a part of variants.
 pub(super) struct Picture<'a> {
     listed: &'a ListedTrack,
+    /// The presentation's target duration, seconds.
+    target: u64,
     rates: Rates,
+    /// At which it is to be displayed: with square pixels (RFC 8216bis 4.4.6.2, `RESOLUTION`).
     size: (u32, u32),
+    /// The highest (RFC 8216bis 4.4.6.2, `FRAME-RATE`).
     frame_rate: Rational,
     range: &'static str,
 }
 
 impl<'a> Picture<'a> {
-    pub(super) fn of(listed: &'a ListedTrack) -> Result<Self, PlaylistError> {
-        let TrackKind::Video { width, height, frame_rate, range, .. } = listed.track.track.kind else {
+    pub(super) fn of(listed: &'a ListedTrack, target: u64) -> Result<Self, PlaylistError> {
+        let TrackKind::Video { width, height, sar, frame_rate, peak_rate, range } = listed.track.track.kind else {
             return Err(PlaylistError::WrongKind { track: listed.name().to_owned(), listed: "video" });
         };
         Ok(Picture {
             listed,
-            rates: Rates::of(listed, |s| s.file.bytes)?,
-            size: (width, height),
-            frame_rate,
+            target,
+            rates: Rates::of(listed, target, |s| s.file.bytes)?,
+            size: (square(width, sar), height),
+            frame_rate: peak_rate.unwrap_or(frame_rate),
             range: match range {
                 VideoRange::Sdr => "SDR",
                 VideoRange::Pq => "PQ",
@@ -113,13 +119,24 @@ impl<'a> Picture<'a> {
     }
 
     pub(super) fn iframe_tag(&self, uri: &str) -> Result<String, PlaylistError> {
-        let rates = Rates::of(self.listed, |s| s.key_bytes)?;
+        let rates = Rates::of(self.listed, self.target, |s| s.key_bytes)?;
         Ok(format!(
             "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\",\
              RESOLUTION={}x{},VIDEO-RANGE={},URI=\"{uri}\"",
             rates.peak, rates.average, self.listed.track.track.codec, self.size.0, self.size.1, self.range,
         ))
     }
+}
+
+/// The width of so many pixels of a shape, in square ones. Less than a pixel of difference is what even sizes leave:
+/// 426x240 is shown at 426x240.
+fn square(width: u32, sar: Rational) -> u32 {
+    let own = Ratio::from_integer(i64::from(width));
+    let off = own * sar - own;
+    if off.numer().abs() < *off.denom() {
+        return width;
+    }
+    u32::try_from((own * sar).round().to_integer()).unwrap_or(width)
 }
 
 /// `23.976`: RFC 8216bis wants `FRAME-RATE` rounded to three decimals.

@@ -45,6 +45,7 @@ fn rendition(name: &str, codec: &str, width: u32, height: u32, bytes: [u64; 4]) 
             height,
             sar: Rational::from_integer(1),
             frame_rate: Rational::new(24_000, 1001),
+            peak_rate: None,
             range: VideoRange::Sdr,
         },
     };
@@ -102,6 +103,7 @@ pub fn vfr() -> Presentation {
             height: 576,
             sar: Rational::new(64, 45),
             frame_rate: Rational::new(45_233, 3000),
+            peak_rate: Some(Rational::from_integer(25)),
             range: VideoRange::Hlg,
         },
     };
@@ -114,6 +116,11 @@ pub fn vfr() -> Presentation {
 pub fn timed(from: ListedTrack, timescale: u32, durations: &[u64]) -> ListedTrack {
     let track = Track { timescale: Timescale(timescale), ..from.track.track };
     listed("outputs/k/source", track, durations, &vec![1000; durations.len()])
+}
+
+/// The sound with other durations of its segments.
+pub fn timed_sound(from: ListedTrack, durations: &[u64]) -> ListedTrack {
+    listed("outputs/k/sound", from.track.track, durations, &vec![1000; durations.len()])
 }
 
 /// The track without the segments of these numbers.

@@ -189,6 +189,7 @@ impl Storing<'_> {
                 height: self.rendition.height,
                 sar,
                 frame_rate: self.timeline.frame_rate(),
+                peak_rate: self.timeline.constant_rate.is_none().then(|| self.timeline.highest_rate()),
                 range: self.rendition.range,
             },
         })
