@@ -106,13 +106,14 @@ fn svt_av1_at_a_constant_rate() {
 /// Starts of the segments of a constant-rate video of 4.8 s, in samples.
 const STARTS: [i64; 6] = [0, 38_438, 76_877, 115_315, 153_754, 192_192];
 
-fn check_audio(encoder: &[&str], priming: u32, unit: u32, codec: &str) {
+fn check_audio(encoder: &[&str], priming: u32, unit: u32, codec: &str, roll: Option<i16>) {
     let track = tone(encoder, priming, unit, &STARTS);
     let init = inspect_init(&init_segment(&track.init)).unwrap();
     assert_eq!((init.codec.as_str(), init.language.as_str()), (codec, "fra"));
     let facts: Vec<_> = track.segments.iter().map(|s| inspect_segment(&s.bytes, &init).unwrap()).collect();
     assert_eq!(continuity(&facts, &[]), []);
     assert_eq!(facts.len(), STARTS.len());
+    assert!(init.rolls.iter().copied().eq(roll) && facts.iter().all(|facts| facts.roll == roll), "{:?}", init.rolls);
     assert_eq!(facts[0].decode_time, 0);
     assert_eq!(facts.last().unwrap().decode_end() as i64, TONE + i64::from(priming));
     for (facts, segment) in facts.iter().zip(&track.segments) {
@@ -139,17 +140,18 @@ fn check_audio(encoder: &[&str], priming: u32, unit: u32, codec: &str) {
     assert!(sound == tone_by_ffmpeg(encoder), "the sound differs from ffmpeg's own file");
     let facts = inspect_progressive(&mut std::io::Cursor::new(progressive(&[&track]))).unwrap();
     assert_eq!(facts.duration, time::MediaTime::new(TONE, 48_000));
+    assert_eq!(facts.tracks[0].roll, roll);
     assert_eq!(whole.times("a:0", "frame=pts")[0], 0);
 }
 
 #[test]
 fn aac_starts_at_zero_and_ends_with_the_source() {
-    check_audio(&AAC, 1024, 1024, "mp4a.40.2");
+    check_audio(&AAC, 1024, 1024, "mp4a.40.2", Some(-1));
 }
 
 #[test]
 fn opus_starts_at_zero_and_ends_with_the_source() {
-    check_audio(&OPUS, 312, 960, "opus");
+    check_audio(&OPUS, 312, 960, "Opus", Some(-4));
 }
 
 #[test]
@@ -289,7 +291,7 @@ fn holes_and_early_starts_of_sound_are_errors() {
     let good = std::fs::read(&path).unwrap();
     let segments = [AudioSegment { number: 1, start: 0 }];
     let first_within = |bytes: &[u8], offset, slack| {
-        let plan = AudioPlan { offset, priming: 1024, access_unit: 1024, slack, segments: &segments };
+        let plan = AudioPlan { offset, priming: 1024, access_unit: 1024, slack, rolls: true, segments: &segments };
         let mut written = audio_segments(open(bytes).unwrap(), &plan).unwrap();
         (written.next().unwrap().map(|_| ()), written.next().is_none())
     };

@@ -126,7 +126,8 @@ fn aac_has_its_priming_in_an_edit_list() {
     let (init, segments) = facts(&stream);
     assert_eq!(init.codec, "mp4a.40.2");
     assert_eq!((init.timescale, init.edit_media_time), (Timescale(48_000), 1024));
-    assert_eq!(init.kind, MediaKind::Audio { channels: 2, sample_rate: 48_000 });
+    // Muxers put the number of the track there.
+    assert_eq!(init.kind, MediaKind::Audio { channels: 2, sample_rate: 48_000, stream_id: Some(1) });
     assert_eq!(init.language, "fra");
     assert_eq!(segments[0].samples[0].pts, -1024);
     assert!(segments[0].has_encoder_banner, "Lavc in the first access unit");
@@ -137,8 +138,8 @@ fn opus() {
     let stream = Fragments::audio("libopus", &[]);
     assert_as_ffprobe(&stream);
     let (init, segments) = facts(&stream);
-    assert_eq!(init.codec, "opus");
-    assert_eq!(init.kind, MediaKind::Audio { channels: 2, sample_rate: 48_000 });
+    assert_eq!(init.codec, "Opus");
+    assert_eq!(init.kind, MediaKind::Audio { channels: 2, sample_rate: 48_000, stream_id: None });
     assert_eq!(init.edit_media_time, 312);
     assert!(segments.iter().all(|s| !s.has_encoder_banner && s.starts_with_random_access));
 }
@@ -164,6 +165,7 @@ fn progressive_files() {
         }
         assert_eq!(facts.tracks[0].media_duration(), 6 * 12_800);
         assert_eq!(facts.tracks[1].init.edit_media_time, 1024);
+        assert_eq!((facts.tracks[0].roll, facts.tracks[1].roll), (None, Some(-1)), "as ffmpeg writes it");
     }
 }
 

@@ -156,9 +156,11 @@ impl Storing<'_> {
         });
         cuts.iter_mut().zip(1..).for_each(|(cut, number)| cut.number = number);
         let folder = self.layout.audio_track(self.n);
-        let track = self.describe(encoded.entry(), scale, timing.priming, &folder).await?;
+        let track = self.describe(encoded.entry(), scale, &timing, &folder).await?;
         let Timing { offset, priming, access_unit, slack } = timing;
-        let plan = AudioPlan { offset, priming, access_unit, slack, segments: &cuts };
+        let SampleEntry::Audio(entry) = encoded.entry() else { return Err(TaskError::transient("there is no audio")) };
+        let rolls = entry.config.roll_distance(access_unit).is_some();
+        let plan = AudioPlan { offset, priming, access_unit, slack, rolls, segments: &cuts };
         let mut segments = vec![];
         for made in audio_segments(encoded, &plan).map_err(|e| wrong(self.n, scale, e))? {
             let made = made.map_err(|e| wrong(self.n, scale, e))?;
@@ -239,12 +241,13 @@ impl Storing<'_> {
         &self,
         entry: &SampleEntry,
         scale: Timescale,
-        priming: u32,
+        timing: &Timing,
         folder: &str,
     ) -> Result<Track, TaskError> {
         let SampleEntry::Audio(audio) = entry else { return Err(TaskError::transient("the encoder wrote no audio")) };
         let language = Language::new(&iso639_2(&self.stream.language)).unwrap_or(Language::UNDETERMINED);
-        let audio = AudioInit { entry: audio.clone().primed(priming), timescale: scale, priming, language };
+        let (priming, roll) = (timing.priming, audio.config.roll_distance(timing.access_unit));
+        let audio = AudioInit { entry: audio.clone().primed(priming), timescale: scale, priming, language, roll };
         let init = init_segment(&TrackInit::Audio(audio));
         let form = self.codec.form(self.stream);
         Ok(Track {

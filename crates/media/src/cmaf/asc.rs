@@ -51,6 +51,16 @@ pub(super) fn read(esds: &[u8]) -> Result<AudioConfig, BoxError> {
     specific_config(specific.rest(), object_type_indication)
 }
 
+/// The body of an `esds` box that [`read`] could read, with an ES_ID of 0: muxers put the track's number there, which
+/// CMAF (ISO/IEC 23000-19) 10.3.4.2.3 does not want.
+pub(super) fn without_id(esds: &[u8]) -> Vec<u8> {
+    let mut esds = esds.to_vec();
+    // Version and flags, the tag, a length of up to four bytes of which all but the last have their first bit set.
+    let length = esds.iter().skip(5).take(3).take_while(|byte| *byte & 0x80 != 0).count();
+    esds.iter_mut().skip(6 + length).take(2).for_each(|byte| *byte = 0);
+    esds
+}
+
 /// The body of the next descriptor, which must have this tag.
 fn descriptor<'a>(from: &mut Cursor<'a>, tag: u8) -> Result<Cursor<'a>, BoxError> {
     if from.u8()? != tag {

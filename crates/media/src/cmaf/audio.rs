@@ -29,6 +29,8 @@ pub struct AudioPlan<'a> {
     /// How far an access unit may be from its place, ticks: 0 for what an encoder wrote. Containers round times; each
     /// unit is put where the one before ends.
     pub slack: u32,
+    /// Whether the track's init segment has a pre-roll, which all access units share.
+    pub rolls: bool,
     /// Starts of the video's segments, ticks of the sound, rising. What comes before the second
     /// start belongs to the first segment, what comes after the last start to the last one.
     pub segments: &'a [AudioSegment],
@@ -98,6 +100,7 @@ pub struct AudioSegments<R: Read + Seek> {
     priming: u32,
     access_unit: u32,
     slack: u32,
+    rolls: bool,
     boundaries: Peekable<vec::IntoIter<AudioSegment>>,
     /// The access unit that comes next; its time is already the output's.
     pending: Option<EncodedSample>,
@@ -127,6 +130,7 @@ pub fn audio_segments<R: Read + Seek>(
         priming: plan.priming,
         access_unit: plan.access_unit,
         slack: plan.slack,
+        rolls: plan.rolls,
         boundaries: boundaries.into_iter().peekable(),
         pending: None,
         expected: None,
@@ -195,7 +199,7 @@ impl<R: Read + Seek> AudioSegments<R> {
         let decode_time = decode_time.and_then(|time| u64::try_from(time).ok());
         let decode_time = decode_time.ok_or(AudioError::TooEarly { time: first, priming: self.priming })?;
 
-        let mut writer = SegmentWriter::new(Kind::Audio, units.len());
+        let mut writer = SegmentWriter::new(Kind::Audio { rolls: self.rolls }, units.len());
         for EncodedSample { offset, size, duration, .. } in units {
             let start = writer.bytes.len();
             self.track.read_sample(offset, size, &mut writer.bytes)?;

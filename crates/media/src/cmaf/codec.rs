@@ -2,8 +2,8 @@
 
 use super::{AudioCodecConfig, BoxError, SampleEntry, VideoCodecConfig, asc, bytes::Cursor, init::Colour};
 
-/// `avc1.64001f`, `hvc1.1.6.L93.90`, `av01.0.04M.08`, `vp09.00.30.08…`, `mp4a.40.2`, `opus`, `ac-3`, `ec-3`,
-/// `mp4a.6b`, `fLaC`. `colour` is what the init segment says of it.
+/// `avc1.64001f`, `hvc1.1.6.L93.90`, `av01.0.04M.08`, `vp09.00.30.08…`, `mp4a.40.2`, `Opus`, `ac-3`, `ec-3`,
+/// `mp4a.6B`, `fLaC`; without parameters they are the sample entry as it is spelt: Safari does not know `opus`. `colour` is what the init segment says of it.
 pub fn codec_text(entry: &SampleEntry, colour: Option<Colour>) -> Result<String, BoxError> {
     match entry {
         SampleEntry::Video(video) => match &video.config {
@@ -14,7 +14,7 @@ pub fn codec_text(entry: &SampleEntry, colour: Option<Colour>) -> Result<String,
         },
         SampleEntry::Audio(audio) => match &audio.config {
             AudioCodecConfig::Aac(esds) | AudioCodecConfig::Mp3(esds) => aac(esds),
-            AudioCodecConfig::Opus(_) => Ok("opus".to_owned()),
+            AudioCodecConfig::Opus(_) => Ok("Opus".to_owned()),
             AudioCodecConfig::Ac3(_) => Ok("ac-3".to_owned()),
             AudioCodecConfig::Eac3(_) => Ok("ec-3".to_owned()),
             AudioCodecConfig::Flac(_) => Ok("fLaC".to_owned()),
@@ -95,7 +95,8 @@ fn aac(esds: &[u8]) -> Result<String, BoxError> {
     let said = asc::read(esds)?;
     Ok(match said.object_type_indication {
         0x40 => format!("mp4a.40.{}", said.object_type),
-        other => format!("mp4a.{other:02x}"),
+        // In the spelling of RFC 6381, which Chromium insists on: `mp4a.6B`, and not `mp4a.6b`.
+        other => format!("mp4a.{other:02X}"),
     })
 }
 

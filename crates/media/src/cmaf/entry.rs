@@ -20,10 +20,10 @@ pub enum VideoCodecConfig {
     Vp9(Vec<u8>),
 }
 
-/// Decoder configuration of an audio encoder: the body of its box, unchanged.
+/// Decoder configuration of an audio encoder: the body of its box, unchanged but for the ES_ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AudioCodecConfig {
-    /// AAC, `mp4a`: `esds` with version and flags (ISO/IEC 14496-14 6.7).
+    /// AAC, `mp4a`: `esds` with version and flags (ISO/IEC 14496-14 6.7), its ES_ID 0.
     Aac(Vec<u8>),
     /// Opus: `dOps` (Opus in ISOBMFF 4.3.2), with the pre-skip.
     Opus(Vec<u8>),
@@ -31,7 +31,7 @@ pub enum AudioCodecConfig {
     Ac3(Vec<u8>),
     /// E-AC-3, `ec-3`: `dec3` (ETSI TS 102 366 F.6).
     Eac3(Vec<u8>),
-    /// MP3, `mp4a`: `esds` with version and flags.
+    /// MP3, `mp4a`: `esds` with version and flags, its ES_ID 0.
     Mp3(Vec<u8>),
     /// FLAC, `fLaC`: `dfLa` with version and flags (Encapsulation of FLAC in ISOBMFF 3.3.2).
     Flac(Vec<u8>),
@@ -178,8 +178,8 @@ fn audio<'a>(kind: &[u8; 4], body: &'a [u8]) -> Result<ReadEntry<'a>, BoxError> 
             let esds = fields.one("esds")?.rest();
             let said = asc::read(esds)?;
             let config = match said.object_type_indication {
-                asc::MPEG1_AUDIO | asc::MPEG2_AUDIO => AudioCodecConfig::Mp3(esds.to_vec()),
-                _ => AudioCodecConfig::Aac(esds.to_vec()),
+                asc::MPEG1_AUDIO | asc::MPEG2_AUDIO => AudioCodecConfig::Mp3(asc::without_id(esds)),
+                _ => AudioCodecConfig::Aac(asc::without_id(esds)),
             };
             (config, said.channels.unwrap_or(channels), said.sample_rate.unwrap_or(sample_rate))
         }
@@ -187,7 +187,7 @@ fn audio<'a>(kind: &[u8; 4], body: &'a [u8]) -> Result<ReadEntry<'a>, BoxError> 
         b"ec-3" => (AudioCodecConfig::Eac3(fields.one("dec3")?.rest().to_vec()), channels, sample_rate),
         b"fLaC" => {
             let dfla = fields.one("dfLa")?.rest();
-            (AudioCodecConfig::Flac(dfla.to_vec()), channels, flac_rate(dfla)?)
+            (AudioCodecConfig::Flac(dfla.to_vec()), channels, stream_info(dfla)?.0)
         }
         _ => {
             let dops = fields.one("dOps")?;
@@ -200,13 +200,14 @@ fn audio<'a>(kind: &[u8; 4], body: &'a [u8]) -> Result<ReadEntry<'a>, BoxError> 
     Ok(ReadEntry { entry: SampleEntry::Audio(entry), boxes: fields })
 }
 
-/// The sample rate of STREAMINFO, 20 bits: it may not fit the sample entry (RFC 9639 8.2).
-fn flac_rate(dfla: &[u8]) -> Result<u32, BoxError> {
+/// Of STREAMINFO (RFC 9639 8.2): the sample rate, which may not fit the sample entry, and the bits of a sample.
+fn stream_info(dfla: &[u8]) -> Result<(u32, u16), BoxError> {
     let mut fields = Cursor::new(dfla, "dfLa");
     // Version and flags, the block's header, sizes of blocks and frames.
     fields.take(4 + 4 + 10)?;
-    let [a, b, c] = fields.array()?;
-    Ok(u32::from_be_bytes([0, a, b, c]) >> 4)
+    // 20 bits of rate, 3 of channels, 5 of bits less one, 4 of the length.
+    let packed = fields.u32()?;
+    Ok((packed >> 12, (packed >> 4 & 0x1f) as u16 + 1))
 }
 
 /// Writes a visual sample entry; `more` adds the boxes after the configuration.
@@ -235,6 +236,14 @@ pub(super) fn write_video(w: &mut Writer, entry: &VideoEntry, more: impl FnOnce(
     });
 }
 
+/// Bits of a sample: those of FLAC (Encapsulation of FLAC in ISOBMFF 3.3.1), else 16, as the box is defined.
+fn bits(config: &AudioCodecConfig) -> u16 {
+    match config {
+        AudioCodecConfig::Flac(dfla) => stream_info(dfla).map_or(16, |(_, bits)| bits),
+        _ => 16,
+    }
+}
+
 /// Writes an audio sample entry.
 pub(super) fn write_audio(w: &mut Writer, entry: &AudioEntry) {
     let (kind, config, record) = match &entry.config {
@@ -250,7 +259,7 @@ pub(super) fn write_audio(w: &mut Writer, entry: &AudioEntry) {
         w.u16(1); // data_reference_index
         w.zeros(8);
         w.u16(entry.channels);
-        w.u16(16); // bits per sample, as the box is defined
+        w.u16(bits(&entry.config));
         w.zeros(4);
         // 16.16; of rates that don't fit the largest part that does (Encapsulation of FLAC in ISOBMFF 3.3.1).
         let parts = [1, 2, 4].map(|part| u16::try_from(entry.sample_rate / part));

@@ -10,7 +10,7 @@ use super::{
     bytes::Cursor,
     encoded::Movie,
     headers::{self, Edit, TrackHeader},
-    spatial,
+    roll, spatial,
     writer::Writer,
 };
 use crate::{
@@ -90,6 +90,8 @@ pub struct AudioInit {
     pub priming: u32,
     /// Of the sound.
     pub language: Language,
+    /// [`AudioCodecConfig::roll_distance`](super::AudioCodecConfig::roll_distance), access units.
+    pub roll: Option<i16>,
 }
 
 /// What an init segment is built from, and all that it says.
@@ -129,6 +131,14 @@ impl TrackInit {
         }
     }
 
+    /// Access units of pre-roll; negative.
+    pub(super) fn roll(&self) -> Option<i16> {
+        match self {
+            TrackInit::Video(_) => None,
+            TrackInit::Audio(audio) => audio.roll,
+        }
+    }
+
     /// Reads back an init segment that [`init_segment`] wrote.
     pub fn parse(init: &[u8]) -> Result<Self, BoxError> {
         let moov = Cursor::new(init, "init segment").one("moov")?;
@@ -149,6 +159,7 @@ impl TrackInit {
                 timescale: movie.timescale,
                 priming: media_time,
                 language: Language::unpacked(movie.language),
+                roll: roll::read(movie.trak.path(&["mdia", "minf", "stbl"])?)?,
             })),
         }
     }
@@ -219,6 +230,9 @@ pub fn init_segment(init: &TrackInit) -> Vec<u8> {
             w.full(b"stsc", 0, 0, |w| w.u32(0));
             w.full(b"stsz", 0, 0, |w| w.zeros(8));
             w.full(b"stco", 0, 0, |w| w.u32(0));
+            if let Some(distance) = init.roll() {
+                roll::description(w, distance);
+            }
         });
         w.boxed(b"mvex", |w| {
             w.full(b"trex", 0, 0, |w| {
@@ -280,6 +294,7 @@ mod tests {
             timescale: Timescale(48_000),
             priming: 312,
             language: Language::new("deu").unwrap(),
+            roll: Some(-4),
         };
         let plain = VideoInit {
             composition_delay: 0,

@@ -31,6 +31,7 @@ mod nal;
 mod placement;
 pub mod progressive;
 pub mod rewrite;
+mod roll;
 mod segment;
 mod source;
 mod spatial;

@@ -14,7 +14,7 @@ use super::{
     headers::{self, TrackHeader},
     init::TrackInit,
     layout::{Laid, close_gaps, cut, joined, lay, movie_timescale, place},
-    tables,
+    roll, tables,
     writer::Writer,
 };
 use crate::time::MediaTime;
@@ -165,7 +165,12 @@ fn index(tracks: &[ProgressiveTrack], laid: &[Laid], movie: u32, base: u64, wide
             };
             headers::track(w, &track.init, &header, |w| {
                 let samples = track.segments.iter().flat_map(|segment| &segment.samples);
+                let count = samples.clone().count() as u32;
                 tables::write(w, samples, &laid.chunks, base, wide);
+                if let Some(distance) = track.init.roll() {
+                    roll::description(w, distance);
+                    roll::samples(w, count);
+                }
             });
         }
     });

@@ -1,6 +1,6 @@
 //! One media segment: `styp`, `moof`, `mdat` (ISO/IEC 23000-19 7.3.2).
 
-use super::{fragment::NON_SYNC, writer::Writer};
+use super::{fragment::NON_SYNC, roll, writer::Writer};
 
 /// A finished media segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,10 @@ pub(super) enum Kind {
     /// With flags and composition offsets.
     Video,
     /// All sync, presented in decode order.
-    Audio,
+    Audio {
+        /// All belong to the init segment's pre-roll.
+        rolls: bool,
+    },
 }
 
 /// One sample of a segment; its bytes are appended to [`SegmentWriter::bytes`].
@@ -49,7 +52,7 @@ const DEPENDENT: u32 = 0x0100_0000 | NON_SYNC;
 /// Bytes of everything before the media of a segment with so many samples, at most: what has to be
 /// fetched for [`super::progressive::read_segment_head`].
 pub fn head_bytes(samples: u32) -> u64 {
-    FIXED + 16 * u64::from(samples)
+    FIXED + roll::SAMPLES_BYTES + 16 * u64::from(samples)
 }
 
 /// `styp` 24, `moof` 8, `mfhd` 16, `traf` 8, `tfhd` 20, `tfdt` 20, `trun` 20, `mdat` 8.
@@ -57,7 +60,11 @@ const FIXED: u64 = 124;
 
 impl Kind {
     fn head(self, samples: usize) -> usize {
-        FIXED as usize + samples * if self == Kind::Video { 16 } else { 8 }
+        let (fixed, group) = (FIXED as usize, roll::SAMPLES_BYTES as usize);
+        match self {
+            Kind::Video => fixed + 16 * samples,
+            Kind::Audio { rolls } => fixed + if rolls { group } else { 0 } + 8 * samples,
+        }
     }
 }
 
@@ -111,6 +118,9 @@ fn head(kind: Kind, number: u32, decode_time: u64, rows: &[Row], media: usize) -
             });
             w.full(b"tfdt", 1, 0, |w| w.u64(decode_time));
             run(w, kind, rows, data_offset);
+            if kind == (Kind::Audio { rolls: true }) {
+                roll::samples(w, rows.len() as u32);
+            }
         });
     });
     w.u32((media + 8) as u32);
@@ -142,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_head_has_the_size_that_was_set_aside() {
-        for kind in [Kind::Video, Kind::Audio] {
+        for kind in [Kind::Video, Kind::Audio { rolls: false }, Kind::Audio { rolls: true }] {
             for count in [1, 2, 96] {
                 let row = Row { duration: 1, size: 5, sync: true, composition_offset: 0 };
                 let head = head(kind, 7, 1 << 40, &vec![row; count], 5 * count);

@@ -129,17 +129,26 @@ pub(super) fn eac3(body: &[u8]) -> Result<(String, u32, u32), InspectError> {
     dolby("ec-3", first.fscod, first.acmod, first.lfeon)
 }
 
-/// `fLaC`: STREAMINFO says the rest (RFC 9639 8.2).
-pub(super) fn flac(body: &[u8]) -> Result<(String, u32, u32), InspectError> {
+/// `fLaC`: STREAMINFO says the rest (RFC 9639 8.2), and how many bits a sample has, as does the sample entry.
+pub(super) fn flac(body: &[u8], bits: u16) -> Result<(String, u32, u32), InspectError> {
     let record: Dfla = record("dfLa", body)?;
     let info = record.blocks.into_iter().find_map(|block| match block {
-        FlacMetadataBlock::StreamInfo { num_channels_minus_one, sample_rate, .. } => {
-            Some((u32::from(num_channels_minus_one) + 1, sample_rate))
+        FlacMetadataBlock::StreamInfo { num_channels_minus_one, bits_per_sample_minus_one, sample_rate, .. } => {
+            Some((u32::from(num_channels_minus_one) + 1, u16::from(bits_per_sample_minus_one) + 1, sample_rate))
         }
         _ => None,
     });
-    let (channels, rate) = info.ok_or_else(|| InspectError::invalid("dfLa", "has no STREAMINFO"))?;
+    let (channels, coded, rate) = info.ok_or_else(|| InspectError::invalid("dfLa", "has no STREAMINFO"))?;
+    if bits != coded {
+        let why = format!("says {bits} bits a sample, its STREAMINFO {coded}");
+        return Err(InspectError::invalid("stsd", why));
+    }
     Ok(("fLaC".to_owned(), channels, rate))
+}
+
+/// `ES_ID` of an `esds` (ISO/IEC 14496-1 7.2.6.5).
+pub(super) fn stream_id(body: &[u8]) -> Result<u16, InspectError> {
+    Ok(record::<Esds>("esds", body)?.es_desc.es_id)
 }
 
 /// `mp4a.40.2`, channels and Hz: the AudioSpecificConfig (ISO/IEC 14496-3 1.6.2.1) where it says so,
@@ -150,7 +159,7 @@ pub(super) fn aac(body: &[u8], channels: u32, sample_rate: u32) -> Result<(Strin
     let config = record::<Esds>("esds", body)?.es_desc.dec_config;
     let object_type = config.object_type_indication;
     let Some(specific) = config.dec_specific.filter(|_| object_type == 0x40) else {
-        return Ok((format!("mp4a.{object_type:02x}"), channels, sample_rate));
+        return Ok((format!("mp4a.{object_type:02X}"), channels, sample_rate));
     };
     let channels = match specific.chan_conf {
         count @ 1..=6 => u32::from(count),
@@ -162,10 +171,10 @@ pub(super) fn aac(body: &[u8], channels: u32, sample_rate: u32) -> Result<(Strin
     Ok((format!("mp4a.40.{}", specific.profile), channels, rate))
 }
 
-/// `opus`, as browsers and the HLS authoring rules know it; always 48 kHz (Opus in ISOBMFF 4.3.2).
+/// `Opus`, as the sample entry is spelt (Opus in ISOBMFF 4.3.1); always 48 kHz (Opus in ISOBMFF 4.3.2).
 pub(super) fn opus(body: &[u8]) -> Result<(String, u32, u32), InspectError> {
     let record: Dops = record("dOps", body)?;
-    Ok(("opus".to_owned(), u32::from(record.output_channel_count), 48_000))
+    Ok(("Opus".to_owned(), u32::from(record.output_channel_count), 48_000))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use num_rational::Ratio;
 use super::{
     InspectError,
     boxes::{Bytes, Children},
-    sample_entry,
+    roll, sample_entry,
 };
 use crate::{
     level::Conformance,
@@ -33,6 +33,8 @@ pub struct InitFacts {
     /// The parameter sets carry the encoder's name and settings: they would differ between builds
     /// and thread counts.
     pub has_encoder_banner: bool,
+    /// Pre-rolls that sample groups describe, access units (`roll` in `sgpd`, ISO/IEC 14496-12 10.1); negative.
+    pub rolls: Vec<i16>,
     /// `trex`: what a fragment's samples are unless it says otherwise. Zero in a progressive file.
     pub(super) defaults: Defaults,
 }
@@ -63,6 +65,8 @@ pub enum MediaKind {
         channels: u32,
         /// Hz after decoding.
         sample_rate: u32,
+        /// `ES_ID`, where there is an `esds`.
+        stream_id: Option<u16>,
     },
 }
 
@@ -146,8 +150,8 @@ pub(super) fn track(body: &[u8], movie_timescale: Timescale) -> Result<InitFacts
         Some(body) => edit(&Children::of(body)?, timescale, movie_timescale)?,
         None => 0,
     };
-    let stsd = mdia.inside("minf")?.inside("stbl")?.one("stsd")?;
-    let entry = sample_entry::read(stsd)?;
+    let stbl = mdia.inside("minf")?.inside("stbl")?;
+    let entry = sample_entry::read(stbl.one("stsd")?)?;
     Ok(InitFacts {
         track_id: track_id(trak.one("tkhd")?)?,
         timescale,
@@ -157,6 +161,7 @@ pub(super) fn track(body: &[u8], movie_timescale: Timescale) -> Result<InitFacts
         kind: entry.kind,
         nal_length_size: entry.nal_length_size,
         has_encoder_banner: entry.has_encoder_banner,
+        rolls: roll::descriptions(&stbl)?,
         defaults: Defaults::default(),
     })
 }

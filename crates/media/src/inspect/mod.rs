@@ -20,6 +20,7 @@ mod hls;
 mod init;
 mod mpd;
 mod progressive;
+mod roll;
 mod runs;
 mod sample_entry;
 mod sample_table;

@@ -6,7 +6,7 @@ use super::{
     InitFacts, InspectError, SampleTable,
     boxes::{Children, Header},
     init::{movie_header, track},
-    sample_table,
+    roll, sample_table,
 };
 use crate::time::MediaTime;
 
@@ -30,6 +30,8 @@ pub struct ProgressiveTrack {
     pub init: InitFacts,
     /// All of its samples lie inside of `mdat`.
     pub table: SampleTable,
+    /// The pre-roll that all samples have, access units; negative.
+    pub roll: Option<i16>,
 }
 
 impl ProgressiveTrack {
@@ -87,7 +89,8 @@ pub fn inspect_progressive(reader: &mut (impl Read + Seek)) -> Result<Progressiv
         let mdia = Children::of(trak.body)?.inside("mdia")?;
         let stbl = mdia.inside("minf")?.inside("stbl")?;
         let table = sample_table::read(&stbl, init.edit_media_time, &media)?;
-        tracks.push(ProgressiveTrack { init, table });
+        let roll = roll::of_all(&stbl, &init.rolls, table.len())?;
+        tracks.push(ProgressiveTrack { init, table, roll });
     }
     Ok(ProgressiveFacts { moov_first, duration: timescale.time(duration), media, tracks })
 }

@@ -128,20 +128,21 @@ fn audio(kind: &[u8; 4], body: &[u8]) -> Result<SampleEntry, InspectError> {
         return Err(InspectError::invalid("stsd", "a QuickTime sound description"));
     }
     bytes.take(6)?;
-    let channels = u32::from(bytes.u16()?);
-    bytes.take(6)?;
+    let (channels, bits) = (u32::from(bytes.u16()?), bytes.u16()?);
+    bytes.take(4)?;
     let sample_rate = bytes.u32()? >> 16;
     let boxes = Children::of(bytes.take(bytes.remaining())?)?;
     let (codec, channels, sample_rate) = match kind {
         b"mp4a" => codec::aac(boxes.one("esds")?, channels, sample_rate)?,
         b"ac-3" => codec::ac3(boxes.one("dac3")?)?,
         b"ec-3" => codec::eac3(boxes.one("dec3")?)?,
-        b"fLaC" => codec::flac(boxes.one("dfLa")?)?,
+        b"fLaC" => codec::flac(boxes.one("dfLa")?, bits)?,
         _ => codec::opus(boxes.one("dOps")?)?,
     };
+    let stream_id = boxes.maybe("esds")?.map(codec::stream_id).transpose()?;
     Ok(SampleEntry {
         codec,
-        kind: MediaKind::Audio { channels, sample_rate },
+        kind: MediaKind::Audio { channels, sample_rate, stream_id },
         nal_length_size: None,
         has_encoder_banner: false,
     })

@@ -4,6 +4,7 @@ use super::{
     InitFacts, InspectError, MediaKind,
     bitstream::{self, Coding},
     boxes::{BoxRef, Bytes, Children, split},
+    roll,
     runs::Runs,
 };
 
@@ -39,6 +40,8 @@ pub struct SegmentFacts {
     pub starts_with_random_access: bool,
     /// The encoder wrote its name and settings into the bitstream.
     pub has_encoder_banner: bool,
+    /// The pre-roll that all samples have, access units; negative.
+    pub roll: Option<i16>,
 }
 
 impl SegmentFacts {
@@ -85,6 +88,7 @@ pub fn inspect_segment(data: &[u8], init: &InitFacts) -> Result<SegmentFacts, In
         decode_time,
         starts_with_random_access: bitstream::starts_at_random_access(first, coding)?,
         has_encoder_banner,
+        roll: roll::of_all(&traf, &init.rolls, samples.len())?,
         samples,
     })
 }

@@ -163,13 +163,14 @@ pub fn tone(encoder: &[&str], priming: u32, unit: u32, starts: &[i64]) -> Track 
     let SampleEntry::Audio(entry) = track.entry().clone() else { panic!("no audio") };
     let segments: Vec<AudioSegment> =
         (1..).zip(starts).map(|(number, start)| AudioSegment { number, start: *start }).collect();
+    let roll = entry.config.roll_distance(unit);
     // The muxer counts from the first access unit.
     let offset = -i64::from(priming);
-    let plan = AudioPlan { offset, priming, access_unit: unit, slack: 0, segments: &segments };
+    let plan = AudioPlan { offset, priming, access_unit: unit, slack: 0, rolls: roll.is_some(), segments: &segments };
     let segments = audio_segments(track, &plan).unwrap().map(Result::unwrap).collect();
     let timescale = Timescale(48_000);
     let language = Language::new("fra").unwrap();
-    Track { init: TrackInit::Audio(AudioInit { entry, timescale, priming, language }), segments }
+    Track { init: TrackInit::Audio(AudioInit { entry, timescale, priming, language, roll }), segments }
 }
 
 pub const TONE: i64 = 240_480;

@@ -77,6 +77,10 @@ fn compare(facts: &ProgressiveFacts, tracks: &[FinishedTrack], frames: &[i64]) -
         if found.table.len() != samples {
             return Err(format!("{name} has {} samples instead of {samples}", found.table.len()));
         }
+        let rolls = found.init.rolls.first().copied();
+        if found.roll != rolls {
+            return Err(format!("{name} has a pre-roll of {:?} instead of {rolls:?}", found.roll));
+        }
         let video = matches!(made.track.kind, TrackKind::Video { .. });
         if video && found.presentation_times() != frames {
             return Err(format!("the frames of {name} are not at their times"));

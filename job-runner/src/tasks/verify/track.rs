@@ -5,7 +5,9 @@ use transcode_engine::{cover::end_of_sound, extend::renditions};
 use transcode_media::{
     chunk::Chunk,
     codec::AudioCodec,
-    inspect::{Finding, InitFacts, LightBoxes, MediaKind, SegmentFacts, continuity, inspect_init, inspect_segment},
+    inspect::{
+        Finding, InitFacts, LightBoxes, MediaKind, SampleFacts, SegmentFacts, continuity, inspect_init, inspect_segment,
+    },
     ladder::Rendition,
     probe::Hdr10,
     rate::{CapCheck, SegmentSizes},
@@ -109,10 +111,17 @@ impl Verify<'_> {
     /// The whole sound, from its priming to the source's end. Sound that is passed through may begin late.
     pub(super) async fn audio(&mut self, n: usize, track: &FinishedTrack) -> Result<(), TaskError> {
         let init = self.init(track).await?;
-        let (mut first, mut end) = (None, 0);
-        let look = |_: &Segment, facts: &SegmentFacts| {
+        let (mut first, mut end, mut rolls) = (None, 0, None);
+        let look = |claimed: &Segment, facts: &SegmentFacts| {
             first = first.or(facts.samples.first().map(|sample| sample.pts));
             end = facts.decode_end() as i64;
+            // Of a track of one unit, which may be short, nobody knows.
+            let told = if facts.samples.len() == 1 { facts.roll } else { roll(&init, &facts.samples) };
+            let rolls = *rolls.get_or_insert(told);
+            if (facts.roll, init.rolls.as_slice()) != (rolls, rolls.as_slice()) {
+                let (number, found) = (claimed.number, (facts.roll, &init.rolls));
+                return Err(format!("segment {number} has a pre-roll of {found:?} instead of {rolls:?}"));
+            }
             Ok(())
         };
         self.segments(track, &init, look).await?;
@@ -154,20 +163,25 @@ impl Verify<'_> {
         let same = init.codec == claimed.codec && init.timescale == claimed.timescale;
         let kind = match (&init.kind, &claimed.kind) {
             (
-                MediaKind::Video { width, height, light, spatial, .. },
-                TrackKind::Video { width: w, height: h, range, .. },
+                MediaKind::Video { width, height, sar, light, spatial, .. },
+                TrackKind::Video { width: w, height: h, sar: s, range, .. },
             ) => {
                 let stream = self.context.media()?.info.video.as_ref();
                 let hdr10 = stream.map_or(Hdr10::default(), |v| v.hdr10);
                 let filters = &self.context.task.spec.filters;
                 let kept = stream.map_or(Spatial::default(), |stream| Spatial::kept(stream, filters).0);
                 let hdr10 = if *range == VideoRange::Sdr { Hdr10::default() } else { hdr10 };
-                (width, height) == (w, h) && *light == light_boxes(&hdr10) && *spatial == spatial::boxes(&kept)
+                let lit = *light == light_boxes(&hdr10);
+                lit && (width, height, sar) == (w, h, s) && *spatial == spatial::boxes(&kept)
             }
+            // ES_ID is 0 in files (CMAF, ISO/IEC 23000-19, 10.3.4.2.3).
             (
-                MediaKind::Audio { channels, sample_rate },
+                MediaKind::Audio { channels, sample_rate, stream_id },
                 TrackKind::Audio { channels: expected, sample_rate: rate, .. },
-            ) => sample_rate == rate && (channels == expected || !self.tells_channels()),
+            ) => {
+                let same = sample_rate == rate && (channels == expected || !self.tells_channels());
+                same && stream_id.is_none_or(|id| id == 0)
+            }
             _ => false,
         };
         if same && kind {
@@ -235,6 +249,19 @@ impl Verify<'_> {
         self.seen.segments += track.segments.len() as u64;
         self.seen.samples += samples;
         Ok(())
+    }
+}
+
+/// The pre-roll that a seeking decoder needs, access units: 80 ms of Opus (Encapsulation of Opus in ISOBMFF 4.3.6.2), one
+/// unit of AAC (QuickTime File Format, appendix G). Only the last unit of a track may be short.
+pub(super) fn roll(init: &InitFacts, samples: &[SampleFacts]) -> Option<i16> {
+    let unit = i64::from(samples.iter().map(|sample| sample.duration).max()?.max(1));
+    match init.codec.as_str() {
+        "Opus" => {
+            i16::try_from((init.timescale.ceil(MediaTime::millis(80)) + unit - 1) / unit).ok().map(|units| -units)
+        }
+        codec if codec.starts_with("mp4a.40.") => Some(-1),
+        _ => None,
     }
 }
 
