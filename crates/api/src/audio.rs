@@ -122,6 +122,9 @@ pub struct Mp3Encode {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 2))]
     pub channels: Option<u8>,
+    /// Lists the sound in HLS and DASH too, where browsers don't play MP3. Default: false, which leaves it to the MP4s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub playlists: Option<bool>,
 }
 
 /// Sound as the source has it; there is nothing to say of it.

@@ -174,6 +174,12 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
         );
     }
     sound(spec, media)?;
+    let listed = unlisted_audio(spec, media).len() < media.info.audio.len();
+    if made.is_empty() && has_audio(spec, media) && !listed && !spec.formats.contains(&Format::Mp4) {
+        return no(
+            "HLS and DASH list no MP3, which browsers don't play in fragmented MP4, and spec.outputs[0].formats has nothing else, so nothing would be published: add mp4, take another codec such as aac, or set `mp3: {playlists: true}`",
+        );
+    }
     if made.is_empty() && !has_audio(spec, media) {
         return no(match &media.info.video {
             Some(_) => {
@@ -183,6 +189,13 @@ fn accept(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
         });
     }
     Ok(())
+}
+
+/// Audio tracks, by their place among them, that HLS and DASH leave out.
+pub fn unlisted_audio(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<usize> {
+    let tracks = spec.audio.iter().flat_map(|codec| media.info.audio.iter().map(move |stream| (codec, stream)));
+    let hidden = tracks.enumerate().filter(|(_, (codec, stream))| !codec.in_playlists(&stream.codec));
+    hidden.map(|(n, _)| n).collect()
 }
 
 /// Sound that is not taken as it is, or not at all.

@@ -328,7 +328,8 @@ fn audio_codec(encode: Option<&AudioEncode>, problems: &mut Vec<Invalid>) -> Aud
     }
     if let Some(mp3) = encode.mp3 {
         check("spec.options.audio.encode.mp3.bitrate", mp3.bitrate, 32_000..=320_000);
-        return AudioCodec::Mp3 { bitrate: mp3.bitrate, channels: mp3.channels };
+        let playlists = mp3.playlists.unwrap_or(false);
+        return AudioCodec::Mp3 { bitrate: mp3.bitrate, channels: mp3.channels, playlists };
     }
     if let Some(flac) = encode.flac {
         return AudioCodec::Flac { channels: flac.channels };

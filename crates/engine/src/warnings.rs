@@ -21,6 +21,7 @@ use crate::{
     spec::ResolvedSpec,
 };
 
+mod listed;
 mod sound;
 
 /// Warnings in a status at most.
@@ -79,6 +80,7 @@ fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
         .chain(pictures)
         .chain(thumbnail(spec, media))
         .chain(sound::of_sound(spec, media))
+        .chain(listed::warnings(spec, media))
         .chain(cover::warnings(spec, media))
         .chain(rungs)
         .collect()

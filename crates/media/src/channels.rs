@@ -298,7 +298,7 @@ mod tests {
     const AAC: AudioCodec = AudioCodec::Aac { bitrate: None, channels: None, sample_rate: None };
     const OPUS: AudioCodec = AudioCodec::Opus { bitrate: None, channels: None };
     const AC3: AudioCodec = AudioCodec::Ac3 { bitrate: None, channels: None };
-    const MP3: AudioCodec = AudioCodec::Mp3 { bitrate: None, channels: None };
+    const MP3: AudioCodec = AudioCodec::Mp3 { bitrate: None, channels: None, playlists: false };
 
     #[test]
     fn every_layout_has_a_form_in_every_codec() {

@@ -173,6 +173,9 @@ pub enum AudioCodec {
         bitrate: Option<Bitrate>,
         /// `None` keeps the source's.
         channels: Option<u8>,
+        /// Listed in HLS and DASH too.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        playlists: bool,
     },
     /// FLAC by ffmpeg's own encoder.
     Flac {
@@ -237,6 +240,18 @@ impl AudioCodec {
             AudioCodec::Flac { .. } => "flac",
             AudioCodec::Passthrough => return None,
         })
+    }
+
+    /// Whether HLS and DASH list what becomes of a track in the codec `source`, by ffmpeg's name.
+    ///
+    /// No browser's Media Source Extensions take MP3 in MP4: hls.js and Shaka Player refuse a presentation whose only
+    /// sound it is, and dash.js plays it without.
+    pub fn in_playlists(&self, source: &str) -> bool {
+        match self {
+            AudioCodec::Mp3 { playlists, .. } => *playlists,
+            AudioCodec::Passthrough => source != "mp3",
+            _ => true,
+        }
     }
 
     /// Samples in an access unit; `None` where the source says it.

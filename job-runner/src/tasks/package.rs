@@ -1,11 +1,13 @@
 //! Package: playlists and MPD over finished tracks. No media moves; the texts wait in the staging
 //! area until Verify has looked at everything.
 
+use std::collections::BTreeSet;
+
 use transcode_api::Format;
 use transcode_contract::{PackageResult, VERSION};
 use transcode_engine::{
     Layout, Summary,
-    extend::renditions,
+    extend::{renditions, unlisted_audio},
     facts::{PackageSummary, TrackFacts},
     layout::{MPD, MULTIVARIANT},
 };
@@ -20,10 +22,11 @@ use crate::{context::Context, error::TaskError, tasks::tracks::Tracks};
 pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     let layout = context.layout()?;
     let tracks = Tracks::gather(context, None).await?;
-    let (all, listed) = presentations(context, &layout, &tracks)?;
+    let presentations = Presentations::of(context, &layout, &tracks)?;
     let mut playlists = vec![];
-    for (path, text) in
-        texts(context, &all, &listed).map_err(|e| TaskError::transient(format!("playlists can't be written: {e}")))?
+    for (path, text) in presentations
+        .texts(&context.task.spec.formats)
+        .map_err(|e| TaskError::transient(format!("playlists can't be written: {e}")))?
     {
         let staged = context.put(&layout.staged(&path), text.into()).await?;
         playlists.push(FileFacts { path, ..staged });
@@ -42,42 +45,52 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     Ok(Summary::Package(summary))
 }
 
-/// Everything, and what of it HLS lists.
-fn presentations(
-    context: &Context,
-    layout: &Layout,
-    tracks: &Tracks,
-) -> Result<(Presentation, Presentation), TaskError> {
-    let listed = |track: &FinishedTrack, folder: String, video: bool| ListedTrack {
-        track: track.clone(),
-        playlist: format!("{folder}/playlist.m3u8"),
-        iframes: video.then(|| format!("{folder}/iframes.m3u8")),
-    };
-    let all = Presentation {
-        video: tracks.video.iter().map(|t| listed(t, layout.rendition(&t.track.name), true)).collect(),
-        audio: tracks.audio.iter().enumerate().map(|(n, t)| listed(t, layout.audio_track(n), false)).collect(),
-    };
-    let ladder = renditions(&context.task.spec, context.media()?).renditions;
-    let hidden = |track: &ListedTrack| {
-        ladder.iter().any(|rendition| rendition.name == track.track.track.name && !rendition.codec.in_hls())
-    };
-    let mut in_hls = all.clone();
-    in_hls.video.retain(|track| !hidden(track));
-    Ok((all, in_hls))
+/// What each kind of playlist lists of all tracks.
+struct Presentations {
+    hls: Presentation,
+    dash: Presentation,
+    has_video: bool,
 }
 
-/// Path and text of every playlist; those that others name come first.
-fn texts(context: &Context, all: &Presentation, in_hls: &Presentation) -> Result<Vec<(String, String)>, PlaylistError> {
-    let formats = &context.task.spec.formats;
-    let mut texts = vec![];
-    if formats.contains(&Format::Dash) {
-        texts.push((MPD.into(), dash::mpd(all, MPD)?));
+impl Presentations {
+    fn of(context: &Context, layout: &Layout, tracks: &Tracks) -> Result<Self, TaskError> {
+        let (spec, media) = (&context.task.spec, context.media()?);
+        let listed = |track: &FinishedTrack, folder: String, video: bool| ListedTrack {
+            track: track.clone(),
+            playlist: format!("{folder}/playlist.m3u8"),
+            iframes: video.then(|| format!("{folder}/iframes.m3u8")),
+        };
+        let unlisted = unlisted_audio(spec, media);
+        let sound = tracks.audio.iter().enumerate().filter(|(n, _)| !unlisted.contains(n));
+        let dash = Presentation {
+            video: tracks.video.iter().map(|t| listed(t, layout.rendition(&t.track.name), true)).collect(),
+            audio: sound.map(|(n, t)| listed(t, layout.audio_track(n), false)).collect(),
+        };
+        let ladder = renditions(spec, media).renditions;
+        let hidden = |track: &ListedTrack| {
+            ladder.iter().any(|rendition| rendition.name == track.track.track.name && !rendition.codec.in_hls())
+        };
+        let mut hls = dash.clone();
+        hls.video.retain(|track| !hidden(track));
+        Ok(Presentations { hls, dash, has_video: !tracks.video.is_empty() })
     }
-    // Without a rendition that HLS lists there is no HLS of a video.
-    if formats.contains(&Format::Hls) && in_hls.video.is_empty() == all.video.is_empty() {
-        texts.extend(hls::files(in_hls, MULTIVARIANT)?);
+
+    /// Path and text of every playlist; those that others name come first.
+    fn texts(&self, formats: &BTreeSet<Format>) -> Result<Vec<(String, String)>, PlaylistError> {
+        // A video of which no rendition is listed is not published as sound alone.
+        let shows = |listed: &Presentation| match self.has_video {
+            true => !listed.video.is_empty(),
+            false => !listed.audio.is_empty(),
+        };
+        let mut texts = vec![];
+        if formats.contains(&Format::Dash) && shows(&self.dash) {
+            texts.push((MPD.into(), dash::mpd(&self.dash, MPD)?));
+        }
+        if formats.contains(&Format::Hls) && shows(&self.hls) {
+            texts.extend(hls::files(&self.hls, MULTIVARIANT)?);
+        }
+        Ok(texts)
     }
-    Ok(texts)
 }
 
 fn summary(tracks: &Tracks) -> PackageSummary {

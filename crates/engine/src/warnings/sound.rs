@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(words(&aac(None), Some("5.1(side)"), 6), None);
         assert_eq!(words(&aac(Some(2)), Some("5.1"), 6), None);
         assert_eq!(
-            words(&AudioCodec::Mp3 { bitrate: None, channels: None }, Some("4.1"), 5).unwrap(),
+            words(&AudioCodec::Mp3 { bitrate: None, channels: None, playlists: false }, Some("4.1"), 5).unwrap(),
             "audio track 0 is mixed from 4.1 to stereo, because libmp3lame has no 4.1: FC goes to FL and FR at -3 dB, LFE is left out, BC goes to FL and FR at -6 dB"
         );
         assert_eq!(
