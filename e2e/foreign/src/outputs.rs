@@ -102,7 +102,7 @@ pub const OUTPUTS: &[Kind] = &[
             name: "mp3_alone",
             source: &[Step::Ffmpeg("-f lavfi -i sine=duration=6 -ac 2 -c:a libmp3lame {out}")],
             file: "source.mp3",
-            options: "{audio: {encode: {mp3: {}}}}",
+            options: "{audio: {encode: {mp3: {playlists: true}}}}",
             ..ROW
         },
         ..KIND

@@ -20,6 +20,8 @@ pub struct Sample {
     pub bytes: Range<usize>,
     /// Which fragment it lies in, from 0.
     pub fragment: usize,
+    /// Its pre-roll by sample groups, samples.
+    pub roll: Option<i16>,
 }
 
 /// A track.
@@ -40,6 +42,8 @@ pub struct Track {
     /// In the file's order.
     pub samples: Vec<Sample>,
     defaults: Defaults,
+    /// Pre-rolls that `sgpd` in `moov` describes.
+    rolls: Vec<i16>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -195,6 +199,7 @@ fn read_track(bytes: &[u8], trak: &Range<usize>, movie_scale: u32) -> Result<(u3
         description,
         samples: vec![],
         defaults: Defaults::default(),
+        rolls: vec![],
     };
     if let Ok(elst) = part(&[b"edts", b"elst"]) {
         let (version, _, mut n) = full(bytes, &elst);
@@ -212,7 +217,10 @@ fn read_track(bytes: &[u8], trak: &Range<usize>, movie_scale: u32) -> Result<(u3
         }
     }
     let stbl = part(&[b"mdia", b"minf", b"stbl"])?;
-    track.samples = read_table(bytes, stbl)?;
+    track.samples = read_table(bytes, stbl.clone())?;
+    let boxes = children(bytes, stbl);
+    track.rolls = described(bytes, &boxes);
+    roll(bytes, &boxes, &track.rolls, &mut track.samples)?;
     Ok((number, track))
 }
 
@@ -251,6 +259,7 @@ fn read_table(bytes: &[u8], stbl: Range<usize>) -> Result<Vec<Sample>> {
             sync: syncs.as_ref().is_none_or(|s| s.contains(&(n + 1))),
             bytes,
             fragment: 0,
+            roll: None,
         };
         decode += durations[n];
         sample
@@ -329,10 +338,41 @@ fn read_fragment(
                 sync,
                 bytes: at..at + size,
                 fragment,
+                roll: None,
             });
             decode += duration;
             at += size;
         }
+    }
+    let first = track.samples.iter().position(|s| s.fragment == fragment).unwrap_or(track.samples.len());
+    roll(bytes, &boxes, &track.rolls, &mut track.samples[first..])
+}
+
+type Boxes = [([u8; 4], Range<usize>, Range<usize>)];
+
+/// `sgpd` of version 1 for `roll`: grouping type, length and number of the entries, and the entries.
+fn described(bytes: &[u8], boxes: &Boxes) -> Vec<i16> {
+    let sgpd = boxes.iter().filter(|b| &b.0 == b"sgpd").find(|b| &bytes[b.2.start + 4..b.2.start + 8] == b"roll");
+    let Some((_, _, content)) = sgpd else { return vec![] };
+    let (_, _, mut n) = full(bytes, content);
+    let (_, length, count) = (n.next(), n.next() as usize, n.next() as usize);
+    let entry = |at: usize| i16::from_be_bytes([bytes[n.at + at * length], bytes[n.at + at * length + 1]]);
+    (0..count).map(entry).collect()
+}
+
+/// Gives samples their pre-roll by `sbgp`; an index counts from 1 in what `moov` describes.
+fn roll(bytes: &[u8], boxes: &Boxes, known: &[i16], samples: &mut [Sample]) -> Result<()> {
+    let sbgp = boxes.iter().filter(|b| &b.0 == b"sbgp").find(|b| &bytes[b.2.start + 4..b.2.start + 8] == b"roll");
+    let Some((_, _, content)) = sbgp else { return Ok(()) };
+    let (_, _, mut n) = full(bytes, content);
+    n.next();
+    let mut at = 0;
+    for _ in 0..n.next() {
+        let (count, index) = (n.next() as usize, n.next() as usize);
+        let run = samples.get_mut(at..at + count).context("sbgp has more samples than there are")?;
+        ensure!(index <= known.len(), "sbgp names description {index} of {}", known.len());
+        run.iter_mut().for_each(|s| s.roll = index.checked_sub(1).map(|place| known[place]));
+        at += count;
     }
     Ok(())
 }

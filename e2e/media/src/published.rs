@@ -114,6 +114,30 @@ impl Media {
         starts.chain(end).collect()
     }
 
+    /// Width and height at which the picture is to be displayed, pixels: coded size and `pasp` of the sample entry.
+    pub fn displayed(&self) -> Result<(f64, u32)> {
+        let entry = &self.bytes[self.track.description.clone()];
+        let short = |at: usize| u32::from(entry[at]) << 8 | u32::from(entry[at + 1]);
+        let pasp = entry.windows(4).position(|w| w == b"pasp").context("no pasp")?;
+        let long = |at: usize| f64::from(short(at) << 16 | short(at + 2));
+        Ok((f64::from(short(24)) * long(pasp + 4) / long(pasp + 8), short(26)))
+    }
+
+    /// Frames per second: the most in any second, and on average. A track of less than a second has its average.
+    pub fn frame_rates(&self) -> (f64, f64) {
+        let scale = self.track.timescale;
+        let mut times = self.track.presented();
+        let average = times.len() as f64 * scale as f64;
+        times.extend(self.bounds().last());
+        let average = average / (times[times.len() - 1] - times[0]) as f64;
+        let most = (0..times.len()).filter_map(|from| {
+            let to = times.partition_point(|time| *time < times[from] + scale);
+            let ticks = times.get(to)? - times[from];
+            Some((to - from) as f64 * scale as f64 / ticks as f64)
+        });
+        (most.reduce(f64::max).unwrap_or(average), average)
+    }
+
     /// Bytes of a segment, in [`Media::bytes`].
     pub fn segment(&self, n: usize) -> &[u8] {
         let init = self.bytes.len() - self.sizes.iter().sum::<usize>();

@@ -28,6 +28,8 @@ pub struct Row {
     pub tones: &'static [&'static [&'static [(u32, u32)]]],
     /// Words of warnings that there must be.
     pub warnings: &'static [&'static str],
+    /// Those of them that HLS and DASH leave out, `audio-0`.
+    pub unlisted: &'static [&'static str],
     /// A frame in every second is white, and a beep starts with it.
     pub flashes: bool,
     /// Filters of ffmpeg that make of the source what the renditions show.
@@ -89,6 +91,7 @@ pub const ROW: Row = Row {
     audio: &[],
     tones: &[],
     warnings: &[],
+    unlisted: &[],
     flashes: false,
     shown: "null",
     ranges: &[],

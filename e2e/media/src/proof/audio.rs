@@ -42,6 +42,7 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     let origin = seconds(&evidence.plan.json["media"]["origin"])?;
     for (n, media) in tracks.into_iter().enumerate() {
         same_units(evidence, n, media).with_context(|| media.name.clone())?;
+        rolls(media).with_context(|| media.name.clone())?;
         in_time(evidence, n, media, origin).with_context(|| media.name.clone())?;
         in_mp4(evidence, n, media).with_context(|| media.name.clone())?;
     }
@@ -72,6 +73,19 @@ fn same_units(evidence: &Evidence<'_>, n: usize, media: &Media) -> Result<()> {
         reference.timescale,
         media.track.timescale
     );
+    Ok(())
+}
+
+/// Access units that a seeking player decodes first: 80 ms of Opus (Encapsulation of Opus in ISOBMFF 4.3.6.2), one of
+/// AAC (QuickTime File Format, appendix G).
+fn rolls(media: &Media) -> Result<()> {
+    let expected = match &media.track.entry {
+        b"Opus" => Some(-4),
+        b"mp4a" if !mpeg1(media) => Some(-1),
+        _ => None,
+    };
+    let other = media.track.samples.iter().find(|sample| sample.roll != expected);
+    ensure!(other.is_none(), "the pre-roll of {other:?} is not {expected:?}");
     Ok(())
 }
 
@@ -145,6 +159,8 @@ fn in_mp4(evidence: &Evidence<'_>, n: usize, media: &Media) -> Result<()> {
         let same = track.samples.iter().map(|s| &bytes[s.bytes.clone()]).eq(media.units());
         ensure!(same, "access units of {} differ", path.display());
         ensure!(track.presented() == media.track.presented(), "times in {} differ", path.display());
+        let same = track.samples.iter().map(|s| s.roll).eq(media.track.samples.iter().map(|s| s.roll));
+        ensure!(same, "pre-rolls in {} differ", path.display());
     }
     Ok(())
 }

@@ -20,7 +20,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{figures::Figures, plan::Plan, product::Job, published::Published, recipe, row::Row};
+use crate::{
+    figures::Figures,
+    plan::Plan,
+    product::Job,
+    published::{Media, Published},
+    recipe,
+    row::Row,
+};
 
 /// Everything that was measured of a row.
 #[derive(Debug)]
@@ -48,7 +55,21 @@ impl Evidence<'_> {
     pub fn passed_through(&self) -> bool {
         self.row.options.contains("passthrough")
     }
+
+    /// Audio tracks that playlists list, with language and title.
+    fn listed_audio(&self) -> Vec<(&Media, Language)> {
+        let all = self.published.audio().into_iter().zip(self.row.audio.iter().copied());
+        all.filter(|(media, _)| !self.row.unlisted.contains(&media.name.as_str())).collect()
+    }
+
+    /// Tracks that playlists list.
+    fn listed(&self) -> Vec<&Media> {
+        self.published.video().into_iter().chain(self.listed_audio().into_iter().map(|(media, _)| media)).collect()
+    }
 }
+
+/// Language and title of a track, as playlists show them.
+type Language = (&'static str, Option<&'static str>);
 
 /// Runs a row on this machine and proves every claim; all that failed is told.
 pub fn prove(row: &Row, folder: &Path) -> Result<()> {

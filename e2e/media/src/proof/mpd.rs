@@ -5,14 +5,18 @@ use std::fs;
 use anyhow::{Context, Result, anyhow, ensure};
 use dash_mpd_core::{MPD, Period, Representation, SegmentTemplate};
 
-use super::{Evidence, playlists::rates};
+use super::{
+    Evidence,
+    playlists::{longest_segment, rates},
+};
 use crate::{listing, published::Media};
 
 /// Proves it.
 pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     let path = evidence.published.folder.join("manifest.mpd");
-    if !evidence.row.formats.contains("dash") {
-        ensure!(!path.exists(), "DASH was not asked for");
+    let tracks = evidence.listed();
+    if !evidence.row.formats.contains("dash") || tracks.is_empty() {
+        ensure!(!path.exists(), "DASH was not asked for, or has no track");
         return Ok(());
     }
     let mpd = dash_mpd_core::parse(&fs::read_to_string(&path)?).map_err(|e| anyhow!("dash-mpd: {e}"))?;
@@ -24,13 +28,8 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     );
     let [period] = mpd.periods.as_slice() else { return Err(anyhow!("{} periods", mpd.periods.len())) };
     let listed: Vec<&Representation> = period.adaptations.iter().flat_map(|a| &a.representations).collect();
-    ensure!(
-        listed.len() == evidence.published.tracks.len(),
-        "{} representations of {} tracks",
-        listed.len(),
-        evidence.published.tracks.len()
-    );
-    for media in &evidence.published.tracks {
+    ensure!(listed.len() == tracks.len(), "{} representations of {} tracks", listed.len(), tracks.len());
+    for media in tracks {
         representation(evidence, period, media).with_context(|| media.name.clone())?;
     }
     languages(evidence, period)?;
@@ -43,7 +42,7 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
         let twice = (frames, expected) == (2, 1);
         ensure!(frames == expected || twice, "DASH plays {frames} frames");
     }
-    if !evidence.published.audio().is_empty() {
+    if !evidence.listed_audio().is_empty() {
         listing::decode(&path, "a:0", &evidence.folder).context("as DASH")?;
     }
     Ok(())
@@ -73,9 +72,17 @@ fn representation(evidence: &Evidence<'_>, period: &Period, media: &Media) -> Re
     let codecs = representation.codecs.as_deref().or(set.codecs.as_deref()).context("no codecs")?;
     let named = evidence.row.codecs.iter().find(|(name, _)| *name == media.name);
     ensure!(named.is_none_or(|(_, codec)| codecs.starts_with(codec)), "codecs is {codecs}, expected {named:?}");
+    if media.track.is_video() {
+        // Of a variable rate it is the average (ISO/IEC 23009-1 5.3.7.2).
+        let told = rate_of(representation.frameRate.as_deref().context("no frameRate")?)?;
+        let highest = rate_of(set.maxFrameRate.as_deref().context("no maxFrameRate")?)?;
+        let average = media.frame_rates().1;
+        ensure!((told / average - 1.0).abs() < 0.003, "frameRate is {told}, the boxes have {average:.3}");
+        ensure!(told <= highest, "frameRate {told} is above maxFrameRate {highest}");
+    }
     let rate = representation.bandwidth.context("no bandwidth")? as f64;
     let bounds = media.bounds();
-    let (peak, average) = rates(media);
+    let (peak, average) = rates(media, longest_segment(evidence.listed()));
     if media.track.is_video() {
         evidence.figures.of(&media.name, "average", average / 1000.0);
         evidence.figures.of(&media.name, "peak", peak / 1000.0);
@@ -111,6 +118,12 @@ fn representation(evidence: &Evidence<'_>, period: &Period, media: &Media) -> Re
     Ok(())
 }
 
+/// `25`, `30000/1001`.
+fn rate_of(text: &str) -> Result<f64> {
+    let (frames, seconds) = text.split_once('/').unwrap_or((text, "1"));
+    Ok(frames.parse::<f64>()? / seconds.parse::<f64>()?)
+}
+
 /// Start and duration of each segment that the timeline holds, ticks.
 fn starts(template: &SegmentTemplate) -> Result<Vec<(i64, i64)>> {
     let timeline = template.SegmentTimeline.as_ref().context("no SegmentTimeline")?;
@@ -133,16 +146,16 @@ fn languages(evidence: &Evidence<'_>, period: &Period) -> Result<()> {
         .iter()
         .filter(|s| s.contentType.as_deref() == Some("audio") || s.mimeType.as_deref() == Some("audio/mp4"))
         .collect();
-    let found: Vec<_> = sets.iter().map(|s| s.lang.as_deref().unwrap_or("und")).collect();
-    let asked: Vec<_> = evidence.row.audio.iter().map(|(language, _)| *language).collect();
+    let found: Vec<_> = sets.iter().map(|s| s.lang.as_deref().unwrap_or("no language")).collect();
+    let asked: Vec<_> = evidence.listed_audio().iter().map(|(_, (language, _))| *language).collect();
     ensure!(found == asked, "languages {found:?}, expected {asked:?}");
     Ok(())
 }
 
 fn duration(evidence: &Evidence<'_>, mpd: &MPD) -> Result<()> {
     let told = mpd.mediaPresentationDuration.context("no mediaPresentationDuration")?.as_secs_f64();
-    let ends =
-        evidence.published.tracks.iter().filter_map(|m| Some(*m.bounds().last()? as f64 / m.track.timescale as f64));
+    let tracks = evidence.listed();
+    let ends = tracks.iter().filter_map(|m| Some(*m.bounds().last()? as f64 / m.track.timescale as f64));
     let longest = ends.fold(0.0, f64::max);
     ensure!((told - longest).abs() < 0.002, "mediaPresentationDuration {told}, the boxes end at {longest}");
     Ok(())

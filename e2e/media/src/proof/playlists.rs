@@ -1,9 +1,9 @@
 //! HLS: what `m3u8-rs` reads is what the boxes say, and ffmpeg plays it.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use m3u8_rs::{MasterPlaylist, MediaPlaylist, VariantStream};
+use m3u8_rs::{AlternativeMedia, AlternativeMediaType, MasterPlaylist, MediaPlaylist, VariantStream};
 
 use super::{Evidence, audio};
 use crate::{listing, published::Media, tool};
@@ -12,8 +12,8 @@ use crate::{listing, published::Media, tool};
 pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     let folder = &evidence.published.folder;
     let path = folder.join("master.m3u8");
-    if !evidence.row.formats.contains("hls") {
-        ensure!(!path.exists(), "HLS was not asked for");
+    if !evidence.row.formats.contains("hls") || evidence.listed().is_empty() {
+        ensure!(!path.exists(), "HLS was not asked for, or has no track");
         return Ok(());
     }
     let text = fs::read(&path)?;
@@ -21,15 +21,20 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     ensure!(master.independent_segments, "EXT-X-INDEPENDENT-SEGMENTS is missing");
     let video = evidence.published.video();
     let variants: Vec<_> = master.variants.iter().filter(|v| !v.is_i_frame).collect();
+    // Each rendition once with each group of sounds.
+    let groups = renditions(&master).map(|a| &a.group_id).collect::<BTreeSet<_>>().len().max(1);
     if video.is_empty() {
         ensure!(!variants.is_empty(), "no variant of the audio");
     } else {
-        ensure!(variants.len() == video.len(), "{} variants of {} renditions", variants.len(), video.len());
+        let expected = video.len() * groups;
+        ensure!(variants.len() == expected, "{} variants instead of {expected}", variants.len());
     }
+    let target = targets(evidence, &master)?;
     sounds(evidence, &master)?;
     captions(evidence, &master)?;
-    for (variant, media) in variants.iter().zip(&video) {
-        check_variant(evidence, variant, media).with_context(|| format!("variant {}", media.name))?;
+    for (n, variant) in variants.iter().enumerate() {
+        let Some(media) = video.get(n / groups) else { break };
+        check_variant(evidence, &master, variant, media, target).with_context(|| format!("variant {}", media.name))?;
     }
     let frames: Vec<_> = master.variants.iter().filter(|v| v.is_i_frame).collect();
     ensure!(frames.len() == video.len(), "{} I-frame playlists of {} renditions", frames.len(), video.len());
@@ -39,28 +44,65 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     Ok(())
 }
 
+/// The one target duration of all media playlists (RFC 8216 6.2.4): the longest EXTINF, rounded.
+fn targets(evidence: &Evidence<'_>, master: &MasterPlaylist) -> Result<u64> {
+    let alternatives = master.alternatives.iter().filter_map(|a| a.uri.as_ref());
+    let (mut told, mut longest) = (BTreeSet::new(), 0.0_f32);
+    for uri in master.variants.iter().map(|v| &v.uri).chain(alternatives) {
+        let (_, playlist) = media_playlist(evidence, uri)?;
+        told.insert(playlist.target_duration);
+        longest = playlist.segments.iter().map(|s| s.duration).fold(longest, f32::max);
+    }
+    let expected = (longest.round() as u64).max(1);
+    ensure!(told.iter().eq([&expected]), "EXT-X-TARGETDURATION is {told:?} instead of {expected}");
+    Ok(expected)
+}
+
+/// Renditions of sound with playlists of their own.
+fn renditions(master: &MasterPlaylist) -> impl Iterator<Item = &AlternativeMedia> {
+    master.alternatives.iter().filter(|a| a.media_type == AlternativeMediaType::Audio && a.uri.is_some())
+}
+
+/// The rendition of a track: its playlist lies beside the init segment.
+fn rendition_of<'a>(master: &'a MasterPlaylist, media: &Media) -> Option<&'a AlternativeMedia> {
+    let folder = Path::new(&media.init).parent();
+    renditions(master).find(|a| a.uri.as_deref().map(Path::new).and_then(Path::parent) == folder)
+}
+
 fn sounds(evidence: &Evidence<'_>, master: &MasterPlaylist) -> Result<()> {
-    let audio = evidence.published.audio();
-    let named: Vec<_> = master.alternatives.iter().filter(|a| a.uri.is_some()).collect();
-    if evidence.published.video().is_empty() && named.is_empty() {
+    let audio = evidence.listed_audio();
+    let named = renditions(master).count();
+    if evidence.published.video().is_empty() && named == 0 {
         return Ok(());
     }
-    ensure!(named.len() == audio.len(), "{} audio tracks listed of {}", named.len(), audio.len());
-    for ((tag, media), (language, title)) in named.into_iter().zip(audio).zip(evidence.row.audio) {
-        let uri = tag.uri.as_deref().context("no URI")?;
-        ensure!(
-            tag.language.as_deref().unwrap_or("und") == *language,
-            "{} is listed as {:?}",
-            media.name,
-            tag.language
-        );
-        ensure!(title.is_none_or(|title| tag.name == title), "{} is named {}", media.name, tag.name);
-        segments(evidence, uri, media).with_context(|| media.name.clone())?;
+    ensure!(named == audio.len(), "{named} audio tracks listed of {}", audio.len());
+    for (media, (language, title)) in audio {
+        let tag = rendition_of(master, media).with_context(|| format!("{} is not listed", media.name))?;
+        ensure!(tag.language.as_deref() == Some(language), "{} is listed as {:?}", media.name, tag.language);
+        let name = title.or(NAMES.iter().find(|(tag, _)| *tag == language).map(|(_, name)| *name));
+        ensure!(name.is_some_and(|name| tag.name.starts_with(name)), "{} is named {}", media.name, tag.name);
+        segments(evidence, tag.uri.as_deref().context("no URI")?, media).with_context(|| media.name.clone())?;
     }
-    let defaults = master.alternatives.iter().filter(|a| a.default).count();
-    ensure!(evidence.row.audio.is_empty() || defaults == 1, "{defaults} default audio tracks");
+    for group in renditions(master).map(|a| &a.group_id).collect::<BTreeSet<_>>() {
+        let members: Vec<_> = renditions(master).filter(|a| a.group_id == *group).collect();
+        let defaults = members.iter().filter(|a| a.default).count();
+        ensure!(defaults == 1, "{defaults} default audio tracks in {group}");
+        let names: BTreeSet<_> = members.iter().map(|a| &a.name).collect();
+        ensure!(names.len() == members.len(), "several tracks of {group} have the same name");
+    }
     Ok(())
 }
+
+/// What people call the languages of the rows.
+const NAMES: [(&str, &str); 7] = [
+    ("und", "Audio"),
+    ("en", "English"),
+    ("fr", "French"),
+    ("de", "German"),
+    ("ja", "Japanese"),
+    ("it", "Italian"),
+    ("es", "Spanish"),
+];
 
 fn captions(evidence: &Evidence<'_>, master: &MasterPlaylist) -> Result<()> {
     let listed = master.alternatives.iter().filter(|a| a.group_id == "captions");
@@ -69,14 +111,23 @@ fn captions(evidence: &Evidence<'_>, master: &MasterPlaylist) -> Result<()> {
     Ok(())
 }
 
+/// Length of the longest segment of all tracks, whole seconds.
+pub fn longest_segment<'a>(tracks: impl IntoIterator<Item = &'a Media>) -> u64 {
+    let longest = |media: &Media| {
+        let bounds = media.bounds();
+        bounds.windows(2).map(|b| (b[1] - b[0]) as f64 / media.track.timescale as f64).fold(0.0, f64::max)
+    };
+    (tracks.into_iter().map(longest).fold(0.0, f64::max).round() as u64).max(1)
+}
+
 /// Bits per second: the highest of any run of segments that lasts 0.5 to 1.5 target durations
 /// (RFC 8216bis 4.4.6.2), and the average.
-pub fn rates(media: &Media) -> (f64, f64) {
+pub fn rates(media: &Media, target: u64) -> (f64, f64) {
     let bounds = media.bounds();
     let seconds = |from: usize, to: usize| (bounds[to] - bounds[from].max(0)) as f64 / media.track.timescale as f64;
     let count = media.segments.len();
     let rate = |from: usize, to: usize| media.sizes[from..to].iter().sum::<usize>() as f64 * 8.0 / seconds(from, to);
-    let target = (0..count).map(|n| seconds(n, n + 1)).fold(0.0, f64::max).round().max(1.0);
+    let target = target as f64;
     let runs = (0..count).flat_map(|from| (from + 1..=count).map(move |to| (from, to)));
     let counted = runs.filter(|(from, to)| (0.5 * target..=1.5 * target).contains(&seconds(*from, *to)));
     let average = rate(0, count);
@@ -84,10 +135,18 @@ pub fn rates(media: &Media) -> (f64, f64) {
     (counted.map(|(from, to)| rate(from, to)).reduce(f64::max).unwrap_or(average), average)
 }
 
-fn check_variant(evidence: &Evidence<'_>, variant: &VariantStream, media: &Media) -> Result<()> {
-    let sounds: Vec<_> = evidence.published.audio();
-    let loudest = sounds.iter().map(|m| rates(m)).fold((0.0_f64, 0.0_f64), |a, b| (a.0.max(b.0), a.1.max(b.1)));
-    let (peak, average) = (rates(media).0 + loudest.0, rates(media).1 + loudest.1);
+fn check_variant(
+    evidence: &Evidence<'_>,
+    master: &MasterPlaylist,
+    variant: &VariantStream,
+    media: &Media,
+    target: u64,
+) -> Result<()> {
+    let own = |media: &&Media| rendition_of(master, media).map(|a| &a.group_id) == variant.audio.as_ref();
+    let all = evidence.listed_audio().into_iter().map(|(media, _)| media);
+    let sounds: Vec<_> = all.filter(own).collect();
+    let loudest = sounds.iter().map(|m| rates(m, target)).fold((0.0_f64, 0.0_f64), |a, b| (a.0.max(b.0), a.1.max(b.1)));
+    let (peak, average) = (rates(media, target).0 + loudest.0, rates(media, target).1 + loudest.1);
     ensure!(variant.bandwidth as f64 + 1.0 >= peak, "BANDWIDTH {} is below the measured {peak:.0}", variant.bandwidth);
     ensure!(
         (variant.bandwidth as f64) < peak * 1.05 + 2000.0,
@@ -96,25 +155,24 @@ fn check_variant(evidence: &Evidence<'_>, variant: &VariantStream, media: &Media
     );
     let told = variant.average_bandwidth.context("no AVERAGE-BANDWIDTH")? as f64;
     ensure!((told / average - 1.0).abs() < 0.02, "AVERAGE-BANDWIDTH {told} is not the measured {average:.0}");
-    let codecs = variant.codecs.as_deref().unwrap_or_default();
-    ensure!(
-        codecs.split(',').next() == Some(codec(media)?.as_str()),
-        "CODECS is {codecs}, the boxes say {}",
-        codec(media)?
-    );
+    let codecs: Vec<&str> = variant.codecs.as_deref().unwrap_or_default().split(',').collect();
+    let mut expected = vec![codec(media)?];
+    expected.extend(sounds.into_iter().map(codec).collect::<Result<BTreeSet<_>>>()?);
+    ensure!(codecs == expected, "CODECS is {codecs:?}, the boxes say {expected:?}");
     let named = evidence.row.codecs.iter().find(|(name, _)| *name == media.name);
-    ensure!(named.is_none_or(|(_, codec)| codecs.starts_with(codec)), "CODECS is {codecs}, expected {named:?}");
-    for sound in sounds {
-        ensure!(
-            codecs.split(',').any(|c| Some(c) == codec(sound).ok().as_deref()),
-            "CODECS {codecs} lacks {}",
-            codec(sound)?
-        );
-    }
+    ensure!(named.is_none_or(|(_, codec)| codecs[0].starts_with(codec)), "CODECS is {codecs:?}, expected {named:?}");
     let size = variant.resolution.map(|r| (r.width, r.height));
     let row = evidence.row.pictures.iter().find(|p| p.0 == media.name).context("not in the row")?;
-    ensure!(size == Some((u64::from(row.1), u64::from(row.2))), "RESOLUTION is {size:?}");
-    ensure!(variant.frame_rate.is_some_and(|r| r > 0.0), "no FRAME-RATE");
+    let (width, height) = media.displayed()?;
+    ensure!(row.2 == height, "{} is {height} pixels high", media.name);
+    ensure!(
+        size.is_some_and(|(w, h)| (w as f64 - width).abs() < 1.0 && h == u64::from(height)),
+        "RESOLUTION is {size:?}, the boxes say {width:.2}x{height}"
+    );
+    let (told, highest) = (variant.frame_rate.context("no FRAME-RATE")?, media.frame_rates().0);
+    // Of a variable rate, the standard one that it is near, or the next whole one.
+    let right = (highest * 0.98..=(highest * 1.02).max(highest.ceil())).contains(&told);
+    ensure!(right, "FRAME-RATE is {told}, the busiest second has {highest:.3}");
     let other = |name: &str| variant.other_attributes.as_ref().and_then(|o| o.get(name)).map(ToString::to_string);
     let range = evidence.row.ranges.iter().find(|(name, _)| *name == media.name).map_or("SDR", |(_, range)| range);
     ensure!(other("VIDEO-RANGE").is_some_and(|r| r.contains(range)), "VIDEO-RANGE is {:?}", other("VIDEO-RANGE"));
@@ -139,9 +197,8 @@ fn codec(media: &Media) -> Result<String> {
             let config = find(b"avcC").context("no avcC")?;
             format!("avc1.{:02x}{:02x}{:02x}", config[1], config[2], config[3])
         }
-        b"mp4a" if audio::mpeg1(media) => "mp4a.6b".into(),
+        b"mp4a" if audio::mpeg1(media) => "mp4a.6B".into(),
         b"mp4a" => "mp4a.40.2".into(),
-        b"Opus" => "opus".into(),
         b"hvc1" => {
             let config = find(b"hvcC").context("no hvcC")?;
             let flags = u32::from_be_bytes([config[2], config[3], config[4], config[5]]).reverse_bits();

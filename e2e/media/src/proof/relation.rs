@@ -13,8 +13,8 @@ use crate::{
 
 /// Proves it.
 pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
-    let published = &evidence.published;
-    let (Some(audio), Some(reference)) = (published.audio().first().copied(), evidence.reference.first()) else {
+    let listed = evidence.listed_audio();
+    let (Some((audio, _)), Some(reference)) = (listed.first().copied(), evidence.reference.first()) else {
         return Ok(());
     };
     let origin = seconds(&evidence.plan.json["media"]["origin"])?;

@@ -94,9 +94,24 @@ pub const ROWS: &[Row] = &[
         name: "sound_as_mp3",
         source: &[Ffmpeg(concat!(clicks!("20"), "-ac 2 -c:a libmp3lame {out}"))],
         file: "source.mp3",
-        options: "{audio: {encode: {mp3: {}}}}",
+        options: "{audio: {encode: {mp3: {playlists: true}}}}",
         chunks: 0,
         audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "sound_as_mp3_beside_pictures",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "6"),
+            clicks!("6"),
+            "-c:v libx264 -preset ultrafast -g 25 -c:a aac {out}"
+        ))],
+        options: "{video: {segmentDuration: 2s, encode: {h264: {preset: ultrafast}}}, renditions: [{name: low, box: {width: 160, height: 160}}], audio: {encode: {mp3: {}}}}",
+        frames: 150,
+        pictures: SMALL,
+        audio: PLAIN,
+        unlisted: &["audio-0"],
+        warnings: &["browsers don't play MP3"],
         ..ROW
     },
     Row {
@@ -168,6 +183,8 @@ pub const ROWS: &[Row] = &[
         frames: 500,
         pictures: SMALL,
         audio: &[("de", None), ("ja", None), ("fr", None)],
+        unlisted: &["audio-1"],
+        warnings: &["browsers don't play MP3", "have different codecs"],
         ..ROW
     },
     Row {

@@ -124,3 +124,22 @@ fn hls_leaves_vp9_out_and_says_so() -> Result<()> {
     assert!(finished.events.iter().any(|e| e.to_string().contains("NotInHls")), "{}", finished.end());
     Ok(())
 }
+
+#[test]
+fn mp3_is_left_out_of_playlists_and_refused_where_nothing_else_is_made() -> Result<()> {
+    let folder = folder()?;
+    let source = folder.path().join("source.mp3");
+    tool::ffmpeg("-v error -f lavfi -i sine=duration=3 -c:a libmp3lame {out}", &[("out", &source)], folder.path())?;
+    let run = |name: &str, formats: &str| {
+        let job = Job::of_file(&folder.path().join(name), &source, formats, "{audio: {encode: {passthrough: {}}}}")?;
+        Ok::<_, anyhow::Error>((job.run(&[])?, job.out()))
+    };
+    let (refused, _) = run("refused", "[hls, dash]")?;
+    assert_eq!((refused.code, refused.reason()), (Some(1), "Refused"), "{}", refused.message());
+    assert!(refused.message().contains("add mp4"), "{}", refused.message());
+    let (finished, out) = run("made", "[hls, dash, mp4]")?;
+    assert_eq!(finished.code, Some(0), "{}", finished.end());
+    assert!(finished.events.iter().any(|e| e.to_string().contains("NotInPlaylists")), "{}", finished.end());
+    assert!(out.join("e2e_audio.mp4").exists() && !out.join("master.m3u8").exists());
+    Ok(())
+}
