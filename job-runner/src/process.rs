@@ -49,6 +49,8 @@ pub struct Finished {
     pub damaged: Vec<i64>,
     /// Packets that no decoder took.
     pub undecodable: u32,
+    /// Packets of H.264 in which its parser met no picture.
+    pub pictureless: u32,
 }
 
 /// How a program is followed.

@@ -9,11 +9,17 @@ use crate::time::{MediaTime, Timebase};
 
 pub mod clock;
 pub mod coverage;
+mod decoded;
 mod fields;
 mod sound;
 
 use sound::AudioBuilder;
 pub use sound::AudioSpan;
+
+pub use decoded::{Smallest, Stretch};
+
+/// How far a packet may be behind a keyframe to be looked at: all between them has to be decoded.
+const LONGEST_LOOK: MediaTime = MediaTime::seconds(10);
 
 /// A packet as `ffprobe -show_packets` tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +34,8 @@ pub struct PacketRow {
     pub duration: Option<i64>,
     /// Byte position in the file.
     pub position: Option<u64>,
+    /// Bytes.
+    pub size: Option<u32>,
     /// Random access point.
     pub key: bool,
     /// Outside the container's edit list: decoded, never shown.
@@ -45,6 +53,7 @@ impl PacketRow {
             dts: None,
             duration: None,
             position: None,
+            size: None,
             key: false,
             discard: false,
             encrypted: false,
@@ -56,6 +65,7 @@ impl PacketRow {
                 "dts" => row.dts = value.parse().ok(),
                 "duration" => row.duration = value.parse().ok(),
                 "pos" => row.position = value.parse().ok(),
+                "size" => row.size = value.parse().ok(),
                 "flags" => {
                     row.key = value.contains('K');
                     row.discard = value.contains('D');
@@ -147,6 +157,8 @@ pub struct IndexBuilder {
     audio: Vec<(u32, AudioBuilder)>,
     last_position: i64,
     last_pts: i64,
+    last_key: i64,
+    smallest: Option<Smallest>,
     without_pts: (u64, u64),
     heard_before_zero: bool,
     shown_when_decoded: bool,
@@ -172,6 +184,8 @@ impl IndexBuilder {
             audio: audio.into_iter().map(|(stream, timebase)| (stream, AudioBuilder::new(timebase))).collect(),
             last_position: 0,
             last_pts: i64::MIN,
+            last_key: i64::MIN / 2,
+            smallest: None,
             without_pts: (0, 0),
             heard_before_zero: false,
             shown_when_decoded: false,
@@ -222,6 +236,12 @@ impl IndexBuilder {
         self.last_position = position;
         if row.key {
             index.keys.push(place);
+            self.last_key = pts;
+        }
+        let size = row.size.map(|bytes| Smallest { bytes, place }).filter(|_| !row.discard);
+        let near = |_: &Smallest| index.timebase.time(pts - self.last_key) <= LONGEST_LOOK;
+        if let Some(size) = size.filter(|size| self.smallest.is_none_or(|known| *size < known)).filter(near) {
+            self.smallest = Some(size);
         }
         if row.discard {
             index.discarded.push(place);
@@ -229,6 +249,11 @@ impl IndexBuilder {
             self.last_pts = pts;
             index.last_duration = row.duration.unwrap_or(0).max(0);
         }
+    }
+
+    /// The smallest packet of the video among those not far behind a keyframe.
+    pub fn smallest(&self) -> Option<Smallest> {
+        self.smallest
     }
 
     /// The index, or why there is none.
@@ -264,12 +289,9 @@ impl VideoIndex {
     }
 
     /// Until when the start of the file has to be decoded for [`VideoIndex::begin`]: the time of
-    /// the first keyframe. All of VP8: it has packets that are never shown (RFC 6386, 9.1,
-    /// `show_frame`), which only the decoder knows. All of what has no times of its own, too: the decoder
-    /// may see them otherwise.
-    pub fn head(&self, codec: &str, generated_times: bool) -> i64 {
-        let first_key = self.keys.first().and_then(|key| self.pts.get(*key as usize)).copied();
-        if codec == "vp8" || generated_times { i64::MAX } else { first_key.unwrap_or(0) }
+    /// the first keyframe.
+    pub fn head(&self) -> i64 {
+        self.keys.first().and_then(|key| self.pts.get(*key as usize)).copied().unwrap_or(0)
     }
 
     /// Takes away the frames that the decoder doesn't show at the start of the file: those before the
@@ -279,7 +301,6 @@ impl VideoIndex {
     /// `shown` are the times of the frames that a decode from the beginning of the file gave, up to
     /// `until` and at least one.
     pub fn begin(&mut self, shown: &[i64], until: i64) -> Result<(), IndexError> {
-        let times = shown;
         let shown: BTreeSet<i64> = shown.iter().copied().collect();
         let first = *shown.first().ok_or(IndexError::Undecodable)?;
         let first_key = self.keys.first().copied().unwrap_or(0);
@@ -295,26 +316,7 @@ impl VideoIndex {
                 self.undecodable += 1;
             }
         }
-        if until == i64::MAX {
-            self.add(times);
-        }
         Ok(())
-    }
-
-    /// Adds frames that a decode of everything showed beyond those that packets have the times of.
-    fn add(&mut self, shown: &[i64]) {
-        let mut known = self.frames().into_iter().peekable();
-        let mut more = shown.to_vec();
-        more.sort_unstable();
-        more.retain(|time| {
-            while known.next_if(|known| known < time).is_some() {}
-            known.next_if_eq(time).is_none()
-        });
-        // Each stands for a packet whose time was guessed otherwise: nothing is lost.
-        self.undecodable = self.undecodable.saturating_sub(more.len() as u32);
-        self.dts_less_pts.extend(more.iter().map(|_| 0));
-        self.position_steps.extend(more.iter().map(|_| 0));
-        self.pts.extend(more);
     }
 
     /// Which frames the end of a cut file may lack, from the last random access point but one on, and where
@@ -393,7 +395,7 @@ mod tests {
             "stream_index=0|pts=160|flags=__",
         ]);
         let mut video = index.unwrap().video.unwrap();
-        assert_eq!((video.head("hevc", false), video.head("vp8", false)), (120, i64::MAX));
+        assert_eq!(video.head(), 120);
         assert_eq!(video.begin(&[], 120), Err(IndexError::Undecodable));
         // HEVC decoders leave out both leading pictures, others may show one that refers to no other.
         let mut other = video.clone();
@@ -401,14 +403,6 @@ mod tests {
         assert_eq!((video.frames(), video.undecodable), (vec![120, 160, 200], 3));
         other.begin(&[80, 120], 120).unwrap();
         assert_eq!((other.frames(), other.undecodable), (vec![80, 120, 160, 200], 2));
-    }
-
-    #[test]
-    fn times_that_were_made_up_are_the_decoders() {
-        let lines = ["stream_index=0|pts=1|flags=K_", "stream_index=0|pts=2|flags=__", "stream_index=0|pts=3|flags=__"];
-        let mut video = build(&lines).unwrap().video.unwrap();
-        video.begin(&[1, 3, 3], video.head("h264", true)).unwrap();
-        assert_eq!((video.frames(), video.undecodable), (vec![1, 3, 3], 0));
     }
 
     #[test]

@@ -237,7 +237,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        probe::{Colour, Hdr10},
+        probe::{Colour, FrameTimes, Hdr10},
         rate::Rate,
         time::Timebase,
     };
@@ -262,6 +262,7 @@ mod tests {
             interlaced: false,
             closed_captions: false,
             reordered: false,
+            times: FrameTimes::Presentation,
             hdr10: Hdr10::default(),
             other_hdr: None,
             spatial: Default::default(),

@@ -73,6 +73,9 @@ pub struct VideoStream {
     /// Frames are shown in another order than they are stored.
     #[serde(default, skip_serializing_if = "is_default")]
     pub reordered: bool,
+    /// Where the times of its frames come from.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub times: FrameTimes,
     /// Mastering display and light level.
     #[serde(default, skip_serializing_if = "Hdr10::is_empty")]
     pub hdr10: Hdr10,
@@ -85,6 +88,20 @@ pub struct VideoStream {
     /// First and last time of the pictures, ticks, where some are strays with times before or behind all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<(i64, i64)>,
+}
+
+/// Where the times of frames come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum FrameTimes {
+    /// Packets have presentation times.
+    #[default]
+    Presentation,
+    /// Packets have decode times only, and are shown in the order in which they are stored.
+    Decode,
+    /// Packets have decode times only. A decoder gives each frame the time of the packet that it read last, which is so
+    /// many ticks too late.
+    Late(i64),
 }
 
 /// Static metadata of HDR10 (SMPTE ST 2086 and CTA-861.3).

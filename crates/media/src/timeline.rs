@@ -423,6 +423,7 @@ mod tests {
                 dts: None,
                 duration: Some(40),
                 position: None,
+                size: None,
                 key: n == 0,
                 discard: false,
                 encrypted: false,

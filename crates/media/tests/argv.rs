@@ -17,7 +17,7 @@ use transcode_media::{
     chunk::{Chunk, Kept},
     codec::{AudioCodec, VideoCodec},
     ladder::Rendition,
-    probe::{AudioStream, Colour, Hdr10, LightLevel, Mastering, MediaInfo, VideoStream},
+    probe::{AudioStream, Colour, FrameTimes, Hdr10, LightLevel, Mastering, MediaInfo, VideoStream},
     rate::{Cap, Rate, Squeeze},
     retime::Hold,
     still::Still,
@@ -49,6 +49,7 @@ fn stream() -> VideoStream {
         interlaced: false,
         closed_captions: false,
         reordered: false,
+        times: FrameTimes::Presentation,
         hdr10: Hdr10::default(),
         other_hdr: None,
         spatial: Default::default(),
@@ -284,4 +285,15 @@ fn probes_and_pictures() {
         }),
     ];
     insta::assert_snapshot!(lines.map(|c| c.to_string()).join("\n"));
+}
+
+#[test]
+fn decoders_hold_back_what_the_standard_allows_and_are_late_without_times() {
+    let source = SourceUrl::pasteable("clip.avi".into());
+    let frames = |times| {
+        let stream = VideoStream { codec: "h264".into(), times, timebase: Timebase { num: 1, den: 25 }, ..stream() };
+        probe::frames(&source, "avi", &stream, Some(MediaTime::seconds(3)), 100).to_string()
+    };
+    let lines = [FrameTimes::Presentation, FrameTimes::Decode, FrameTimes::Late(2)].map(frames);
+    insta::assert_snapshot!(lines.join("\n"));
 }

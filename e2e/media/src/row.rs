@@ -45,6 +45,8 @@ pub struct Row {
     pub mended: usize,
     /// Words of warnings that the record must have.
     pub warns: &'static [&'static str],
+    /// Frames a second, where frame n is shown at n of their length from 0 on, whatever ffmpeg says of the source.
+    pub counted: Option<i64>,
     /// Takes minutes: proved with `make test-long` only.
     pub long: bool,
 }
@@ -99,5 +101,6 @@ pub const ROW: Row = Row {
     captions: &[],
     mended: 0,
     warns: &[],
+    counted: None,
     long: false,
 };

@@ -8,6 +8,10 @@ use crate::error::TaskError;
 
 /// Lines of a log that go into an error.
 const TAIL: usize = 12;
+/// What the parser of H.264 says of a packet without a picture …
+const NO_PICTURE: &str = "missing picture in access unit";
+/// … and its decoder, which says more where a picture is damaged.
+const NO_FRAME: &str = "no frame!";
 /// What a program says when a disk is full.
 const NO_SPACE: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
 
@@ -26,6 +30,8 @@ pub(super) struct Log {
     corrupt: bool,
     /// The frame that `showinfo` told last has captions.
     captioned: bool,
+    /// The decoder met a packet without a picture: what it says next is that it did not take it.
+    pictureless: bool,
     /// The first errors.
     pub(super) errors: Vec<String>,
 }
@@ -58,7 +64,12 @@ impl Log {
         self.corrupt |= line.contains("corrupt decoded frame");
         // ffmpeg 5 and 6; 7 and later.
         let undecodable = ["Error while decoding stream", "Error submitting packet to decoder", "Decoding error:"];
-        finished.undecodable += u32::from(undecodable.iter().any(|words| line.contains(words)));
+        let undecodable = undecodable.iter().any(|words| line.contains(words));
+        finished.undecodable += u32::from(undecodable);
+        finished.pictureless += u32::from(line.contains(NO_PICTURE));
+        self.pictureless |= line.contains(NO_FRAME);
+        let told = undecodable && std::mem::take(&mut self.pictureless);
+        let harmless = told || line.contains(NO_PICTURE) || line.contains(NO_FRAME);
         // SVT-AV1 writes by itself, into the middle of a line too.
         let line = line.find("Svt[").and_then(|at| line.get(at..)).unwrap_or(line);
         // ffprobe logs nothing but errors; ffmpeg tags each line with its level.
@@ -75,7 +86,7 @@ impl Log {
             let line: String = line.chars().take(300).collect();
             let error = line.contains("[error]") || line.contains("[fatal]");
             // What goes to the null muxer counts in its own, coarser ticks: that is no fault of the media.
-            if error && !line.contains("to muxer in stream") && self.errors.len() < TAIL {
+            if error && !harmless && !line.contains("to muxer in stream") && self.errors.len() < TAIL {
                 self.errors.push(line.clone());
             }
             if self.tail.len() == TAIL {
@@ -252,6 +263,22 @@ mod tests {
             "[aist#0:1/aac @ 0x1] [dec:aac @ 0x2] [error] Decoding error: Invalid data found when processing input",
         ]);
         assert_eq!(finished.undecodable, 3);
+    }
+
+    #[test]
+    fn packets_without_a_picture_are_no_errors() {
+        let said = [
+            "[h264 @ 0x2] [error] missing picture in access unit with size 350",
+            "[h264 @ 0x1] [error] no frame!",
+            "[vist#0:0/h264 @ 0x1] [dec:h264 @ 0x3] [error] Error submitting packet to decoder: Invalid data found",
+        ];
+        let (mut log, mut finished) = (Log::default(), Finished::default());
+        said.iter().for_each(|line| log.line(line, &mut finished));
+        assert_eq!((finished.pictureless, log.errors.len()), (1, 0));
+        // One that is damaged is.
+        let said = ["[h264 @ 0x1] [error] decode_slice_header error", said[1], said[2], said[2]];
+        said.iter().for_each(|line| log.line(line, &mut finished));
+        assert_eq!(log.errors, [said[0], said[2]]);
     }
 
     #[test]

@@ -15,8 +15,8 @@ use transcode_engine::{
 use transcode_media::{
     argv::{self, Program, TRANSPORT_STREAM, probe::Analysis},
     index::{
-        AudioSpan, IndexBuilder, IndexError, PacketIndex, PacketRow,
-        clock::{Clock, ClockBuilder, ClockError},
+        AudioSpan, PacketIndex,
+        clock::{Clock, ClockError},
     },
     probe::{self, AudioStream, LeftOut, MediaInfo},
     retime::Retiming,
@@ -30,6 +30,10 @@ use crate::{
     process::{self, Follow},
     source::OpenSource,
 };
+
+mod frames;
+
+use frames::Packets;
 
 /// The oldest ffmpeg that does all that is asked of it.
 const OLDEST: (u32, u32) = (5, 1);
@@ -60,11 +64,12 @@ pub async fn run(context: &Context) -> Result<Summary, TaskError> {
     let (info, index) = match (known, index) {
         (Some(info), Some(index)) => (info, index),
         _ => {
-            let (mut info, mut index, first_frames) = listed(&mut source).await?;
-            begin(&source, &mut info, &mut index, &first_frames).await?;
+            let (mut info, mut packets, first_frames) = listed(&mut source).await?;
+            frames::begin(&source, &mut info, &mut packets, &first_frames).await?;
+            let mut index = packets.index;
             last_sounds(&source, &info, &mut index).await?;
             if missing_bytes > 0 {
-                end(&source, &info, &mut index).await?;
+                frames::end(&source, &info, &mut index).await?;
             }
             clip(&mut info, &mut index);
             let bytes = postcard::to_stdvec(&index).map_err(TaskError::transient)?;
@@ -106,14 +111,14 @@ fn not_where_output_goes(context: &Context, source: &str) -> Result<(), TaskErro
 /// What lists of streams and packets say.
 struct Listed {
     info: MediaInfo,
-    index: PacketIndex,
+    packets: Packets,
     /// Times of the first frames.
     first_frames: Vec<i64>,
     clock: Result<Clock, ClockError>,
 }
 
 /// Lists the source: again where streams move or the clock is closed up, as every later reader will see it.
-async fn listed(source: &mut OpenSource) -> Result<(MediaInfo, PacketIndex, Vec<i64>), TaskError> {
+async fn listed(source: &mut OpenSource) -> Result<(MediaInfo, Packets, Vec<i64>), TaskError> {
     let mut listed = list(source).await?;
     let routes = source.routes();
     if !routes.is_empty() {
@@ -127,14 +132,14 @@ async fn listed(source: &mut OpenSource) -> Result<(MediaInfo, PacketIndex, Vec<
         let now = listed.clock.map_err(TaskError::bad_input)?;
         clock = clock.mended(now).map_err(TaskError::bad_input)?;
     }
-    let Listed { mut info, mut index, first_frames, .. } = listed;
-    if let (Some(strays), Some(stream), Some(video)) = (&clock.strays, &mut info.video, &mut index.video) {
+    let Listed { mut info, mut packets, first_frames, .. } = listed;
+    if let (Some(strays), Some(stream), Some(video)) = (&clock.strays, &mut info.video, &mut packets.index.video) {
         stream.shown = Some(strays.shown);
         video.leave_out_strays(strays.shown);
     }
     let rewritten = !(clock.splices.is_empty() && routes.is_empty());
     info.clock = Clock { routes, rewritten, ..clock };
-    Ok((info, index, first_frames))
+    Ok((info, packets, first_frames))
 }
 
 async fn list(source: &mut OpenSource) -> Result<Listed, TaskError> {
@@ -143,11 +148,8 @@ async fn list(source: &mut OpenSource) -> Result<Listed, TaskError> {
         source.watch().await?;
     }
     let first_frames = look(source, &mut info).await?;
-    let (mut index, mut clock) = packets(source, &mut info, analysis, false).await?;
-    if matches!(index, Err(IndexError::NoTimestamps { .. })) {
-        (index, clock) = without_times(source, &mut info, analysis).await?;
-    }
-    Ok(Listed { index: index.map_err(TaskError::bad_input)?, info, first_frames, clock })
+    let (packets, clock) = frames::packets(source, &mut info, analysis).await?;
+    Ok(Listed { packets, info, first_frames, clock })
 }
 
 /// The last picture is not shown for hours because a number says so.
@@ -179,91 +181,6 @@ async fn look(source: &OpenSource, info: &mut MediaInfo) -> Result<Vec<i64>, Tas
     probe::look(info, &finished.stdout).map_err(TaskError::bad_input)
 }
 
-/// The index, and the clock beside it.
-type Packets = (Result<PacketIndex, IndexError>, Result<Clock, ClockError>);
-
-/// Reads every packet once; memory is the index.
-async fn packets(
-    source: &OpenSource,
-    info: &mut MediaInfo,
-    analysis: Analysis,
-    shown_when_decoded: bool,
-) -> Result<Packets, TaskError> {
-    let mut builder = IndexBuilder::new(
-        info.video.as_ref().map(|v| (v.index, v.timebase)),
-        info.audio.iter().map(|a| (a.index, a.timebase)),
-    )
-    .of(&info.container);
-    if shown_when_decoded {
-        builder = builder.shown_when_decoded();
-    }
-    let mut clock = ClockBuilder::new(
-        info.video.as_ref().map(|v| (v.index, v.timebase)),
-        info.audio.iter().map(|a| (a.index, a.timebase)),
-    );
-    let mut on_line = |line: &str| {
-        if let Some(row) = PacketRow::parse(line) {
-            builder.push(&row);
-            clock.push(&row);
-        }
-    };
-    let command = argv::probe::packets(&source.url().read_as(info), info, analysis);
-    let finished = source.explain(process::run_lines(&command, Follow::default(), Some(&mut on_line)).await)?;
-    let container = format!("[{} @", info.container);
-    let complaint = finished.complaints.lines().find(|line| line.starts_with(&container));
-    info.complaint =
-        complaint.map(|line| line.split("[error]").last().unwrap_or(line).trim().chars().take(160).collect());
-    Ok((builder.finish(), clock.finish(&info.container)))
-}
-
-/// Reads packets that have decode times only. Those of H.264 and HEVC are when frames are shown, or can't be known;
-/// of older codecs, which have one reordered frame at most, ffmpeg makes up the times.
-async fn without_times(source: &OpenSource, info: &mut MediaInfo, analysis: Analysis) -> Result<Packets, TaskError> {
-    let (codec, reordered) = info.video.as_ref().map_or(("", false), |v| (v.codec.as_str(), v.reordered));
-    match (codec, reordered) {
-        ("h264" | "hevc", true) => Err(TaskError::bad_input(IndexError::Reordered { codec: codec.into() })),
-        ("h264" | "hevc", false) => packets(source, info, analysis, true).await,
-        _ => {
-            info.generated_times = true;
-            packets(source, info, analysis, false).await
-        }
-    }
-}
-
-/// Finds out where the video begins to be decodable, and of all of it where packets are fields.
-async fn begin(
-    source: &OpenSource,
-    info: &mut MediaInfo,
-    index: &mut PacketIndex,
-    first_frames: &[i64],
-) -> Result<(), TaskError> {
-    let (Some(stream), Some(video)) = (&info.video, &mut index.video) else { return Ok(()) };
-    let interlaced = stream.interlaced && !info.generated_times;
-    let fields = interlaced && video.has_fields(first_frames, argv::probe::FIRST_FRAMES);
-    let until = if fields { i64::MAX } else { video.head(&stream.codec, info.generated_times) };
-    let command = argv::probe::head(&source.url().read_as(info), &info.container, stream, until);
-    let shown = match process::run(&command, Follow::default()).await {
-        // Decoders of what is encrypted or of nothing that they know say a lot, and show nothing.
-        Err(error) if error.failure != Failure::Stuck => {
-            let error = source.explain(Err::<(), _>(error)).err();
-            let why = error.map_or(String::new(), |e| e.message);
-            let line = why.lines().find(|line| line.contains("[error]")).unwrap_or(&why);
-            return Err(TaskError::bad_input(format!("{}; ffmpeg says: {line}", IndexError::Undecodable)));
-        }
-        finished => source.explain(finished)?.shown,
-    };
-    if !fields {
-        return video.begin(&shown, until).map_err(TaskError::bad_input);
-    }
-    video.merge_fields(&shown).map_err(TaskError::bad_input)?;
-    // Containers may count fields.
-    let told = stream.frame_rate;
-    if let (Some(stream), Some(rate)) = (&mut info.video, video.nearest_rate([told, told / 2])) {
-        stream.frame_rate = rate;
-    }
-    Ok(())
-}
-
 /// Finds out when the sounds end of which only a decoder knows.
 async fn last_sounds(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -> Result<(), TaskError> {
     for (stream, span) in info.audio.iter().zip(&mut index.audio) {
@@ -272,16 +189,6 @@ async fn last_sounds(source: &OpenSource, info: &MediaInfo, index: &mut PacketIn
         let finished = source.explain(process::run(&command, Follow::default()).await)?;
         span.end(&finished.stdout, stream.sample_rate);
     }
-    Ok(())
-}
-
-/// Finds out which of the last frames of a cut source can be decoded.
-async fn end(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex) -> Result<(), TaskError> {
-    let (Some(stream), Some(video)) = (&info.video, &mut index.video) else { return Ok(()) };
-    let (from, seek) = video.tail();
-    let command = argv::probe::tail(&source.url().read_as(info), &info.container, stream, seek);
-    let shown = source.explain(process::run(&command, Follow::default()).await)?.shown;
-    video.end(&shown, from);
     Ok(())
 }
 

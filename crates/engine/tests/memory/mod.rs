@@ -15,7 +15,7 @@ use transcode_engine::{
     resolve,
 };
 use transcode_media::{
-    probe::{AudioStream, Colour, Hdr10, MediaInfo, VideoStream},
+    probe::{AudioStream, Colour, FrameTimes, Hdr10, MediaInfo, VideoStream},
     time::{MediaTime, Timebase, Timescale},
 };
 
@@ -271,6 +271,7 @@ pub fn media() -> MediaSummary {
                 interlaced: false,
                 closed_captions: false,
                 reordered: false,
+                times: FrameTimes::Presentation,
                 hdr10: Hdr10::default(),
                 other_hdr: None,
                 spatial: Default::default(),

@@ -14,7 +14,7 @@ pub mod video;
 use std::fmt;
 
 use crate::{
-    probe::MediaInfo,
+    probe::{FrameTimes, MediaInfo, VideoStream},
     time::{MediaTime, Timescale, decimal_seconds},
 };
 
@@ -127,6 +127,15 @@ impl SourceUrl {
         SourceUrl { generate_times: info.generated_times, ..self }
     }
 
+    /// The input for a command of ffmpeg that decodes the video and nothing else.
+    fn video(&self, command: &mut Command, container: &str, stream: &VideoStream) {
+        reorder(command, stream);
+        if let FrameTimes::Late(ticks) = stream.times {
+            command.option("itsoffset", decimal_seconds(MediaTime::ZERO - stream.timebase.time(ticks)));
+        }
+        self.input(command, container);
+    }
+
     /// `-protocol_whitelist … -f demuxer -i url`. The demuxer is the one that the probe found, so a
     /// source can't turn into a playlist later.
     fn input(&self, command: &mut Command, container: &str) {
@@ -138,6 +147,14 @@ impl SourceUrl {
             command.option("f", demuxer);
         }
         command.option("i", &self.url);
+    }
+}
+
+/// H.264 that does not say how far its frames are reordered may do so as far as its level allows (ITU-T H.264 E.2.1,
+/// `max_num_reorder_frames`). ffmpeg goes by what it has met unless it is strict, and loses a frame whenever it meets more.
+fn reorder(command: &mut Command, stream: &VideoStream) {
+    if stream.codec == "h264" && stream.times != FrameTimes::Decode {
+        command.option("strict:v", "strict");
     }
 }
 

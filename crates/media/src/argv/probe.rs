@@ -1,6 +1,6 @@
 //! Probing: streams first, then every packet.
 
-use super::{Command, Program, SourceUrl, decimal_seconds};
+use super::{Command, Program, SourceUrl, decimal_seconds, reorder};
 use crate::{
     probe::{AudioStream, MediaInfo, VideoStream},
     time::MediaTime,
@@ -49,6 +49,7 @@ pub fn first_frames(source: &SourceUrl, info: &MediaInfo, stream: &VideoStream) 
     command
         .option("show_entries", "frame=best_effort_timestamp,interlaced_frame,top_field_first,side_data_list")
         .option("of", "json");
+    reorder(&mut command, stream);
     source.input(&mut command, &info.container);
     command
 }
@@ -58,22 +59,9 @@ pub fn packets(source: &SourceUrl, info: &MediaInfo, analysis: Analysis) -> Comm
     let mut command = Command::new(Program::Ffprobe);
     command.option("v", "level+error");
     analysis.ask(&mut command);
-    let entries = "packet=stream_index,pts,dts,duration,pos,flags:packet_side_data=side_data_type";
+    let entries = "packet=stream_index,pts,dts,duration,pos,size,flags:packet_side_data=side_data_type";
     command.option("show_entries", entries).option("of", "compact=p=0");
     source.input(&mut command, &info.container);
-    command
-}
-
-/// Decodes the end of the video from `seek` on; `showinfo` lists the frames. For
-/// [`crate::index::VideoIndex::end`].
-pub fn tail(source: &SourceUrl, container: &str, stream: &VideoStream, seek: Option<MediaTime>) -> Command {
-    let mut command = Command::new(Program::Ffmpeg);
-    command.push(["-copyts", "-noautorotate"]).option("threads", 1);
-    command.seek(seek);
-    source.input(&mut command, container);
-    let graph = format!("[0:{}]showinfo=checksum=0[v]", stream.index);
-    command.option("filter_complex", graph).option("map", "[v]").option("fps_mode", "passthrough");
-    command.option("f", "null").push(["-"]);
     command
 }
 
@@ -87,12 +75,19 @@ pub fn last_sound(source: &SourceUrl, container: &str, stream: &AudioStream, see
     command
 }
 
-/// Decodes the start of the video up to the first keyframe, `until` in its ticks; `showinfo` lists the
-/// frames, one after `until` among them where there is one; `i64::MAX` decodes everything. For [`crate::index::VideoIndex::begin`].
-pub fn head(source: &SourceUrl, container: &str, stream: &VideoStream, until: i64) -> Command {
+/// Decodes the video from `seek` on up to `until` in its ticks; `showinfo` lists the frames, one after `until` among them
+/// where there is one. `None` is the beginning, `i64::MAX` the end.
+pub fn frames(
+    source: &SourceUrl,
+    container: &str,
+    stream: &VideoStream,
+    seek: Option<MediaTime>,
+    until: i64,
+) -> Command {
     let mut command = Command::new(Program::Ffmpeg);
     command.push(["-copyts", "-noautorotate"]).option("threads", 1);
-    source.input(&mut command, container);
+    command.seek(seek);
+    source.video(&mut command, container, stream);
     let trim = match until {
         i64::MAX => String::new(),
         until => format!(",trim=end_pts={}", until.saturating_add(1)),

@@ -18,7 +18,7 @@ use crate::{
 pub fn choose(source: &SourceUrl, container: &str, stream: &VideoStream) -> Command {
     let mut command = Command::new(Program::Ffmpeg);
     command.push(["-copyts", "-noautorotate"]).option("t", 60);
-    source.input(&mut command, container);
+    source.video(&mut command, container, stream);
     let graph = format!(
         "[0:{}]select='isnan(prev_selected_t)+gte(t-prev_selected_t\\,1)',scale=160:-2,thumbnail=60,showinfo=checksum=0[v]",
         stream.index
@@ -55,7 +55,7 @@ pub fn draw(task: &DrawTask<'_>) -> Command {
     let mut command = Command::new(Program::Ffmpeg);
     command.push(["-noautorotate"]);
     command.option("seek_timestamp", 1).option("ss", decimal_seconds(task.at));
-    task.source.input(&mut command, task.container);
+    task.source.video(&mut command, task.container, stream);
     let mut filters = vec![];
     filters.extend(task.filters.deinterlace(stream));
     filters.extend(rotate(stream).map(str::to_string));

@@ -115,7 +115,7 @@ fn decode(task: &VideoTask<'_>) -> Command {
     command.push(["-copyts"]);
     command.seek(task.seek);
     command.push(["-noautorotate"]).option("threads", 1);
-    task.source.input(&mut command, task.container);
+    task.source.video(&mut command, task.container, task.stream);
     command.option("filter_complex_threads", 1).option("filter_complex", graph(task));
     command
 }

@@ -6,7 +6,9 @@ use num_rational::Ratio;
 use serde::Deserialize;
 use transcode_api::value::Rational;
 
-use super::{AudioStream, Colour, Hdr10, LeftOut, LightLevel, Mastering, OtherHdr, ProbeError, VideoStream};
+use super::{
+    AudioStream, Colour, FrameTimes, Hdr10, LeftOut, LightLevel, Mastering, OtherHdr, ProbeError, VideoStream,
+};
 use crate::{spatial::Spatial, time::Timebase};
 
 mod spatial;
@@ -286,6 +288,7 @@ impl RawStream {
             interlaced: matches!(self.field_order.as_deref(), Some("tt" | "bb" | "tb" | "bt")),
             closed_captions: self.closed_captions == Some(1),
             reordered: self.has_b_frames.unwrap_or(0) > 0,
+            times: FrameTimes::Presentation,
             hdr10: Hdr10::default(),
             other_hdr: None,
             spatial: Spatial::default(),

@@ -18,6 +18,9 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     for media in published.video() {
         let expected = expected(evidence, media)?;
         same(&media.track.presented(), &expected).with_context(|| format!("segments of {}", media.name))?;
+        if let Some(rate) = evidence.row.counted {
+            counted(evidence, media, rate).with_context(|| format!("counted frames of {}", media.name))?;
+        }
         ensure!(media.track.empty.0 == 0, "{} begins with an empty edit", media.name);
         continuous(&media.track).with_context(|| format!("segments of {}", media.name))?;
         evidence.figures.tell("frames", expected.len());
@@ -40,6 +43,15 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
         faststart(&fs::read(path)?).with_context(|| format!("MP4 of {name}"))?;
     }
     Ok(())
+}
+
+/// Frame n is n frames behind 0, where the sound begins: what players of the source's container do.
+fn counted(evidence: &Evidence<'_>, media: &Media, rate: i64) -> Result<()> {
+    let origin = seconds(&evidence.plan.json["media"]["origin"])?;
+    ensure!(origin == 0.0, "the origin is {origin} s");
+    let presented = media.track.presented();
+    let expected: Vec<i64> = (0..presented.len() as i64).map(|n| n * media.track.timescale / rate).collect();
+    same(&presented, &expected)
 }
 
 /// Times of the source's frames on the track's timescale, from the origin.

@@ -3,7 +3,7 @@
 use super::{AV1_OPUS, H264, H264_TOGETHER, HEVC_OPUS, PLAIN, SMALL, TINY, WIDE};
 use crate::row::{
     ROW, Row,
-    Step::{Ffmpeg, Hole},
+    Step::{Ffmpeg, Hole, Python},
 };
 
 /// The rows.
@@ -152,6 +152,73 @@ pub const ROWS: &[Row] = &[
         frames: 823,
         pictures: SMALL,
         audio: PLAIN,
+        counted: Some(25),
+        ..ROW
+    },
+    // As XviD writes it: in every chunk of the AVI a frame, or a place for one that came in the chunk before.
+    Row {
+        name: "xvid_packed_b_frames",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("160x90", "25", "36"),
+                "-c:v mpeg4 -q:v 4 -bf 2 -b_strategy 0 -g 50 -f m4v {out}"
+            )),
+            Python("mpeg4.py {in} {out} --packed 160x90 25"),
+            Ffmpeg(concat!("-i {in} ", clicks!("36"), "-map 0 -map 1 -c:v copy -c:a pcm_s16le {out}")),
+        ],
+        file: "source.avi",
+        options: TINY,
+        frames: 900,
+        chunks: 2,
+        pictures: SMALL,
+        audio: PLAIN,
+        counted: Some(25),
+        ..ROW
+    },
+    Row {
+        name: "avi_of_h264_with_b_frames",
+        source: &[Ffmpeg(concat!(
+            pictures!("160x90", "25", "36"),
+            clicks!("36"),
+            "-c:v libx264 -preset veryfast -bf 3 -g 25 -c:a pcm_s16le {out}"
+        ))],
+        file: "source.avi",
+        options: TINY,
+        frames: 900,
+        chunks: 2,
+        pictures: SMALL,
+        audio: PLAIN,
+        counted: Some(25),
+        ..ROW
+    },
+    // Packets without a picture: the one before it stays on.
+    Row {
+        name: "mpeg4_not_coded",
+        source: &[
+            Ffmpeg(concat!(pictures!("160x90", "25", "36"), "-c:v mpeg4 -q:v 4 -g 50 -f m4v {out}")),
+            Python("mpeg4.py {in} {out} --hold 5"),
+            Ffmpeg(concat!("-f m4v -r 25 -i {in} ", clicks!("36"), "-map 0 -map 1 -c:v copy -c:a aac {out}")),
+        ],
+        options: TINY,
+        frames: 724,
+        chunks: 2,
+        pictures: SMALL,
+        audio: PLAIN,
+        ..ROW
+    },
+    Row {
+        name: "mp4_samples_of_sei_alone",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("160x90", "25", "36"),
+                "-c:v libx264 -preset veryfast -g 50 -bf 2 -b_strategy 0 {out}"
+            )),
+            Python("avc.py {in} {out} --messages 7"),
+        ],
+        options: TINY,
+        frames: 859,
+        chunks: 2,
+        pictures: SMALL,
         ..ROW
     },
     Row {

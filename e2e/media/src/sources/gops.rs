@@ -1,7 +1,10 @@
 //! Groups of pictures: where decoding can start, and what refers to what.
 
 use super::{H264, H264_TOGETHER, HEVC_OPUS, LONG, PLAIN, SMALL, TINY, WIDE};
-use crate::row::{ROW, Row, Step::Ffmpeg};
+use crate::row::{
+    ROW, Row,
+    Step::{Ffmpeg, Python},
+};
 
 /// The rows.
 pub const ROWS: &[Row] = &[
@@ -123,6 +126,25 @@ pub const ROWS: &[Row] = &[
         options: TINY,
         frames: 900,
         pictures: SMALL,
+        ..ROW
+    },
+    // Nothing says how far pictures are reordered, and none is until 20 s.
+    Row {
+        name: "h264_pyramid_begins_later",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("160x90", "25", "36"),
+                clicks!("36"),
+                "-c:v libx264 -preset veryfast -bf 3 -g 50 -x264-params b-pyramid=normal:b-adapt=0:ref=4 -force_key_frames \"expr:if(lt(t,20),not(mod(n,2)),0)\" -c:a aac -write_crc32 0 {out}"
+            )),
+            Python("avc.py {in} {out} --bare"),
+        ],
+        file: "source.mkv",
+        options: TINY,
+        frames: 900,
+        chunks: 2,
+        pictures: SMALL,
+        audio: PLAIN,
         ..ROW
     },
     Row {

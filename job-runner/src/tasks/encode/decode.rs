@@ -79,13 +79,8 @@ pub async fn encode(
                 return Ok(Decoded { command, steps_back, damaged, interlaced, captioned });
             }
             (Some(difference), None) => {
-                let words = finished.complaints.lines().next().unwrap_or("nothing").trim_end_matches('.');
-                let advice = match permissive {
-                    true => "Get it again",
-                    false => "Get it again, or take what can be had with options.integrity: Permissive",
-                };
-                let what = format!("chunk {}: {difference}. The source is damaged there", chunk.index);
-                return Err(TaskError::new(Failure::BadChunk, format!("{what}; ffmpeg says: {words}. {advice}")));
+                let why = seen.fault(&difference, &finished.complaints, permissive);
+                return Err(TaskError::new(Failure::BadChunk, why));
             }
             (Some(difference), Some(at)) => {
                 tracing::warn!("chunk {}: {difference}; decoding begins further back", chunk.index);
@@ -138,6 +133,23 @@ impl Seen<'_> {
         let frames = &self.timeline.source;
         let last = frames.get(frames.len().saturating_sub(LAST_PICTURES)..).unwrap_or_default();
         self.damaged.iter().all(|pts| last.contains(pts))
+    }
+
+    /// Why the chunk can't be encoded, and what to do about it. What the decoder does not complain of is no damage.
+    fn fault(&self, difference: &str, complaints: &str, permissive: bool) -> String {
+        let what = format!("chunk {}: {difference}", self.chunk.index);
+        let words = complaints.lines().next().map(|line| line.trim_end_matches('.'));
+        if words.is_none() && self.damaged.is_empty() {
+            return format!(
+                "{what}, although the decoder reports no damage: packets there hold no picture, or more than one. Give the source a packet for each picture: ffmpeg -i SOURCE -map 0 -c copy -c:v ffv1 OUT.mkv"
+            );
+        }
+        let words = words.unwrap_or("corrupt decoded frame");
+        let advice = match permissive {
+            true => "Get it again",
+            false => "Get it again, or take what can be had with options.integrity: Permissive",
+        };
+        format!("{what}. The source is damaged there; ffmpeg says: {words}. {advice}")
     }
 
     /// Frames that came out damaged.
