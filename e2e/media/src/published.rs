@@ -130,8 +130,11 @@ impl Media {
         let average = times.len() as f64 * scale as f64;
         times.extend(self.bounds().last());
         let average = average / (times[times.len() - 1] - times[0]) as f64;
-        let most = (0..times.len()).filter_map(|from| {
-            let to = times.partition_point(|time| *time < times[from] + scale);
+        // The shortest runs of a second or more that begin with each frame, and those that end with it.
+        let begun = (0..times.len()).map(|from| (from, times.partition_point(|time| *time < times[from] + scale)));
+        let ended = (0..times.len())
+            .filter_map(|to| Some((times.partition_point(|time| *time + scale <= times[to]).checked_sub(1)?, to)));
+        let most = begun.chain(ended).filter_map(|(from, to)| {
             let ticks = times.get(to)? - times[from];
             Some((to - from) as f64 * scale as f64 / ticks as f64)
         });
