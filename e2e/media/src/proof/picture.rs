@@ -86,19 +86,24 @@ struct Look {
 }
 
 impl Look {
-    /// The colours as they are shown: a source that says nothing of them is BT.709 where it is larger than a standard
-    /// definition of 576 lines, else BT.601.
+    /// The colours as they are shown. What a source leaves out goes with its matrix, and without one by its size: BT.709
+    /// above a standard definition of 576 lines, else BT.601. A high dynamic range or another matrix is left as it is.
     fn meant(self) -> Vec<String> {
-        if self.colour[..3].iter().any(|name| name != "unknown") {
-            return self.colour;
-        }
         let (width, height) = self.size;
-        let names = match height {
-            _ if width >= 1280.0 || height > 576.0 => ["bt709", "bt709", "bt709"],
-            288.0 | 576.0 => ["bt470bg", "smpte170m", "bt470bg"],
-            _ => ["smpte170m", "smpte170m", "smpte170m"],
+        let high = |name: &String| ["bt2020", "smpte2084", "arib"].iter().any(|high| name.starts_with(high));
+        let names = match self.colour[2].as_str() {
+            _ if self.colour.iter().any(high) => return self.colour,
+            "bt709" => ["bt709"; 3],
+            "smpte170m" => ["smpte170m"; 3],
+            "bt470bg" => ["bt470bg", "smpte170m", "bt470bg"],
+            "unknown" if width >= 1280.0 || height > 576.0 => ["bt709"; 3],
+            "unknown" if [288.0, 576.0].contains(&height) => ["bt470bg", "smpte170m", "bt470bg"],
+            "unknown" => ["smpte170m"; 3],
+            _ => return self.colour,
         };
-        [names.map(str::to_owned).to_vec(), self.colour[3..].to_vec()].concat()
+        let told = |(name, meant): (&String, &str)| if name == "unknown" { meant.to_owned() } else { name.clone() };
+        let named: Vec<String> = self.colour.iter().zip(names).map(told).collect();
+        [named, self.colour[3..].to_vec()].concat()
     }
 }
 
