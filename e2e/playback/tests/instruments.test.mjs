@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { cp, readFile, writeFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { clips, sources } from '../lib/clips.mjs';
+import { clips, isEven, sources } from '../lib/clips.mjs';
 import { inStep, median, noTrouble, offsets, picturesAreComplete, picturesAreRight } from '../lib/judge.mjs';
 import { outputs } from '../lib/product.mjs';
 import { decode } from '../lib/reader.mjs';
@@ -69,7 +69,7 @@ describe('a clip', () => {
   const late = join(sources, 'late.mp4');
   before(() => run('ffmpeg', ['-v', 'error', '-y', '-i', clips.plain.file, '-itsoffset', '0.04', '-i', clips.plain.file, '-map', '0:v', '-map', '1:a', '-c', 'copy', late]));
 
-  for (const clip of Object.values(clips)) {
+  for (const clip of Object.values(clips).filter(isEven)) {
     it(`that the tests made is in step and complete: ${clip.name}`, async () => {
       for (const track of clip.sound.keys()) {
         const seen = await decode(clip.file, 'v:0', `a:${track}`);
