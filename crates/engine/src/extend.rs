@@ -205,7 +205,7 @@ fn sound(spec: &ResolvedSpec, media: &MediaSummary) -> Result<(), Refusal> {
     }
     if media.info.audio.len() > MAX_AUDIO_TRACKS {
         return Err(Refusal(format!(
-            "the source has more than {MAX_AUDIO_TRACKS} audio tracks, which is the most that is taken: choose some with options.audio.tracks, by language or index, or leave all out with options.audio: {{mode: Disabled}}"
+            "the source has more than {MAX_AUDIO_TRACKS} audio tracks, which is the limit: choose some with options.audio.tracks, by language or index, or leave all out with options.audio: {{mode: Disabled}}"
         )));
     }
     let mut holes = media.audio.iter().enumerate().filter_map(|(n, track)| Some((n, track.holes.as_ref()?)));

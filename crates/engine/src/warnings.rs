@@ -92,12 +92,12 @@ fn of_clock(media: &MediaSummary) -> Vec<Warning> {
     let at = |time: MediaTime| human(time - media.origin);
     let jumps = clock.jumps.map(|jumps| match jumps.count {
         1 => format!(
-            "the source's clock jumps {} at {}: what follows is shown right after what is before",
+            "the source's clock jumps {} at {}: the parts before and after are joined without a pause",
             direction(jumps.by),
             at(jumps.first)
         ),
         count => format!(
-            "the source's clock jumps in {count} places, first {} at {}: what follows each is shown right after what is before",
+            "the source's clock jumps in {count} places, first {} at {}: the parts are joined without pauses",
             direction(jumps.by),
             at(jumps.first)
         ),
@@ -107,12 +107,12 @@ fn of_clock(media: &MediaSummary) -> Vec<Warning> {
         let more = if step.count == 1 { String::new() } else { format!(" and {} times later", step.count - 1) };
         let (by, at) = (human(step.by), at(step.first));
         Some(format!(
-            "the times of audio track {n} step back at {at}{more}, by {by} in all: sound at a time that was heard before is dropped"
+            "the times of audio track {n} step back at {at}{more}, by {by} in all: the overlapping sound is dropped"
         ))
     });
     let strays = clock.strays.map(|strays| {
         format!(
-            "{} pictures behind {} have times that jump {}, and back: they are left out",
+            "{} pictures after {} have timestamps that jump {} and back: they are left out",
             strays.pictures,
             at(strays.at),
             direction(strays.by)
@@ -120,7 +120,7 @@ fn of_clock(media: &MediaSummary) -> Vec<Warning> {
     });
     let last = clock.last_picture.map(|time| {
         format!(
-            "the last picture is to be shown for {}, longer than all else goes on; it is shown as long as the sound goes on, or as long as others",
+            "the last picture is to be shown for {}, far longer than the rest of the source lasts; it ends with the sound, or lasts as long as the other pictures",
             human(time)
         )
     });
@@ -273,9 +273,9 @@ fn thumbnail(spec: &ResolvedSpec, media: &MediaSummary) -> Option<Warning> {
 /// Pictures that the source lacks.
 fn held(holes: &Holes) -> Warning {
     let words = match holes.count {
-        1 => format!("the source has no pictures {}: the one before is held", stretch(holes)),
+        1 => format!("the source has no pictures {}: the picture before is held", stretch(holes)),
         count => format!(
-            "the source has no pictures in {count} places, {} in all, the first {}: the one before is held",
+            "the source has no pictures in {count} places, {} in all, the first {}: the picture before is held",
             human(holes.silence),
             stretch(holes)
         ),

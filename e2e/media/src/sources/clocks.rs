@@ -100,7 +100,7 @@ pub const ROWS: &[Row] = &[
         frames: 248,
         mended: 0,
         shown: "select=lt(t\\\\,60)",
-        warns: &["2 pictures behind 4", "have times that jump ahead by 2h36m0"],
+        warns: &["2 pictures after 4", "have timestamps that jump ahead by 2h36m0"],
         ..TS
     },
 ];
