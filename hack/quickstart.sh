@@ -63,7 +63,7 @@ main() {
 
 	hack/bootstrap.sh
 
-	say "Building (the first time takes some minutes)"
+	say "Building (about seven minutes on two cores the first time)"
 	cargo build --release -p kubectl-transcode -p job-runner
 	bin=$(target_dir)/release
 
