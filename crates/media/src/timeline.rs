@@ -272,15 +272,14 @@ impl Timeline {
             let second = i64::from(self.timescale.0);
             let mut most = self.frame_rate();
             let mut first = 0;
-            for (frame, time) in self.output.iter().enumerate() {
-                // The shortest run of a second or more that ends here.
-                while self.output.get(first + 1).is_some_and(|next| time - next >= second) {
+            for to in 0..=self.frames() {
+                // The runs of a second or more that end here, but for those that an earlier frame has ended already.
+                while first < to && self.at(to) - self.at(first) >= second {
+                    most = most.max(Ratio::new(i64::from(to - first) * second, self.at(to) - self.at(first)));
                     first += 1;
                 }
-                let run = time - self.at(first as u32);
-                if run >= second {
-                    most = most.max(Ratio::new((frame - first) as i64 * second, run));
-                }
+                // Later frames may end a denser run that begins with the same frame.
+                first = first.saturating_sub(1);
             }
             near_rate(most, 50).unwrap_or(most.ceil())
         })
