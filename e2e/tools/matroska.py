@@ -13,7 +13,7 @@ import pathlib
 SEGMENT, TRACKS, TRACK_ENTRY, VIDEO = 0x18538067, 0x1654AE6B, 0xAE, 0xE0
 SEEK_HEAD, CUES, VOID, CRC = 0x114D9B74, 0x1C53BB6B, 0xEC, 0xBF
 DEFAULT_DURATION, PIXEL_CROP = 0x23E383, (0x54BB, 0x54AA, 0x54CC, 0x54DD)
-DISPLAY = (0x54B0, 0x54BA, 0x54B2)
+PIXELS, DISPLAY = (0xB0, 0xBA), (0x54B0, 0x54BA, 0x54B2)
 
 
 def number(data, at, keep_marker):
@@ -52,6 +52,11 @@ def changed(kind, body, args):
         out += element(child, changed(child, inner, args)) if child in (TRACKS, TRACK_ENTRY, VIDEO) else whole
     if kind == VIDEO and args.crop:
         out += b"".join(element(child, cut.to_bytes(2, "big")) for child, cut in zip(PIXEL_CROP, args.crop))
+        sizes = {child: int.from_bytes(inner, "big") for child, inner, _ in children(body)}
+        top, bottom, left, right = args.crop
+        # Square pixels, of what is left.
+        shown = (sizes[PIXELS[0]] - left - right, sizes[PIXELS[1]] - top - bottom)
+        out += b"".join(element(child, side.to_bytes(2, "big")) for child, side in zip(DISPLAY, shown))
     return out
 
 

@@ -29,6 +29,9 @@ use crate::{
 /// where it was cut.
 const MOST_BOXES: usize = 32;
 
+/// The most bytes of headers to read. The declaration of a track comes before its tables.
+const LONGEST_HEADERS: u64 = 8 << 20;
+
 /// The source, served to ffmpeg.
 pub struct OpenSource {
     source: Arc<dyn Source>,
@@ -151,6 +154,23 @@ impl OpenSource {
             }
         }
         Ok(0)
+    }
+
+    /// The bytes in which an MP4 or Matroska file declares its tracks; empty for other containers.
+    pub async fn track_headers(&self) -> Result<Vec<u8>, TaskError> {
+        let mut at = 0;
+        for _ in 0..MOST_BOXES {
+            let bytes = self.bytes(at..at + container::WINDOW).await?;
+            match (container::step(at, &bytes), bytes.as_slice()) {
+                (Step::Next(_), [0x1a, 0x45, 0xdf, 0xa3, ..]) => return self.bytes(0..LONGEST_HEADERS).await,
+                (Step::Next(end), [_, _, _, _, b'm', b'o', b'o', b'v', ..]) => {
+                    return self.bytes(at..end.min(at + LONGEST_HEADERS)).await;
+                }
+                (Step::Next(next), _) if next < self.identity().size => at = next,
+                _ => break,
+            }
+        }
+        Ok(vec![])
     }
 
     /// Bytes read from the source so far.

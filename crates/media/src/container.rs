@@ -3,6 +3,10 @@
 //! MP4 and MOV are a row of boxes (ISO/IEC 14496-12 4.2), Matroska and WebM one segment behind a header
 //! (RFC 8794, RFC 9559), AVI and WAV one RIFF chunk. Others have no end that could be missing.
 
+mod crop;
+
+pub use crop::crop;
+
 /// Bytes that a [`step`] wants to see.
 pub const WINDOW: u64 = 64;
 

@@ -250,6 +250,7 @@ mod tests {
             codec: "h264".into(),
             width,
             height,
+            container_crop: None,
             sar: Ratio::new(sar.0, sar.1),
             mirrored: false,
             rotation,

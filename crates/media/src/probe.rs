@@ -42,10 +42,13 @@ pub struct VideoStream {
     pub index: u32,
     /// ffmpeg's codec name.
     pub codec: String,
-    /// Coded picture, pixels, before rotation.
+    /// What the container shows of the picture, pixels, before rotation.
     pub width: u32,
-    /// Coded picture, pixels, before rotation.
+    /// What the container shows of the picture, pixels, before rotation.
     pub height: u32,
+    /// What the container does not show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_crop: Option<ContainerCrop>,
     /// Sample aspect ratio, 1 when unknown.
     pub sar: Rational,
     /// Left and right are exchanged before it is turned.
@@ -102,6 +105,37 @@ pub enum FrameTimes {
     /// Packets have decode times only. A decoder gives each frame the time of the packet that it read last, which is so
     /// many ticks too late.
     Late(i64),
+}
+
+/// The part of the decoded picture that the container does not show, pixels before rotation: `PixelCrop` of Matroska
+/// (RFC 9559 5.1.4.1.28.8), `clap` of MP4 (ISO/IEC 14496-12 12.1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerCrop {
+    /// Pixels.
+    pub left: u32,
+    /// Pixels.
+    pub top: u32,
+    /// Pixels.
+    pub right: u32,
+    /// Pixels.
+    pub bottom: u32,
+    /// This ffmpeg knows it (7.1 or later) and crops unless it is told not to.
+    #[serde(default)]
+    pub by_ffmpeg: bool,
+}
+
+impl VideoStream {
+    /// Applies a crop, unless it is empty or leaves nothing.
+    pub fn crop(&mut self, crop: ContainerCrop) {
+        let ContainerCrop { left, top, right, bottom, .. } = crop;
+        let rest = |whole: u32, one: u32, other: u32| whole.checked_sub(one)?.checked_sub(other).filter(|s| *s >= 2);
+        let size = rest(self.width, left, right).zip(rest(self.height, top, bottom));
+        let size = size.filter(|size| *size != (self.width, self.height) && self.container_crop.is_none());
+        if let Some((width, height)) = size {
+            (self.width, self.height, self.container_crop) = (width, height, Some(crop));
+        }
+    }
 }
 
 /// Static metadata of HDR10 (SMPTE ST 2086 and CTA-861.3).

@@ -17,7 +17,7 @@ use transcode_media::{
     chunk::{Chunk, Kept},
     codec::{AudioCodec, VideoCodec},
     ladder::Rendition,
-    probe::{AudioStream, Colour, FrameTimes, Hdr10, LightLevel, Mastering, MediaInfo, VideoStream},
+    probe::{AudioStream, Colour, ContainerCrop, FrameTimes, Hdr10, LightLevel, Mastering, MediaInfo, VideoStream},
     rate::{Cap, Rate, Squeeze},
     retime::Hold,
     still::Still,
@@ -32,6 +32,7 @@ fn stream() -> VideoStream {
         codec: "hevc".into(),
         width: 1920,
         height: 1080,
+        container_crop: None,
         sar: Ratio::from_integer(1),
         mirrored: false,
         rotation: 90,
@@ -171,6 +172,21 @@ fn one_rendition_of_an_rgb_source_with_equal_times() {
     let renditions =
         [rendition("720p", 1280, 720, (1, 1), VideoCodec::H264 { rate: Rate::Crf(20), preset: X26xPreset::Veryfast })];
     insta::assert_snapshot!(encode(&rgb, &renditions, &Filters::default(), true));
+}
+
+#[test]
+fn container_crop() {
+    let mut cropped = VideoStream { rotation: 0, sar: Ratio::new(4, 3), ..stream() };
+    cropped.crop(ContainerCrop { left: 9999, ..ContainerCrop::default() });
+    assert_eq!((cropped.width, cropped.container_crop), (1920, None));
+    cropped.crop(ContainerCrop { left: 30, top: 20, right: 0, bottom: 10, by_ffmpeg: true });
+    let codec = VideoCodec::H264 { rate: Rate::Crf(20), preset: X26xPreset::Veryfast };
+    insta::assert_snapshot!(encode(
+        &cropped,
+        &[rendition("360p", 640, 360, (1, 1), codec)],
+        &Filters::default(),
+        false
+    ));
 }
 
 #[test]

@@ -14,6 +14,7 @@ use transcode_engine::{
 };
 use transcode_media::{
     argv::{self, Program, TRANSPORT_STREAM, probe::Analysis},
+    container,
     index::{
         AudioSpan, PacketIndex,
         clock::{Clock, ClockError},
@@ -144,6 +145,7 @@ async fn listed(source: &mut OpenSource) -> Result<(MediaInfo, Packets, Vec<i64>
 
 async fn list(source: &mut OpenSource) -> Result<Listed, TaskError> {
     let (mut info, analysis) = streams(source).await?;
+    container_crop(source, &mut info).await?;
     if info.container == TRANSPORT_STREAM {
         source.watch().await?;
     }
@@ -171,6 +173,23 @@ async fn streams(source: &OpenSource) -> Result<(MediaInfo, Analysis), TaskError
         json = told(analysis).await?;
     }
     Ok((probe::read(&json).map_err(TaskError::bad_input)?, analysis))
+}
+
+/// Reads the container's crop where ffprobe did not: before 7.1 it knows of none.
+async fn container_crop(source: &OpenSource, info: &mut MediaInfo) -> Result<(), TaskError> {
+    let Some(stream) = info.video.as_mut().filter(|stream| stream.container_crop.is_none()) else { return Ok(()) };
+    let matroska = info.container.starts_with("matroska");
+    if matroska || info.container.starts_with("mov") {
+        let Some(crop) = container::crop(&source.track_headers().await?, stream.index) else { return Ok(()) };
+        let whole = Rational::new(stream.width.into(), stream.height.into());
+        stream.crop(crop);
+        // Matroska's display size is that of the cropped picture (RFC 9559 5.1.4.1.28.14); an old ffprobe holds it
+        // against the whole one.
+        if matroska && stream.sar != Rational::from_integer(1) {
+            stream.sar *= whole / Rational::new(stream.width.into(), stream.height.into());
+        }
+    }
+    Ok(())
 }
 
 /// What only the first frames say; their times, ticks.

@@ -259,6 +259,7 @@ pub fn media() -> MediaSummary {
                 codec: "h264".into(),
                 width: 1280,
                 height: 720,
+                container_crop: None,
                 sar: Ratio::from_integer(1),
                 mirrored: false,
                 rotation: 0,

@@ -15,9 +15,10 @@
 use serde::{Deserialize, Serialize};
 use transcode_api::{Crop, DenoiseStrength};
 
+use super::video::sixteen_bit;
 use crate::{
     codec::VideoCodec,
-    probe::VideoStream,
+    probe::{ContainerCrop, VideoStream},
     retime::{Hold, Lead, Retiming},
     time::{Rational, Timebase},
 };
@@ -158,6 +159,15 @@ impl Filters {
         });
         crop.into_iter().chain(denoise.map(str::to_string)).collect()
     }
+}
+
+/// Crops to what the container shows. The size is a limit: a source may change it midway.
+pub(super) fn container_crop(stream: &VideoStream) -> Option<String> {
+    let VideoStream { width, height, sar, .. } = stream;
+    let ContainerCrop { left, top, .. } = stream.container_crop?;
+    let sar = sixteen_bit(*sar);
+    let shape = format!("setsar={}/{}:max=65535", sar.numer(), sar.denom());
+    Some(format!("crop=min(iw\\,{width}):min(ih\\,{height}):{left}:{top}:exact=1,{shape}"))
 }
 
 /// Turns the picture upright.

@@ -133,6 +133,10 @@ impl SourceUrl {
         if let FrameTimes::Late(ticks) = stream.times {
             command.option("itsoffset", decimal_seconds(MediaTime::ZERO - stream.timebase.time(ticks)));
         }
+        // Cropped by a filter, so that every ffmpeg does it alike.
+        if stream.container_crop.is_some_and(|crop| crop.by_ffmpeg) {
+            command.option("apply_cropping", "codec");
+        }
         self.input(command, container);
     }
 

@@ -6,7 +6,7 @@ use transcode_api::{Box2, ImageFormat};
 
 use super::{
     Command, Program, SourceUrl,
-    filters::{Filters, rotate, tone_map},
+    filters::{Filters, container_crop, rotate, tone_map},
 };
 use crate::{
     probe::VideoStream,
@@ -58,6 +58,7 @@ pub fn draw(task: &DrawTask<'_>) -> Command {
     task.source.video(&mut command, task.container, stream);
     let mut filters = vec![];
     filters.extend(task.filters.deinterlace(stream));
+    filters.extend(container_crop(stream));
     filters.extend(rotate(stream).map(str::to_string));
     filters.extend(task.filters.upright());
     // Pictures have square pixels.

@@ -12,7 +12,7 @@ use num_rational::Ratio;
 use super::{
     Command, Program, SourceUrl,
     encoder::encoder,
-    filters::{Filters, rotate, tone_map},
+    filters::{Filters, container_crop, rotate, tone_map},
 };
 use crate::{
     chunk::Chunk,
@@ -143,6 +143,7 @@ fn graph(task: &VideoTask<'_>) -> String {
         let first = format!("PTS+{}", chunk.shift);
         shared.push(format!("setpts=if(isnan(PREV_OUTPTS)\\,{first}\\,max(PTS\\,PREV_OUTPTS+1))"));
     }
+    shared.extend(container_crop(task.stream));
     shared.extend(chunk.still.map(|still| held(&still, chunk.own_frames())));
     shared.extend(rotate(task.stream).map(str::to_string));
     shared.extend(task.filters.upright());

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use transcode_api::value::Rational;
 
 use super::{
-    AudioStream, Colour, FrameTimes, Hdr10, LeftOut, LightLevel, Mastering, OtherHdr, ProbeError, VideoStream,
+    AudioStream, Colour, ContainerCrop, FrameTimes, Hdr10, LeftOut, LightLevel, Mastering, OtherHdr, ProbeError,
+    VideoStream,
 };
 use crate::{spatial::Spatial, time::Timebase};
 
@@ -116,6 +117,10 @@ pub(super) struct RawSideData {
     rotation: Option<f64>,
     displaymatrix: Option<String>,
     dv_profile: Option<i64>,
+    crop_left: Option<u32>,
+    crop_top: Option<u32>,
+    crop_right: Option<u32>,
+    crop_bottom: Option<u32>,
     max_content: Option<i64>,
     max_average: Option<i64>,
     red_x: Option<String>,
@@ -138,6 +143,11 @@ impl RawSideData {
         let kind = self.side_data_type.as_str();
         video.closed_captions |= kind == "ATSC A53 Part 4 Closed Captions";
         video.hdr10.mastering = video.hdr10.mastering.or_else(|| self.mastering());
+        if kind == "Frame Cropping" {
+            let [left, top, right, bottom] = [self.crop_left, self.crop_top, self.crop_right, self.crop_bottom]
+                .map(|pixels| pixels.unwrap_or_default());
+            video.crop(ContainerCrop { left, top, right, bottom, by_ffmpeg: true });
+        }
         let level = |value: Option<i64>| u16::try_from(value?).ok();
         let light = level(self.max_content).zip(level(self.max_average));
         let light = light.map(|(content, average)| LightLevel { content, average });
@@ -268,6 +278,7 @@ impl RawStream {
             codec: self.codec_name.clone().unwrap_or_default(),
             width: self.dimension("width", self.width)?,
             height: self.dimension("height", self.height)?,
+            container_crop: None,
             sar: self.sample_aspect_ratio.as_deref().and_then(|s| ratio(s, ':')).unwrap_or(Ratio::from_integer(1)),
             mirrored: self.is_mirrored(),
             rotation: self.rotation()?,

@@ -6,6 +6,9 @@ use crate::row::{
     Step::{Append, Ffmpeg, Mirror, Python, Turn},
 };
 
+/// Cuts off what containers hide, unless ffmpeg has done so (from 7.1 on).
+const HIDDEN: &str = r"crop=160:140:if(gt(iw\\,160)\\,40\\,0):if(gt(ih\\,140)\\,10\\,0),setsar=1";
+
 /// The rows.
 pub const ROWS: &[Row] = &[
     Row {
@@ -158,6 +161,39 @@ pub const ROWS: &[Row] = &[
         frames: 500,
         pictures: SMALL,
         shown: "yadif=deint=interlaced",
+        ..ROW
+    },
+    Row {
+        name: "matroska_crop",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("320x180", "25", "8"),
+                "-c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p {out}"
+            )),
+            Python("matroska.py {in} {out} --crop 10 30 40 120"),
+        ],
+        file: "source.mkv",
+        options: "{video: {segmentDuration: 2s, encode: {h264: {preset: ultrafast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 80, height: 80}}], thumbnail: {}}",
+        frames: 200,
+        pictures: &[("top", 160, 140), ("low", 80, 70)],
+        shown: HIDDEN,
+        ..ROW
+    },
+    Row {
+        name: "clean_aperture",
+        source: &[
+            Ffmpeg(concat!(
+                pictures!("320x180", "25", "8"),
+                clicks!("8"),
+                "-map 1 -map 0 -c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p -c:a aac {out}"
+            )),
+            Python("clap.py {in} {out} 40 10 120 30"),
+        ],
+        options: "{video: {segmentDuration: 2s, encode: {h264: {preset: ultrafast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 80, height: 80}}]}",
+        frames: 200,
+        pictures: &[("top", 160, 140), ("low", 80, 70)],
+        audio: PLAIN,
+        shown: HIDDEN,
         ..ROW
     },
     Row {
