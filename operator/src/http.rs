@@ -4,6 +4,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use anyhow::Context as _;
@@ -14,15 +15,22 @@ use tower::{Layer, Service};
 
 use crate::metrics::{Metrics, Request};
 
+/// No answer of the API server takes longer between two pieces. A watch that has nothing to show has a bookmark a minute
+/// (`bookmarkFrequency` of the API server's cache).
+pub const READ_TIMEOUT: Duration = Duration::from_secs(150);
+
 /// Serves /metrics, /healthz and /readyz until `stop`.
 pub async fn serve(address: SocketAddr, metrics: Metrics, stop: CancellationToken) -> anyhow::Result<()> {
-    let (scraped, asked) = (metrics.clone(), metrics);
-    let ready =
-        move || std::future::ready(if asked.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE });
+    let (scraped, asked, health) = (metrics.clone(), metrics.health.clone(), metrics.health);
+    let told = |why: Option<&'static str>| {
+        std::future::ready(why.map_or((StatusCode::OK, "ok"), |why| (StatusCode::SERVICE_UNAVAILABLE, why)))
+    };
+    let ready = move || told((!asked.is_ready()).then_some("watches have not shown everything yet"));
+    let alive = move || told(health.stands_still(Instant::now()));
     let kind = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     let router = Router::new()
         .route("/metrics", get(move || std::future::ready((kind, scraped.text()))))
-        .route("/healthz", get(|| std::future::ready(StatusCode::OK)))
+        .route("/healthz", get(alive))
         .route("/readyz", get(ready));
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("--http-address {address} can't be used"))?;
@@ -73,7 +81,10 @@ where
     }
 
     fn call(&mut self, request: ::http::Request<A>) -> Self::Future {
-        let verb = verb(request.method(), request.uri().query().unwrap_or_default());
+        let verb = verb(request.method(), request.uri());
+        if verb == "watch" {
+            self.metrics.health.watches();
+        }
         let (metrics, answer) = (self.metrics.clone(), self.inner.call(request));
         Box::pin(async move {
             let answer = answer.await;
@@ -84,14 +95,41 @@ where
     }
 }
 
-fn verb(method: &::http::Method, query: &str) -> &'static str {
+/// As Kubernetes names it: <https://kubernetes.io/docs/reference/access-authn-authz/authorization/#determine-the-request-verb>.
+fn verb(method: &::http::Method, uri: &::http::Uri) -> &'static str {
     match method.as_str() {
-        "GET" if query.contains("watch=true") => "watch",
+        "GET" if uri.query().unwrap_or_default().contains("watch=true") => "watch",
+        "GET" if is_collection(uri.path()) => "list",
         "GET" => "get",
         "POST" => "create",
         "PATCH" => "patch",
         "PUT" => "update",
         "DELETE" => "delete",
         _ => "other",
+    }
+}
+
+/// `/api/v1/pods` and `/apis/batch/v1/namespaces/media/jobs`, with no name behind.
+fn is_collection(path: &str) -> bool {
+    let parts: Vec<_> = path.trim_matches('/').split('/').collect();
+    let below = match parts.as_slice() {
+        ["api", _, below @ ..] | ["apis", _, _, below @ ..] => below,
+        _ => &[],
+    };
+    matches!(below, [_] | ["namespaces", _, _])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_no_get() {
+        let verb = |path: &str| verb(&::http::Method::GET, &path.parse().unwrap());
+        assert_eq!(verb("/api/v1/namespaces/media/pods?limit=500"), "list");
+        assert_eq!(verb("/apis/batch/v1/jobs?watch=true&timeoutSeconds=290"), "watch");
+        assert_eq!(verb("/apis/transcode.media/v1alpha1/transcodejobs"), "list");
+        assert_eq!(verb("/apis/batch/v1/namespaces/media/jobs/film"), "get");
+        assert_eq!(verb("/version"), "get");
     }
 }

@@ -4,11 +4,12 @@
 //! watch ─> observe ─> decide (transcode-engine) ─> execute ─> tell ─> wait
 //!
 //! main.rs       start, shutdown               args.rs      flags and environment
-//! lease.rs      leadership
+//! lease.rs      leadership                    health.rs    signs of life
 //! operator.rs   watches, what passes share     http.rs      metrics, health
 //! reconcile.rs  one pass, step by step         metrics.rs   counters
 //! load.rs       what is known of a job         tell.rs      status and Events
 //! admit.rs      first sight of a job           files.rs     its ConfigMaps
+//! allow.rs      what a job may ask for
 //! observe.rs    Jobs to batches                view.rs      what a Job says    pods.rs  what pods say
 //! children.rs   batches to Jobs                render.rs    a Job              pod.rs   its pod
 //! status.rs     the status subresource         deletion.rs  a deleted job
@@ -17,11 +18,13 @@
 //! ```
 
 mod admit;
+mod allow;
 mod args;
 mod children;
 mod deletion;
 mod error;
 mod files;
+mod health;
 mod http;
 mod known;
 mod lease;
@@ -41,7 +44,7 @@ mod view;
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use clap::Parser;
 use futures::future::join_all;
 use kube::{
@@ -80,7 +83,7 @@ async fn start(client: Client, args: Args, metrics: Metrics, stop: CancellationT
         return operate(client, args, metrics, stop).await;
     }
     // A replica that waits is ready too: it has nothing else to do.
-    metrics.waits_for(0);
+    metrics.health.waits_for(0);
     let work = operate(client.clone(), args.clone(), metrics, stop.clone());
     lease::lead(client, &args, stop, work).await
 }
@@ -91,7 +94,7 @@ async fn operate(client: Client, args: Args, metrics: Metrics, stop: Cancellatio
     let recorder = Recorder::new(client.clone(), reporter);
     let namespaces: BTreeSet<String> = args.watch_namespaces.iter().cloned().collect();
     let shared = Arc::new(Shared::new(client, args, defaults, metrics, recorder));
-    shared.metrics.waits_for(namespaces.len().max(1));
+    shared.metrics.health.waits_for(namespaces.len().max(1));
     match namespaces.is_empty() {
         true => operator::run(shared, None, stop).await,
         false => {
@@ -107,36 +110,17 @@ async fn operate(client: Client, args: Args, metrics: Metrics, stop: Cancellatio
 fn defaults(args: &Args) -> anyhow::Result<ProfileSpec> {
     let Some(path) = &args.defaults else { return Ok(ProfileSpec::default()) };
     let text = std::fs::read_to_string(path).with_context(|| format!("--defaults {} can't be read", path.display()))?;
-    let wrong = || format!("--defaults {} is no profile's spec", path.display());
-    let given: Value = serde_saphyr::from_str(&text).with_context(wrong)?;
-    let spec: ProfileSpec = serde_json::from_value(given.clone()).with_context(wrong)?;
-    match unknown(&given, &serde_json::to_value(&spec)?) {
-        Some(field) => bail!("{}: there is no field `{field}`", wrong()),
-        None => Ok(spec),
-    }
-}
-
-/// A field that was given and is not among what was taken.
-fn unknown(given: &Value, taken: &Value) -> Option<String> {
-    let below = |(name, given): (&dyn std::fmt::Display, &Value), taken: Option<&Value>| match taken {
-        None if given.is_null() => None,
-        None => Some(name.to_string()),
-        Some(taken) => unknown(given, taken).map(|rest| format!("{name}.{rest}")),
-    };
-    match (given, taken) {
-        (Value::Object(given), Value::Object(taken)) => {
-            given.iter().find_map(|(name, value)| below((name, value), taken.get(name)))
-        }
-        (Value::Array(given), Value::Array(taken)) => {
-            given.iter().zip(taken).enumerate().find_map(|(n, (value, taken))| below((&n, value), Some(taken)))
-        }
-        _ => None,
-    }
+    let given: Value = serde_saphyr::from_str(&text).with_context(|| format!("--defaults {}", path.display()))?;
+    args::strictly(given).map_err(|words| anyhow!("--defaults {} is no profile's spec: {words}", path.display()))
 }
 
 /// A client that counts its requests.
 async fn client(metrics: &Metrics) -> anyhow::Result<Client> {
-    let config = kube::Config::infer().await.context("neither a kubeconfig nor a service account is there")?;
+    let mut config = kube::Config::infer().await.context("neither a kubeconfig nor a service account is there")?;
+    config.read_timeout = Some(http::READ_TIMEOUT);
+    config.write_timeout = Some(http::READ_TIMEOUT);
+    // Time in the pool of connections is nobody's delay.
+    config.reset_reader_on_write = true;
     let layer = http::Counting::new(metrics.clone());
     Ok(ClientBuilder::try_from(config)?.with_layer(&layer).build())
 }

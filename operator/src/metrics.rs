@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
     time::Instant,
 };
 
@@ -23,7 +20,7 @@ use prometheus_client::{
 use transcode_engine::{BatchId, MediaSummary, Plan, Record, RecordEntry};
 use transcode_media::time::Timescale;
 
-use crate::error::Error;
+use crate::{error::Error, health::Health};
 
 /// Labels of a pass.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -68,7 +65,8 @@ pub struct Metrics {
     jobs_in_flight: Gauge,
     tasks_in_flight: Gauge,
     flying: Arc<Mutex<HashMap<String, u32>>>,
-    missing: Arc<AtomicUsize>,
+    /// What /healthz and /readyz tell.
+    pub health: Health,
 }
 
 impl Default for Metrics {
@@ -97,7 +95,7 @@ impl Default for Metrics {
         );
         registry.register("jobs_in_flight", "Jobs that have not ended", jobs_in_flight.clone());
         registry.register("tasks_in_flight", "Tasks that run or may run at any moment", tasks_in_flight.clone());
-        let (registry, missing, flying) = (Arc::new(registry), Arc::new(AtomicUsize::new(1)), Arc::default());
+        let (registry, health, flying) = (Arc::new(registry), Health::default(), Arc::default());
         Metrics {
             registry,
             passes,
@@ -111,7 +109,7 @@ impl Default for Metrics {
             jobs_in_flight,
             tasks_in_flight,
             flying,
-            missing,
+            health,
         }
     }
 }
@@ -125,25 +123,10 @@ impl Metrics {
         text
     }
 
-    /// So many watches have to show everything once before this process is ready.
-    pub fn waits_for(&self, watches: usize) {
-        self.missing.store(watches, Ordering::Relaxed);
-    }
-
-    /// One of them has.
-    pub fn ready(&self) {
-        self.missing.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Whether all of them have.
-    pub fn is_ready(&self) -> bool {
-        self.missing.load(Ordering::Relaxed) == 0
-    }
-
     /// Counts and times a pass.
     pub async fn timed<T>(&self, pass: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let start = Instant::now();
-        let result = pass.await;
+        let result = self.health.passes(pass).await;
         self.pass_seconds.observe(start.elapsed().as_secs_f64());
         let label = result.as_ref().err().map_or("ok", Error::reason);
         self.passes.get_or_create(&Pass { result: label.into() }).inc();

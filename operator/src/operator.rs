@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::Debug,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
@@ -34,7 +34,7 @@ use crate::{
     known::Known,
     metrics::Metrics,
     names::{self, SELECTOR},
-    places::{Place, is_over, rank},
+    places::{Place, can_write, is_over, rank},
     reconcile::{Pass, reconcile},
     view::JobView,
 };
@@ -145,7 +145,7 @@ impl Scope {
     }
 
     /// Another job that writes to the same place and goes first: whoever runs goes on, then the oldest begins
-    /// that was admitted and is not suspended.
+    /// that was admitted and is not suspended. One of another namespace counts once it [can write](can_write) there.
     pub fn goes_first(&self, job: &TranscodeJob) -> Option<Arc<TranscodeJob>> {
         let (own, here) = (rank(job), self.place(job)?);
         let ready = |other: &TranscodeJob| other.status.as_ref().is_some_and(|status| status.resolved.is_some());
@@ -161,8 +161,12 @@ impl Scope {
     fn others(&self, job: &TranscodeJob, here: &Place) -> impl Iterator<Item = Arc<TranscodeJob>> {
         let (uid, jobs) = (job.uid(), self.transcode_jobs.state());
         let here = here.clone();
+        let namespace = job.namespace();
         jobs.into_iter().filter(move |other| {
-            other.uid() != uid && !is_over(other) && self.place(other).is_some_and(|there| there.meets(&here))
+            other.uid() != uid
+                && !is_over(other)
+                && (other.namespace() == namespace || can_write(other))
+                && self.place(other).is_some_and(|there| there.meets(&here))
         })
     }
 
@@ -205,20 +209,47 @@ impl Ready {
     }
 }
 
+/// UIDs of what a watch shows. What is deleted while a watch is interrupted is missing from the next list, and no event
+/// tells of it.
+#[derive(Default)]
+struct Shown {
+    uids: HashSet<String>,
+    listed: HashSet<String>,
+}
+
+impl Shown {
+    /// UIDs that are gone with an event.
+    fn gone<K: ResourceExt>(&mut self, event: &watcher::Event<K>) -> Vec<String> {
+        let uid = |object: &K| object.uid().unwrap_or_default();
+        match event {
+            watcher::Event::Init => self.listed.clear(),
+            watcher::Event::InitApply(object) => _ = self.listed.insert(uid(object)),
+            watcher::Event::Apply(object) => _ = self.uids.insert(uid(object)),
+            watcher::Event::InitDone => {
+                let before = std::mem::replace(&mut self.uids, std::mem::take(&mut self.listed));
+                return before.difference(&self.uids).cloned().collect();
+            }
+            watcher::Event::Delete(object) => return self.uids.take(&uid(object)).into_iter().collect(),
+        }
+        vec![]
+    }
+}
+
 /// Watches a namespace, or all, until `stop`.
 pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: CancellationToken) {
     let client = shared.client.clone();
     let (transcode_jobs, own_writer) = reflector::store();
     let (jobs, job_writer) = reflector::store();
-    let (known, ready) = (shared.clone(), Ready::default());
+    let (known, ready, mut shown) = (shared.clone(), Ready::default(), Shown::default());
     let (own_shown, jobs_shown) = (ready.transcode_jobs.clone(), ready.jobs.clone());
     let own = readable(api::<DeserializeGuard<TranscodeJob>>(&client, namespace), &shared)
         .modify(|job| job.managed_fields_mut().clear())
         .reflect(own_writer)
-        .inspect_ok(move |event| match event {
-            watcher::Event::Delete(job) => known.forget(&job.uid().unwrap_or_default()),
-            watcher::Event::InitDone => own_shown.cancel(),
-            _ => {}
+        .inspect_ok(move |event| {
+            shown.gone(event).iter().for_each(|uid| known.forget(uid));
+            if matches!(event, watcher::Event::InitDone) {
+                own_shown.cancel();
+            }
         })
         .applied_objects()
         // A status that was written is no news.
@@ -271,7 +302,7 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: Cancellatio
     let told = async {
         ready.wait().await;
         tracing::info!(watched = namespace.unwrap_or("all namespaces"), "watches are ready");
-        shared.metrics.ready();
+        shared.metrics.health.ready();
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -391,5 +422,27 @@ fn waiting_for<K: Resource>(
         };
         let found = jobs.state().into_iter().filter(pending).filter(names);
         found.map(|job| ObjectRef::from_obj(&*job)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_list_lacks_is_gone() {
+        use watcher::Event;
+        let job = |uid: &str| -> Job { serde_json::from_value(json!({"metadata": {"uid": uid}})).unwrap() };
+        let mut shown = Shown::default();
+        let mut gone = |event: Event<Job>| shown.gone(&event);
+        for event in [Event::Init, Event::InitApply(job("a")), Event::InitApply(job("b")), Event::InitDone] {
+            assert!(gone(event).is_empty());
+        }
+        assert!(gone(Event::Apply(job("c"))).is_empty());
+        assert_eq!(gone(Event::Delete(job("a"))), ["a"]);
+        assert!(gone(Event::Init).is_empty() && gone(Event::InitApply(job("c"))).is_empty());
+        assert_eq!(gone(Event::InitDone), ["b"]);
     }
 }

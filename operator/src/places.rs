@@ -44,6 +44,12 @@ pub fn is_over(job: &TranscodeJob) -> bool {
     matches!(phase, Some(Phase::Succeeded | Phase::Failed)) && !deletes(job)
 }
 
+/// Whether a job has proved that it can write to its output: Probe tries that, and was done. Anybody can name the
+/// output of somebody else; without the credentials that must hold nobody up.
+pub fn can_write(job: &TranscodeJob) -> bool {
+    job.status.as_ref().is_some_and(|status| status.media.is_some())
+}
+
 /// Its work data is being deleted.
 fn deletes(job: &TranscodeJob) -> bool {
     let cleanup = StageId::job(StageKind::Cleanup).to_string();
