@@ -8,18 +8,17 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use transcode_api::{OnDelete, TranscodeJob, WorkDataDeletion};
+use transcode_api::{OnDelete, WorkDataDeletion};
 use transcode_engine::{
     Action, Batch, BatchId, Failure, Outcome, Progress, RecordEntry, StageEnd, StageId, StageKind, StageProgress,
     TaskSet, Waiting, observe::TaskFailure,
 };
 
 use crate::{
-    admit::forbidden,
     error::Error,
     known::{Known, Started},
     names::{self, FINALIZER, MANAGER, Names},
-    reconcile::{Pass, running},
+    reconcile::{Pass, lost_slots, running},
     render::{self, Scene},
     view::{JobView, Over},
 };
@@ -52,7 +51,12 @@ impl Children<'_> {
                 _ => None,
             })
             .collect();
-        if started.iter().any(|batch| batch.id.stage.kind != StageKind::Probe) {
+        let runs = known.memory.facts.is_some() && known.memory.record.ended.is_none();
+        if runs && known.kept.is_none() {
+            // After a restart, or because a pod can't mount what somebody deleted.
+            known.seen = self.pass.files().see(known.seen.clone()).await?;
+        }
+        if runs || started.iter().any(|batch| batch.id.stage.kind != StageKind::Probe) {
             self.know(known).await?;
         }
         if known.unsaved || (deletes && known.version.is_none()) {
@@ -60,7 +64,7 @@ impl Children<'_> {
             known.version = files.remember(&known.memory, known.version.as_deref()).await?;
             known.unsaved = false;
         }
-        self.finalizer(known, !started.is_empty()).await?;
+        self.finalizers(known, !started.is_empty()).await?;
         let (mut refused, gaps) = (None, progress.gaps());
         for batch in &started {
             refused = self.start(known, batch, &gaps).await?.or(refused);
@@ -112,11 +116,6 @@ impl Children<'_> {
 
     async fn start(&self, known: &mut Known, batch: &Batch, gaps: &TaskSet) -> Result<Option<Waiting>, Error> {
         let shared = &self.pass.scope.shared;
-        // The site may give less than it did, and what was read back may have been forged.
-        if let Some((_, message)) = forbidden(&shared.args, &known.seen.file.spec) {
-            self.never(known, batch, &message);
-            return Ok(None);
-        }
         let facts = known.kept.as_ref().filter(|_| batch.id.stage.kind != StageKind::Probe).map(|(.., kept)| kept);
         let scene = Scene { args: &shared.args, job: self.pass.job, seen: &known.seen, facts, gaps };
         let job = render::job(&scene, batch);
@@ -126,7 +125,8 @@ impl Children<'_> {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 let name = job.name_any();
                 let there = api.get(&name).await?;
-                if !names::is_owned(self.pass.job, &there.metadata) {
+                let same = there.annotations().get(names::TASKS) == Some(&batch.tasks.to_string());
+                if !same || !names::is_owned(self.pass.job, &there.metadata) {
                     return Err(Error::Foreign { name });
                 }
             }
@@ -165,18 +165,16 @@ impl Children<'_> {
         let total = self.pass.total_slots(known);
         let mut busy: u32 = started + self.views.iter().map(|view| running(known, view)).sum::<u32>();
         for view in self.views.iter().filter(|view| running(known, view) > 0) {
-            let (open, now) = (view.open().len(), running(known, view));
-            let wanted = match busy > total {
-                true => now.saturating_sub(busy - total).max(view.active.min(now)).max(1),
-                false => (now + total - busy).min(open),
-            };
+            let (now, lost) = (running(known, view), lost_slots(&known.memory.record, view));
+            let wanted = wanted(view, now, lost, busy, total);
             if wanted == now {
                 continue;
             }
             busy = busy + wanted - now;
             let api = self.pass.scope.children(self.pass.job);
+            let parallelism = render::parallelism(wanted + lost, view.tasks.len());
             // The UID: nobody else's Job of the same name.
-            let patch = json!({"metadata": {"uid": view.uid}, "spec": {"parallelism": render::parallelism(wanted, view.tasks.len())}});
+            let patch = json!({"metadata": {"uid": view.uid}, "spec": {"parallelism": parallelism}});
             match api.patch(&view.name, &PatchParams::default(), &Patch::Merge(patch)).await {
                 Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => {}
                 other => _ = other?,
@@ -195,20 +193,47 @@ impl Children<'_> {
         Ok(())
     }
 
-    /// The finalizer is there while there may be work data that is to be deleted with the job.
-    async fn finalizer(&self, known: &Known, starts: bool) -> Result<(), Error> {
+    /// The finalizers are there while there may be work data that is to be deleted with the job.
+    async fn finalizers(&self, known: &mut Known, starts: bool) -> Result<(), Error> {
         let spec = &known.seen.file.spec;
         let cleaned = known.memory.record.done.contains_key(&StageId::job(StageKind::Cleanup));
         let wanted = match spec.output.on_delete {
             Some(OnDelete::Delete) => true,
             _ => spec.delete_work != WorkDataDeletion::Never && !cleaned,
         };
-        let has = self.pass.job.finalizers().iter().any(|name| name == FINALIZER);
-        match (wanted, has) {
-            (true, false) if starts => set_finalizer(self.pass, true).await,
-            (false, true) => set_finalizer(self.pass, false).await,
+        let job = self.pass.job;
+        let has = job.finalizers().iter().any(|name| name == FINALIZER);
+        match wanted {
+            true if starts => {
+                if !has {
+                    set_finalizer(&self.pass.scope.api(job), job, true).await?;
+                }
+                // Behind the job's own: one without it would leave a ConfigMap that nobody lets go.
+                self.pass.files().protect(&mut known.seen).await
+            }
+            false if has => {
+                known.seen.protected = false;
+                self.pass.let_go().await
+            }
             _ => Ok(()),
         }
+    }
+}
+
+impl Pass<'_> {
+    /// Drops the finalizers.
+    pub async fn let_go(&self) -> Result<(), Error> {
+        self.files().release().await?;
+        set_finalizer(&self.scope.api(self.job), self.job, false).await
+    }
+}
+
+/// How many pods of a batch should run where `now` of them may, `lost` slots are of no use, and `busy` of `total` are
+/// taken by all batches.
+fn wanted(view: &JobView, now: u32, lost: u32, busy: u32, total: u32) -> u32 {
+    match busy > total {
+        true => now.saturating_sub(busy - total).max(view.active.min(now)).max(1),
+        false => (now + total - busy).min(view.open().len().saturating_sub(lost)),
     }
 }
 
@@ -217,21 +242,26 @@ fn is_policy(status: &kube::core::Status) -> bool {
     ["ValidatingAdmissionPolicy", "admission webhook"].iter().any(|who| status.message.contains(who))
 }
 
-/// Adds or drops the finalizer; those of others stay.
-pub async fn set_finalizer(pass: &Pass<'_>, wanted: bool) -> Result<(), Error> {
-    let api: Api<TranscodeJob> = pass.scope.api(pass.job);
+/// Adds or drops the finalizer of an object; those of others stay.
+pub async fn set_finalizer<K>(api: &Api<K>, object: &impl ResourceExt, wanted: bool) -> Result<(), Error>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
     let finalizers = if wanted { vec![FINALIZER] } else { vec![] };
     let patch = json!({
-        "apiVersion": TranscodeJob::api_version(&()),
-        "kind": TranscodeJob::kind(&()),
-        "metadata": {"uid": pass.job.uid(), "finalizers": finalizers},
+        "apiVersion": K::api_version(&()),
+        "kind": K::kind(&()),
+        "metadata": {"uid": object.uid(), "finalizers": finalizers},
     });
-    match api.patch(&pass.job.name_any(), &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await {
+    let name = object.name_any();
+    match api.patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(patch)).await {
         // Deleted in this very moment: the next pass sees it, and nothing must start before.
-        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_invalid() => match wanted {
-            true => Err(Error::Gone { name: pass.job.name_any() }),
-            false => Ok(()),
-        },
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_invalid() || status.is_conflict() => {
+            match wanted {
+                true => Err(Error::Gone { name }),
+                false => Ok(()),
+            }
+        }
         other => Ok(other.map(|_| ())?),
     }
 }
@@ -250,5 +280,49 @@ where
     match api.delete(name, &params).await {
         Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
         other => Ok(other.map(|_| ())?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use transcode_engine::Record;
+
+    use super::*;
+
+    fn view(parallelism: u32, active: u32) -> JobView {
+        JobView {
+            id: "encode-720p.0".parse().unwrap(),
+            name: "j".into(),
+            uid: "u".into(),
+            tasks: "0-99".parse().unwrap(),
+            succeeded: "0-9".parse().unwrap(),
+            failed: TaskSet::default(),
+            over: None,
+            active,
+            ready: active,
+            terminating: 2,
+            parallelism,
+            going: false,
+            created: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    /// Two of four pods are on nodes that do not answer: their slots are free for others, and are taken back when the
+    /// nodes do.
+    #[test]
+    fn slots_of_lost_pods_are_used_again() {
+        let (view, mut record) = (view(4, 2), Record::default());
+        record.counted.insert(view.id.clone(), "0-9,10-11".parse().unwrap());
+        let lost = lost_slots(&record, &view);
+        let now = (view.parallelism - lost).min(view.open().len() - lost);
+        assert_eq!((lost, now), (2, 2));
+        // Nobody else wants them: two more tasks of the batch, beside the pods that the Job controller waits for.
+        assert_eq!(wanted(&view, now, lost, now, 4) + lost, 6);
+        // The lost tasks run elsewhere.
+        assert_eq!(wanted(&view, now, lost, 4, 4), now);
+        // The nodes are back, and the pods are gone: six may run where four may. None that runs is killed.
+        let back = JobView { failed: "10-11".parse().unwrap(), active: 6, ..self::view(6, 6) };
+        assert_eq!((lost_slots(&record, &back), wanted(&back, 6, 0, 6, 4)), (0, 6));
+        assert_eq!(wanted(&JobView { active: 3, ..back }, 6, 0, 6, 4), 4);
     }
 }

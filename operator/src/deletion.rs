@@ -11,8 +11,7 @@ use transcode_api::{OnDelete, WorkDataDeletion};
 use transcode_engine::{Batch, BatchId, StageId, StageKind, TaskSet, estimate};
 
 use crate::{
-    admit::forbidden,
-    children::{delete, set_finalizer},
+    children::delete,
     error::{Error, namespace_goes},
     known::Known,
     names::{FINALIZER, JOB_UID, Names},
@@ -70,9 +69,6 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
     let Some(seen) = seen.filter(|seen| !shared && has_work(&seen.file.spec)) else {
         return done(pass).await;
     };
-    if let Some((_, words)) = forbidden(&pass.scope.shared.args, &seen.file.spec) {
-        return give_up(pass, &words).await;
-    }
     match cleanup.first().map(|view: &&JobView| &view.over) {
         Some(Some(Over::Complete)) => {
             delete(&jobs, &names.cleanup(), None).await?;
@@ -148,6 +144,6 @@ async fn give_up(pass: &Pass<'_>, words: &str) -> Result<Requeue, Error> {
 }
 
 async fn done(pass: &Pass<'_>) -> Result<Requeue, Error> {
-    set_finalizer(pass, false).await?;
+    pass.let_go().await?;
     Ok(Requeue::await_change())
 }

@@ -1,5 +1,7 @@
 //! The ConfigMaps of a job: what it was when it was first seen, what became known of its source, and
-//! the record. The first two never change. All are read as if anyone had written them.
+//! the record. The first two never change. All are read as if anyone had written them, and any of them may be
+//! deleted at any time: by a person, or by the garbage collector when a deletion of the job is in the foreground. The
+//! first one is needed until the job's work data is deleted, so a finalizer keeps it. The others are made again.
 
 use std::collections::BTreeMap;
 
@@ -18,31 +20,36 @@ use transcode_engine::{Facts, Plan, Record};
 use crate::{
     children,
     error::{Error, namespace_goes},
-    names::{self, MANAGER, Names},
+    names::{self, FINALIZER, JOB_UID, MANAGER, Names},
 };
 
 /// A job as it was when it was first seen.
 #[derive(Debug, Clone)]
 pub struct Seen {
+    /// Name of the ConfigMap.
+    pub name: String,
     /// What runners are given.
     pub file: JobFile,
     /// The runner's image, so that a job has one from start to end.
     pub image: String,
     /// Of the file as runners read it: they refuse another one.
     pub sha256: String,
+    /// Whether it stays until the operator lets it go, whoever deletes it.
+    pub protected: bool,
     /// Of both. It lies in the status, which users can't write, and so tells a forged ConfigMap.
     pub digest: String,
 }
 
 impl Seen {
     /// As it is kept.
-    pub fn new(file: JobFile, image: &str) -> Self {
+    pub fn new(name: String, file: JobFile, image: &str) -> Self {
         let written = text(&file);
-        Seen::written(file, &written, image)
+        Seen::written(name, file, &written, image)
     }
 
-    fn written(file: JobFile, written: &str, image: &str) -> Self {
-        Seen { file, image: image.into(), sha256: sha256(written), digest: sha256(&format!("{image}\n{written}")) }
+    fn written(name: String, file: JobFile, written: &str, image: &str) -> Self {
+        let digest = sha256(&format!("{image}\n{written}"));
+        Seen { name, file, image: image.into(), sha256: sha256(written), protected: false, digest }
     }
 }
 
@@ -79,14 +86,21 @@ impl<'a> Files<'a> {
         Files { api, job, names: Names::of(job) }
     }
 
-    /// The job as it was first seen, if it was. Only when the status agrees: owner references can be forged.
+    /// The job as it was first seen, if it was. The status has to agree: anyone may have written a ConfigMap.
     pub async fn seen(&self) -> Result<Option<Seen>, Error> {
-        let Some(map) = self.get(&self.names.job_file()).await? else { return Ok(None) };
-        let unreadable = || Error::Unreadable { name: map.name_any() };
-        let value = |key: &str| map.data.as_ref()?.get(key);
-        let file = read(&map, "job.json").filter(|file: &JobFile| file.version <= VERSION).ok_or_else(unreadable)?;
-        let (written, image) = value("job.json").zip(value("image")).ok_or_else(unreadable)?;
-        Ok(Some(Seen::written(file, written, image)).filter(|seen| self.told() == Some(&seen.digest)))
+        let Some(told) = self.told() else { return Ok(None) };
+        for name in [self.names.job_file(), self.names.other_job_file(told)] {
+            // The digest says whose it is. Owners may be gone: `kubectl delete --cascade=orphan` drops them.
+            let Some(map) = self.api.get_opt(&name).await? else { continue };
+            let value = |key: &str| map.data.as_ref()?.get(key);
+            let file = read(&map, "job.json").filter(|file: &JobFile| file.version <= VERSION);
+            let Some(((written, image), file)) = value("job.json").zip(value("image")).zip(file) else { continue };
+            let seen = Seen::written(name, file, written, image);
+            if seen.digest == *told {
+                return Ok(Some(Seen { protected: is_protected(&map), ..seen }));
+            }
+        }
+        Ok(None)
     }
 
     /// The digest of the job as it was first seen, as the status tells it. Without it nothing was started.
@@ -94,25 +108,50 @@ impl<'a> Files<'a> {
         self.job.status.as_ref()?.resolved.as_ref()
     }
 
-    /// Keeps the job as it is now, for good, in place of whatever somebody put there.
-    pub async fn see(&self, seen: &Seen) -> Result<(), Error> {
-        let name = self.names.job_file();
+    /// Keeps the job as it is now, for good. Under the name of the digest where there is another one already: an
+    /// operator of another version may have written it and died before the status said so, or anyone else.
+    pub async fn see(&self, mut seen: Seen) -> Result<Seen, Error> {
         if self.told().is_some_and(|told| *told != seen.digest) {
-            return Err(Error::Unreadable { name });
+            return Err(Error::Unreadable { name: seen.name });
         }
         let data = BTreeMap::from([
             ("job.json".into(), text(&seen.file)),
             ("image".into(), seen.image.clone()),
             ("engine".into(), env!("CARGO_PKG_VERSION").into()),
         ]);
-        match self.create(name.clone(), data.clone()).await {
-            Err(Error::Unreadable { .. }) => {
-                let uid = self.get(&name).await?.and_then(|map| map.uid());
-                children::delete(&self.api, &name, uid.as_deref()).await?;
-                self.create(name, data).await
+        let mut map = self.object(seen.name.clone(), data, Some(true));
+        match self.create(&map).await {
+            Err(Error::Unreadable { .. } | Error::Foreign { .. }) => {
+                seen.name = self.names.other_job_file(&seen.digest);
+                map.metadata.name = Some(seen.name.clone());
+                self.create(&map).await?;
             }
-            other => other,
+            other => other?,
         }
+        Ok(seen)
+    }
+
+    /// Keeps the job as it was first seen from being deleted.
+    pub async fn protect(&self, seen: &mut Seen) -> Result<(), Error> {
+        if !seen.protected
+            && let Some(map) = self.api.get_metadata_opt(&seen.name).await?
+        {
+            children::set_finalizer(&self.api, &map, true).await?;
+            seen.protected = true;
+        }
+        Ok(())
+    }
+
+    /// Nothing needs the job as it was first seen any more.
+    pub async fn release(&self) -> Result<(), Error> {
+        let names = [Some(self.names.job_file()), self.told().map(|told| self.names.other_job_file(told))];
+        for name in names.into_iter().flatten() {
+            let Some(map) = self.api.get_metadata_opt(&name).await? else { continue };
+            if map.labels().get(JOB_UID) == self.job.uid().as_ref() && is_protected(&map) {
+                children::set_finalizer(&self.api, &map, false).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Keeps plan and facts, for good; the name is of their content.
@@ -121,7 +160,7 @@ impl<'a> Files<'a> {
         let digest = sha256(&facts);
         let data = BTreeMap::from([("plan.json".to_owned(), text(plan)), ("facts.json".to_owned(), facts)]);
         let name = self.names.facts_file(&sha256(&data.values().cloned().collect::<String>())[..10]);
-        self.create(name.clone(), data).await?;
+        self.create(&self.object(name.clone(), data, Some(true))).await?;
         Ok(Kept { name, sha256: digest })
     }
 
@@ -175,11 +214,11 @@ impl<'a> Files<'a> {
         ConfigMap { metadata, data: Some(data), immutable, ..ConfigMap::default() }
     }
 
-    async fn create(&self, name: String, data: BTreeMap<String, String>) -> Result<(), Error> {
-        let map = self.object(name.clone(), data, Some(true));
-        match self.api.create(&PostParams::default(), &map).await {
+    async fn create(&self, map: &ConfigMap) -> Result<(), Error> {
+        match self.api.create(&PostParams::default(), map).await {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 // An earlier pass made it, the very same.
+                let name = map.name_any();
                 let there = self.get(&name).await?.ok_or_else(|| Error::Gone { name: name.clone() })?;
                 (there.data == map.data).then_some(()).ok_or(Error::Unreadable { name })
             }
@@ -194,6 +233,10 @@ impl<'a> Files<'a> {
             other => Ok(other),
         }
     }
+}
+
+fn is_protected(map: &impl ResourceExt) -> bool {
+    map.finalizers().iter().any(|name| name == FINALIZER)
 }
 
 fn read<T: DeserializeOwned>(map: &ConfigMap, key: &str) -> Option<T> {

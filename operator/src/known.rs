@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use transcode_api::TranscodeJobStatus;
 use transcode_engine::{
-    BatchId, BatchState, Facts, Plan, Progress, StageId, StageProgress, TaskSet, observe::TaskFailure,
+    BatchId, BatchState, Facts, Plan, Progress, RecordEntry, StageId, StageProgress, TaskSet, observe::TaskFailure,
 };
 
 use crate::{
@@ -59,6 +59,14 @@ pub struct Look {
     pub failed: BTreeMap<u32, TaskFailure>,
 }
 
+impl Look {
+    /// The kubelet can't mount a ConfigMap, which somebody deleted.
+    pub fn lacks_config_map(&self) -> bool {
+        let words = self.obstacle.as_ref().map(|obstacle| obstacle.waiting.message.as_str()).unwrap_or_default();
+        words.contains("configmap") && words.contains("not found")
+    }
+}
+
 impl Known {
     /// A job with its record as it was read.
     pub fn new(seen: Seen, plan: Plan, memory: Memory, version: Option<String>) -> Self {
@@ -76,6 +84,16 @@ impl Known {
             failures: vec![],
             looks: BTreeMap::new(),
             status: None,
+        }
+    }
+
+    /// Puts batches on the record that were started and never written down: before a restart, or before a write that
+    /// failed. A number is never given again.
+    pub fn note_started<'a>(&mut self, views: impl IntoIterator<Item = &'a JobView>) {
+        for view in views {
+            if self.memory.record.batches.get(&view.id.stage).is_none_or(|count| *count <= view.id.number) {
+                self.memory.record.note(RecordEntry::Started { batch: view.id.clone(), at: view.created });
+            }
         }
     }
 

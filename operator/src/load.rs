@@ -8,6 +8,7 @@ use kube::{
     api::ListParams,
     runtime::{controller::Action as Requeue, events::EventType},
 };
+use transcode_api::{TranscodeJob, status::Phase};
 use transcode_engine::{Observation, Outcome, assess, begin, status};
 
 use crate::{
@@ -17,12 +18,40 @@ use crate::{
     known::{Known, Started},
     names::{self, JOB_UID},
     reconcile::Pass,
-    status::untimed,
+    status::{untimed, write},
     view::JobView,
 };
 
 /// A job that waits for a profile, which is watched, is looked at again after this all the same.
 const SLOW: Duration = Duration::from_secs(300);
+
+/// States of a stage that has ended, as the status tells them.
+const ENDED: [&str; 5] = ["Done", "DoneWithGaps", "SoftFailed", "Failed", "Skipped"];
+
+/// The end of a job as its status tells it, which users can't write.
+struct End {
+    outcome: Outcome,
+    at: Option<Timestamp>,
+    /// All is done that was to be done after it, and the job was not changed since.
+    settled: bool,
+}
+
+fn told_end(job: &TranscodeJob) -> Option<End> {
+    let status = job.status.as_ref()?;
+    let reason = |kind: &str| status.conditions.iter().find(|c| c.kind == kind).map(|c| c.reason.clone());
+    let outcome = match status.phase? {
+        Phase::Succeeded => Outcome::Complete { reason: reason("Complete")? },
+        Phase::Failed => {
+            Outcome::Failed { reason: reason("Failed")?, message: status.message.clone().unwrap_or_default() }
+        }
+        _ => return None,
+    };
+    let at: Option<Timestamp> = status.finished_at.as_ref().and_then(|at| at.parse().ok());
+    let quiet = status.stages.iter().all(|stage| ENDED.contains(&&*stage.state));
+    let same = status.observed_generation == job.metadata.generation;
+    let timed = at.is_some() || job.spec.ttl_seconds_after_finished.is_none();
+    Some(End { outcome, at, settled: quiet && same && timed })
+}
 
 /// What there is to work with.
 pub enum Loaded {
@@ -33,21 +62,34 @@ pub enum Loaded {
 }
 
 impl Pass<'_> {
-    /// The job's Jobs as the API server has them.
+    /// The job's Jobs as the API server has them, those that are being deleted too.
     pub async fn children(&self) -> Result<Vec<JobView>, Error> {
         let list = ListParams::default().labels(&format!("{JOB_UID}={}", self.job.uid().unwrap_or_default()));
         let jobs = self.scope.children(self.job).list(&list).await?.items;
         let own = jobs.iter().filter(|child| names::is_child(self.job, &child.metadata));
-        Ok(own.filter(|child| child.metadata.deletion_timestamp.is_none()).filter_map(JobView::of).collect())
+        Ok(own.filter_map(JobView::of).collect())
     }
 
     /// Reads what is known of a job, or sees it for the first time.
     pub async fn load(&self) -> Result<Loaded, Error> {
+        let told = told_end(self.job);
+        if let Some(end) = told.as_ref().filter(|end| end.settled) {
+            return self.after_end(end).await.map(Loaded::Waits);
+        }
         let files = self.files();
         let (mut memory, version) = files.memory().await?;
-        let seen = match files.seen().await? {
-            Some(seen) => seen,
-            None => match self.see(&mut memory, version.as_deref()).await? {
+        let seen = match (files.seen().await?, &told) {
+            (Some(seen), Some(end)) if version.is_none() => {
+                // A lost record undoes no end. One that failed begins anew with the next retry token.
+                memory.record.end(end.outcome.clone(), end.at.unwrap_or(self.now));
+                seen
+            }
+            (Some(seen), _) => seen,
+            // Nothing is left but the end, and nothing is needed.
+            (None, Some(end)) if matches!(end.outcome, Outcome::Complete { .. }) => {
+                return self.after_end(end).await.map(Loaded::Waits);
+            }
+            (None, _) => match self.see(&mut memory, version.as_deref()).await? {
                 Ok(seen) => seen,
                 Err(requeue) => return Ok(Loaded::Waits(requeue)),
             },
@@ -60,15 +102,30 @@ impl Pass<'_> {
         self.scope.shared.writes_to(&self.job.uid().unwrap_or_default(), &seen.file.spec);
         let mut known = Known::new(seen, plan, memory, version);
         if known.version.is_none() {
+            known.unsaved = known.memory.record.ended.is_some();
             known.memory.record.epoch = self.job.spec.retry_token.clone().unwrap_or_default();
         }
         // The watch may lag behind what an earlier pass, or an earlier operator, started.
-        let there = self.children().await?;
+        let mut there = self.children().await?;
+        known.note_started(&there);
+        there.retain(|view| !view.going);
         known.ran = there.iter().filter(|view| view.has_run()).map(|view| view.id.clone()).collect();
         let unseen = there.into_iter().filter(|view| !known.memory.record.seen.contains(&view.id));
         known.started = unseen.map(|view| (view.id.clone(), Started::of(&view, self.now))).collect();
         self.vouch(&mut known).await?;
         Ok(Loaded::Known(Box::new(known)))
+    }
+
+    /// What remains to be done about a job that ended: it goes when its time is over.
+    async fn after_end(&self, end: &End) -> Result<Requeue, Error> {
+        let mut wake = BTreeSet::new();
+        if !self.outlived(end.at, &mut wake).await?
+            && let Some(status) = &self.job.status
+            && status.observed_generation != self.job.metadata.generation
+        {
+            write(&self.scope.shared.client, self.job, &untimed(status.clone()), self.now).await?;
+        }
+        Ok(self.requeue(&wake))
     }
 
     /// Sees a job for the first time, or again after it was refused. Tells when to look again if it can't run.
@@ -82,9 +139,11 @@ impl Pass<'_> {
         }
         let shared = &self.scope.shared;
         match admit(&shared.client, &shared.args, &shared.defaults, self.job).await? {
-            Admission::Seen(seen) => {
-                self.files().see(&seen).await?;
-                Ok(Ok(*seen))
+            Admission::Seen(seen, objections) => {
+                for objection in objections {
+                    self.event(EventType::Warning, objection.reason, "Admit", &objection.message).await;
+                }
+                Ok(Ok(self.files().see(*seen).await?))
             }
             Admission::Waits { .. } if self.job.spec.cancel == Some(true) => {
                 self.refuse(memory, version, "Cancelled", "the job was cancelled").await.map(Err)
@@ -135,5 +194,48 @@ impl Pass<'_> {
             self.publish_once(&status::without_plan(Some(outcome), reason, message)).await?;
         }
         Ok(self.requeue(&wake))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn job(status: Value) -> TranscodeJob {
+        serde_json::from_value(json!({
+            "apiVersion": "transcode.media/v1alpha1", "kind": "TranscodeJob",
+            "metadata": {"name": "film", "uid": "u", "generation": 2},
+            "spec": {"inputs": [], "outputs": [], "ttlSecondsAfterFinished": 60},
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn an_end_is_settled_when_nothing_is_left_to_do() {
+        let ended = |phase: &str, kind: &str, state: &str, generation: i64| {
+            told_end(&job(json!({
+                "phase": phase, "observedGeneration": generation, "finishedAt": "2026-01-01T00:00:00Z", "message": "m",
+                "conditions": [{"type": "Ready", "status": "True", "reason": "No", "message": ""},
+                    {"type": kind, "status": "True", "reason": "Why", "message": "m"}],
+                "stages": [{"name": "publish", "state": "Done", "done": 1, "total": 1},
+                    {"name": "cleanup", "state": state, "done": 0, "total": 1}],
+            })))
+        };
+        let end = ended("Succeeded", "Complete", "Done", 2).unwrap();
+        assert_eq!((end.outcome, end.settled), (Outcome::Complete { reason: "Why".into() }, true));
+        assert_eq!(end.at, Some("2026-01-01T00:00:00Z".parse().unwrap()));
+        let failed = Outcome::Failed { reason: "Why".into(), message: "m".into() };
+        assert_eq!(ended("Failed", "Failed", "Skipped", 2).map(|end| (end.outcome, end.settled)), Some((failed, true)));
+        for (state, generation) in [("Running", 2), ("Waiting", 2), ("Done", 1)] {
+            assert!(!ended("Succeeded", "Complete", state, generation).unwrap().settled, "{state}");
+        }
+        assert!(ended("Running", "Reconciling", "Done", 2).is_none());
+        // When its time is over can't be told.
+        let untimed = told_end(&job(json!({"phase": "Failed", "observedGeneration": 2, "message": "m", "conditions":
+            [{"type": "Failed", "status": "True", "reason": "Invalid", "message": "m"}]})));
+        assert!(!untimed.unwrap().settled);
     }
 }

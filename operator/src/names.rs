@@ -9,7 +9,7 @@ use transcode_engine::{BatchId, StageId};
 
 /// Who writes, for server-side apply and for `managed-by`.
 pub const MANAGER: &str = "transcode-operator";
-/// Keeps a TranscodeJob until its work data is deleted.
+/// Keeps a TranscodeJob, and the ConfigMap with what it was when it was first seen, until its work data is deleted.
 pub const FINALIZER: &str = "transcode.media/work-data";
 /// Label: UID of the TranscodeJob.
 pub const JOB_UID: &str = "transcode.media/job-uid";
@@ -61,6 +61,11 @@ impl Names {
         self.child("job")
     }
 
+    /// The same where that name is taken; `digest` is that of [`crate::files::Seen`].
+    pub fn other_job_file(&self, digest: &str) -> String {
+        self.child(&format!("job-{}", digest.get(..10).unwrap_or(digest)))
+    }
+
     /// The ConfigMap with what is known of the source; `digest` is of its content.
     pub fn facts_file(&self, digest: &str) -> String {
         self.child(&format!("facts-{digest}"))
@@ -107,11 +112,13 @@ pub fn owned(job: &TranscodeJob, name: String, labels: BTreeMap<String, String>)
     }
 }
 
-/// Whether a Job is this very job's: labels alone anyone can write. What cleans up after it has no owner.
+/// Whether a Job is this very job's: labels alone anyone can write. What cleans up after it has no owner, nor have the
+/// Jobs of one that is deleted with `--cascade=orphan`.
 pub fn is_child(job: &TranscodeJob, meta: &ObjectMeta) -> bool {
     let label = meta.labels.as_ref().and_then(|labels| labels.get(JOB_UID));
     let own = label.is_some() && label == job.meta().uid.as_ref() && meta.namespace == job.namespace();
-    own && (is_owned(job, meta) || meta.name == Some(Names::of(job).cleanup()))
+    let orphan = job.meta().deletion_timestamp.is_some() && meta.owner_references.iter().flatten().next().is_none();
+    own && (is_owned(job, meta) || orphan || meta.name == Some(Names::of(job).cleanup()))
 }
 
 /// Whether an object is a child of this very job; one of the same name may belong to another.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, ResourceExt};
-use transcode_engine::{BatchState, Failure, Intent, Observation, RecordEntry, TaskSet, Waiting, observe::TaskFailure};
+use transcode_engine::{BatchState, Failure, Intent, Observation, TaskSet, Waiting, observe::TaskFailure};
 
 use crate::{
     error::Error,
@@ -59,10 +59,7 @@ impl Pass<'_> {
             if known.deleted.contains(&view.id) || known.shown.contains(&view.id) {
                 continue;
             }
-            // After a restart: batches that were started and never written down.
-            if known.memory.record.batches.get(&view.id.stage).is_none_or(|count| *count <= view.id.number) {
-                known.memory.record.note(RecordEntry::Started { batch: view.id.clone(), at: view.created });
-            }
+            known.note_started([view]);
             let state = observer.batch(view, known).await?;
             let seen = known.memory.record.seen.contains(&view.id);
             if !seen && !state.ended {
@@ -72,6 +69,10 @@ impl Pass<'_> {
                 waiting = waiting.or(obstacle.map(|obstacle| obstacle.waiting));
             }
             observation.live.insert(view.id.clone(), state);
+        }
+        if known.looks.values().any(|look| look.at == self.now && look.lacks_config_map()) {
+            // It is written again; a pod that waits for it goes on.
+            known.kept = None;
         }
         let shown: BTreeSet<_> = views.iter().map(|view| &view.id).collect();
         known.deleted.retain(|id| shown.contains(id));

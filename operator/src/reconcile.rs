@@ -5,9 +5,12 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use jiff::Timestamp;
 use kube::{Api, ResourceExt, runtime::controller::Action as Requeue};
 use transcode_api::TranscodeJob;
-use transcode_engine::{Action, Grant, Observation, Outcome, RecordEntry, TaskSet, assess, begin, decide, status};
+use transcode_engine::{
+    Action, Grant, Observation, Outcome, Record, RecordEntry, TaskSet, assess, begin, decide, status,
+};
 
 use crate::{
+    allow::NotAllowed,
     children::{self, Children},
     deletion,
     error::Error,
@@ -252,7 +255,9 @@ impl Pass<'_> {
     pub fn total_slots(&self, known: &Known) -> u32 {
         // The job's own may change; a profile's is that of first sight.
         let asked = self.job.spec.scheduling.as_ref().and_then(|scheduling| scheduling.max_parallel);
-        asked.or(known.seen.file.spec.max_parallel).unwrap_or(self.scope.shared.args.max_parallel)
+        let args = &self.scope.shared.args;
+        let most = args.allow.parallel.filter(|_| args.allow.otherwise == NotAllowed::Refuse).unwrap_or(u32::MAX);
+        asked.map(|asked| asked.min(most)).or(known.seen.file.spec.max_parallel).unwrap_or(args.max_parallel)
     }
 
     /// The job's ConfigMaps.
@@ -271,16 +276,22 @@ fn busy(known: &Known, views: &[JobView]) -> u32 {
     shown.chain(known.started.values().map(Started::pods)).sum()
 }
 
-/// Pods of a batch that run or may run. None for a task whose end is on the record, though its pod be on a
-/// node that does not answer.
+/// Pods of a batch that run or may run, without those that are [lost](lost_slots).
 pub fn running(known: &Known, view: &JobView) -> u32 {
     let record = &known.memory.record;
     if view.over.is_some() || known.deleted.contains(&view.id) || record.seen.contains(&view.id) {
         return 0;
     }
-    let mut open = view.open();
-    open.subtract(record.counted.get(&view.id).unwrap_or(&TaskSet::default()));
-    view.parallelism.min(open.len())
+    let lost = lost_slots(&known.memory.record, view);
+    view.parallelism.saturating_sub(lost).min(view.open().len().saturating_sub(lost))
+}
+
+/// Slots of a batch that nothing uses: the end of a task is on the record, while its pod is on a node that does not
+/// answer. The Job controller waits for such a pod, and makes no other in its place.
+pub fn lost_slots(record: &Record, view: &JobView) -> u32 {
+    let none = TaskSet::default();
+    let counted = record.counted.get(&view.id).unwrap_or(&none);
+    view.open().iter().filter(|task| counted.contains(*task)).count() as u32
 }
 
 /// Whether an entry would be lost with this process. What Jobs still tell is not.

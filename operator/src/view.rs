@@ -32,6 +32,8 @@ pub struct JobView {
     pub terminating: u32,
     /// Pods at a time.
     pub parallelism: u32,
+    /// It is being deleted.
+    pub going: bool,
     /// When it was made.
     pub created: Timestamp,
 }
@@ -81,6 +83,7 @@ impl JobView {
             ready: count(status.ready),
             terminating: count(status.terminating),
             parallelism: count(job.spec.as_ref().and_then(|spec| spec.parallelism)),
+            going: job.metadata.deletion_timestamp.is_some(),
             created: job.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
         })
     }

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use k8s_openapi::{
     api::{
         batch::v1::Job,
-        core::v1::{Namespace, Pod, Secret},
+        core::v1::{ConfigMap, Namespace, Pod, Secret},
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -161,6 +161,12 @@ impl Space {
         let all = self.api::<Job>().list(&ListParams::default()).await?.items;
         let of = |job: &Job| job.labels().get("transcode.media/stage").is_some_and(|found| found.starts_with(stage));
         Ok(all.into_iter().filter(of).collect())
+    }
+
+    /// ConfigMaps of jobs.
+    pub async fn files(&self) -> Result<Vec<ConfigMap>> {
+        let of_jobs = ListParams::default().labels("transcode.media/job-uid");
+        Ok(self.api::<ConfigMap>().list(&of_jobs).await?.items)
     }
 
     /// All pods.

@@ -5,7 +5,8 @@ use std::{fmt::Debug, time::Duration};
 use anyhow::{Context, Result, bail};
 use futures::StreamExt;
 use kube::{
-    Api, Resource,
+    Api, Resource, ResourceExt,
+    api::ListParams,
     runtime::{WatchStreamExt, watcher},
 };
 use serde::de::DeserializeOwned;
@@ -42,6 +43,22 @@ where
     match tokio::time::timeout(PATIENCE, watch).await {
         Ok(result) => result.map(|()| last),
         Err(_) => bail!("{name} is not as it should be after {} s: {last:#?}", PATIENCE.as_secs()),
+    }
+}
+
+/// Watches until no object that a selector finds is left.
+pub async fn until_none<K>(api: &Api<K>, labels: &str) -> Result<()>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
+{
+    loop {
+        let left = api.list(&ListParams::default().labels(labels)).await?.items;
+        if left.is_empty() {
+            return Ok(());
+        }
+        for object in left {
+            until(api, &object.name_any(), |object| object.is_none()).await?;
+        }
     }
 }
 

@@ -6,18 +6,21 @@ use anyhow::{Context, Result, ensure};
 use e2e_cluster::{
     Space,
     film::{half_done, none_made_again, results},
-    wait::until,
+    wait::{until, until_none},
 };
 use k8s_openapi::api::{
     apps::v1::Deployment,
-    core::v1::{Node, Pod},
+    batch::v1::Job,
+    core::v1::{ConfigMap, Node, Pod},
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams},
 };
+use serde_json::json;
 use tokio::sync::Mutex;
-use transcode_api::status::Phase;
+use transcode_api::{TranscodeJob, status::Phase};
+use transcode_storage::Store;
 
 /// The cluster has one fault at a time.
 static FAULT: Mutex<()> = Mutex::const_new(());
@@ -33,24 +36,75 @@ fn cluster(space: &Space, words: &[&str]) -> Result<bool> {
     Ok(true)
 }
 
+/// Selects the operator's Deployment and its pods.
+const OPERATOR: &str = "app.kubernetes.io/name=transcode-operator";
+
+async fn operator(space: &Space) -> Result<(Deployment, Api<Deployment>)> {
+    let found = Api::<Deployment>::all(space.site.client.clone()).list(&ListParams::default().labels(OPERATOR)).await?;
+    let operator = found.items.into_iter().next().context("the operator is not installed")?;
+    let api = Api::namespaced(space.site.client.clone(), &operator.namespace().unwrap_or_default());
+    Ok((operator, api))
+}
+
+async fn operator_restarts(space: &Space) -> Result<()> {
+    let namespace = operator(space).await?.0.namespace().unwrap_or_default();
+    let pods = Api::<Pod>::namespaced(space.site.client.clone(), &namespace);
+    for pod in pods.list(&ListParams::default().labels(OPERATOR)).await?.items {
+        pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await?;
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_restarts_and_nothing_is_redone() -> Result<()> {
     let _alone = FAULT.lock().await;
     let space = half_done("operator", "  workData: {deleteOn: Never}").await?;
     let before = results(&space).await?;
-    let all = Api::<Deployment>::all(space.site.client.clone());
-    let found = all.list(&ListParams::default().labels("app.kubernetes.io/name=transcode-operator")).await?;
-    let namespace = found.items.first().and_then(ResourceExt::namespace).context("the operator is not installed")?;
-    let pods = Api::<Pod>::namespaced(space.site.client.clone(), &namespace);
-    let selector = ListParams::default().labels("app.kubernetes.io/name=transcode-operator");
-    for pod in pods.list(&selector).await?.items {
-        pods.delete(&pod.name_any(), &DeleteParams::default().grace_period(0)).await?;
-    }
+    operator_restarts(&space).await?;
     space.ends("film", Phase::Succeeded).await?;
     none_made_again(&space, &before).await?;
     let status = space.ends("film", Phase::Succeeded).await?;
     let failed: u32 = status.stages.iter().map(|stage| stage.failed_attempts).sum();
     ensure!(failed == 0, "{failed} attempts failed");
+    space.end().await
+}
+
+/// The record, and all else that is kept of it, of a job that ended is lost with the operator.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_outlives_its_record() -> Result<()> {
+    let _alone = FAULT.lock().await;
+    let space = half_done("record", "").await?;
+    let ended = space.ends("film", Phase::Succeeded).await?;
+    space.store()?.delete(&["source"]).await?;
+    for map in space.files().await? {
+        space.api::<ConfigMap>().delete(&map.name_any(), &DeleteParams::default()).await?;
+    }
+    operator_restarts(&space).await?;
+    // Whoever changes the job has it looked at.
+    space.change("film", json!({"suspend": true})).await?;
+    let status = space.until("film", |status| status.observed_generation > ended.observed_generation).await?;
+    ensure!(status.phase == Some(Phase::Succeeded), "{:?}", status.message);
+    ensure!(space.jobs("").await?.is_empty(), "something runs again");
+    space.end().await
+}
+
+/// Everything of a job is deleted while no operator runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_deleted_without_an_operator_takes_its_work_along() -> Result<()> {
+    let _alone = FAULT.lock().await;
+    let space = half_done("down", "").await?;
+    let scale = |replicas: u32| json!({"spec": {"replicas": replicas}});
+    let (deployment, all) = operator(&space).await?;
+    all.patch(&deployment.name_any(), &PatchParams::default(), &Patch::Merge(scale(0))).await?;
+    let pods = Api::<Pod>::namespaced(space.site.client.clone(), &deployment.namespace().unwrap_or_default());
+    until_none(&pods, OPERATOR).await?;
+    space.api::<TranscodeJob>().delete("film", &DeleteParams::foreground()).await?;
+    // The garbage collector has done what it can.
+    until_none(&space.api::<Job>(), "transcode.media/job-uid").await?;
+    all.patch(&deployment.name_any(), &PatchParams::default(), &Patch::Merge(scale(1))).await?;
+    until(&space.api::<TranscodeJob>(), "film", |job| job.is_none()).await?;
+    let left = space.keys("film/").await?;
+    ensure!(left.is_empty(), "left in the bucket: {left:?}");
     space.end().await
 }
 

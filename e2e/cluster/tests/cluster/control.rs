@@ -7,8 +7,14 @@ use e2e_cluster::{
     wait::until,
 };
 use e2e_media::recipe;
-use k8s_openapi::api::{batch::v1::Job, core::v1::Namespace};
-use kube::{Api, ResourceExt};
+use k8s_openapi::api::{
+    batch::v1::Job,
+    core::v1::{ConfigMap, Namespace},
+};
+use kube::{
+    Api, ResourceExt,
+    api::{DeleteParams, PropagationPolicy},
+};
 use serde_json::json;
 use transcode_api::{TranscodeJob, status::Phase};
 use transcode_storage::Store;
@@ -62,8 +68,25 @@ async fn a_failed_job_is_retried_and_keeps_what_is_done() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_job_takes_its_work_along() -> Result<()> {
-    let space = half_done("delete", "").await?;
-    space.delete("film").await?;
+    takes_its_work_along("delete", DeleteParams::default()).await
+}
+
+/// As Argo CD prunes: the garbage collector deletes what belongs to the job before the job.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_deleted_in_the_foreground_takes_its_work_along() -> Result<()> {
+    takes_its_work_along("foreground", DeleteParams::foreground()).await
+}
+
+/// What belongs to the job loses its owner first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_children_are_orphaned_takes_its_work_along() -> Result<()> {
+    let orphan = Some(PropagationPolicy::Orphan);
+    takes_its_work_along("orphan", DeleteParams { propagation_policy: orphan, ..DeleteParams::default() }).await
+}
+
+async fn takes_its_work_along(test: &str, how: DeleteParams) -> Result<()> {
+    let space = half_done(test, "").await?;
+    space.api::<TranscodeJob>().delete("film", &how).await?;
     until(&space.api::<TranscodeJob>(), "film", |job| job.is_none()).await?;
     let left = space.keys("film/").await?;
     ensure!(left.is_empty(), "left in the bucket: {left:?}");
@@ -71,6 +94,26 @@ async fn a_deleted_job_takes_its_work_along() -> Result<()> {
     for job in space.jobs("").await? {
         until(&space.api::<Job>(), &job.name_any(), |job| job.is_none()).await?;
     }
+    if how.propagation_policy != Some(PropagationPolicy::Orphan) {
+        for map in space.files().await? {
+            until(&space.api::<ConfigMap>(), &map.name_any(), |map| map.is_none()).await?;
+        }
+    }
+    space.end().await
+}
+
+/// Somebody deletes all that the operator keeps of a job.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_survives_the_loss_of_its_config_maps() -> Result<()> {
+    let space = half_done("files", "  workData: {deleteOn: Never}").await?;
+    let before = results(&space).await?;
+    let maps = space.files().await?;
+    ensure!(maps.len() >= 3, "there are {} ConfigMaps", maps.len());
+    for map in maps {
+        space.api::<ConfigMap>().delete(&map.name_any(), &DeleteParams::default()).await?;
+    }
+    space.ends("film", Phase::Succeeded).await?;
+    none_made_again(&space, &before).await?;
     space.end().await
 }
 

@@ -3,43 +3,27 @@
 use anyhow::{Context, Result, ensure};
 use e2e_cluster::{
     Space,
-    wait::{until, until_any},
+    wait::{until, until_any, until_none},
 };
 use e2e_media::{recipe, sources::TABLE};
 use k8s_openapi::api::{
     batch::v1::Job,
     core::v1::{ConfigMap, Event, Pod},
 };
-use kube::{Api, ResourceExt, api::ListParams, core::NamespaceResourceScope};
-use serde::de::DeserializeOwned;
+use kube::{ResourceExt, api::ListParams};
 use serde_json::json;
 use transcode_api::{
-    TranscodeJob, TranscodeJobStatus,
+    OnDelete, TranscodeJob, TranscodeJobStatus,
     status::{Condition, Phase},
 };
+
+use crate::security::JOBS;
 
 const SMALL: &str = "  options: {renditions: [{name: low, box: {width: 160, height: 160}}], video: {encode: {h264: {preset: ultrafast}}}}";
 
 async fn source(space: &Space) -> Result<()> {
     let row = TABLE.iter().find(|row| row.name == "closed_gop").context("no row")?;
     space.upload(&tokio::task::block_in_place(|| recipe::source(row))?, "source").await
-}
-
-/// Until nothing with the labels of a TranscodeJob is left.
-async fn none_left<K>(space: &Space) -> Result<()>
-where
-    K: kube::Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-        + Clone
-        + DeserializeOwned
-        + std::fmt::Debug
-        + Send
-        + 'static,
-{
-    let api: Api<K> = space.api();
-    for object in api.list(&ListParams::default().labels("transcode.media/job-uid")).await?.items {
-        until(&api, &object.name_any(), |object| object.is_none()).await?;
-    }
-    Ok(())
 }
 
 /// The longest name; three ConfigMaps, two of which never change; nothing else once it is over.
@@ -56,8 +40,8 @@ async fn a_job_leaves_three_config_maps() -> Result<()> {
     ensure!(batch.name_any().len() <= 57, "{}", batch.name_any());
     space.ends(&name, Phase::Succeeded).await?;
     until(&space.api::<TranscodeJob>(), &name, |job| job.is_some_and(|job| job.finalizers().is_empty())).await?;
-    none_left::<Job>(&space).await?;
-    none_left::<Pod>(&space).await?;
+    until_none(&space.api::<Job>(), JOBS).await?;
+    until_none(&space.api::<Pod>(), JOBS).await?;
     let uid = space.api::<TranscodeJob>().get(&name).await?.uid();
     let maps = space.api::<ConfigMap>().list(&ListParams::default().labels("transcode.media/job-uid")).await?.items;
     ensure!(maps.len() == 3, "{:?}", maps.iter().map(ResourceExt::name_any).collect::<Vec<_>>());
@@ -110,5 +94,28 @@ async fn jobs_with_one_output_run_one_after_the_other() -> Result<()> {
     let first = space.ends("younger", Phase::Succeeded).await?;
     let second = space.ends("older", Phase::Succeeded).await?;
     ensure!(second.started_at >= first.finished_at, "{:?} before {:?}", second.started_at, first.finished_at);
+    space.end().await
+}
+
+/// Whoever names somebody else's output, and has no credentials for it, holds nobody up and saves nothing from deletion.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_that_another_namespace_names_is_not_its_own() -> Result<()> {
+    let (space, squatter) = (Space::new("owner").await?, Space::new("squatter").await?);
+    source(&space).await?;
+    let mut job = space.job("film", "source", "[hls]", SMALL)?;
+    job.spec.outputs[0].on_delete = Some(OnDelete::Delete);
+    let mut named = job.clone();
+    named.spec.stores.iter_mut().flat_map(|store| &mut store.credentials).for_each(|credentials| {
+        credentials.secret_ref.name = "nobody".into();
+    });
+    squatter.create(&named).await?;
+    squatter.until("film", |status| status.phase == Some(Phase::Running)).await?;
+    space.create(&job).await?;
+    space.ends("film", Phase::Succeeded).await?;
+    space.delete("film").await?;
+    until(&space.api::<TranscodeJob>(), "film", |job| job.is_none()).await?;
+    let left = space.keys("film/").await?;
+    ensure!(left.is_empty(), "left in the bucket: {left:?}");
+    squatter.end().await?;
     space.end().await
 }
