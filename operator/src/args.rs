@@ -3,7 +3,11 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, ValueEnum};
-use ipnet::IpNet;
+use k8s_openapi::api::core::v1::PodTemplateSpec;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::allow::Allow;
 
 /// Runs TranscodeJobs on a Kubernetes cluster.
 #[derive(Debug, Clone, Parser)]
@@ -37,20 +41,9 @@ pub struct Args {
     /// ServiceAccount of runner pods, in the job's namespace. Its token is never mounted. Default: `default`.
     #[arg(long, value_name = "NAME", env = "TRANSCODE_RUNNER_SERVICE_ACCOUNT")]
     pub runner_service_account: Option<String>,
-    /// Another ServiceAccount that a job may name; may be given several times.
-    #[arg(
-        long = "allow-service-account",
-        value_name = "NAME",
-        env = "TRANSCODE_ALLOW_SERVICE_ACCOUNTS",
-        value_delimiter = ','
-    )]
-    pub allow_service_accounts: Vec<String>,
-    /// Secret that stores may name, such as `media-*`; may be given several times. Default: any of the job's namespace.
-    #[arg(long = "allow-secret", value_name = "PATTERN", env = "TRANSCODE_ALLOW_SECRETS", value_delimiter = ',')]
-    pub allow_secrets: Vec<String>,
-    /// Private network that URLs and S3 endpoints of jobs may lead to, such as 10.96.0.0/16; may be given several times.
-    #[arg(long = "allow-network", value_name = "CIDR", env = "TRANSCODE_ALLOW_NETWORKS", value_delimiter = ',')]
-    pub allow_networks: Vec<IpNet>,
+    /// What a job may ask for.
+    #[command(flatten)]
+    pub allow: Allow,
     /// ConfigMap of the job's namespace whose `ca.crt` has the certificates that runners trust.
     #[arg(long, value_name = "NAME", env = "TRANSCODE_CA_CONFIG_MAP")]
     pub ca_config_map: Option<String>,
@@ -61,6 +54,10 @@ pub struct Args {
     /// refuse what must not be reached.
     #[arg(long, env = "TRANSCODE_RUNNER_PROXY")]
     pub runner_proxy: bool,
+    /// YAML file in the form of a PodTemplateSpec, over which runner pods are laid: labels, annotations, volumes, a
+    /// runtime class. What the operator sets itself it sets all the same, but for the pod's security context.
+    #[arg(long, value_name = "FILE", env = "TRANSCODE_RUNNER_POD_TEMPLATE", value_parser = pod_template)]
+    pub runner_pod_template: Option<PodTemplateSpec>,
     /// YAML file in the form of a profile's spec: what holds where neither profile nor job says otherwise.
     #[arg(long, value_name = "FILE", env = "TRANSCODE_DEFAULTS")]
     pub defaults: Option<PathBuf>,
@@ -138,6 +135,44 @@ pub enum LogFormat {
     Json,
     /// For people.
     Text,
+}
+
+fn pod_template(path: &str) -> Result<PodTemplateSpec, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let mut given: Value = serde_saphyr::from_str(&text).map_err(|error| error.to_string())?;
+    // Kubernetes wants a list of containers; a template need have none.
+    if let Some(spec) = given.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.entry("containers").or_insert_with(|| Value::Array(vec![]));
+    }
+    strictly(given).map_err(|words| format!("it is no PodTemplateSpec: {words}"))
+}
+
+/// Reads a value whose every field has to be known: what is misspelt would be ignored without a word.
+pub fn strictly<T: Serialize + DeserializeOwned>(given: Value) -> Result<T, String> {
+    let taken: T = serde_json::from_value(given.clone()).map_err(|error| error.to_string())?;
+    match unknown(&given, &serde_json::to_value(&taken).map_err(|error| error.to_string())?) {
+        Some(field) => Err(format!("there is no field `{field}`")),
+        None => Ok(taken),
+    }
+}
+
+/// A field that was given and is not among what was taken.
+fn unknown(given: &Value, taken: &Value) -> Option<String> {
+    let below = |(name, given): (&dyn std::fmt::Display, &Value), taken: Option<&Value>| match taken {
+        // What is empty may be left out.
+        None if given.is_null() || *given == Value::Array(vec![]) => None,
+        None => Some(name.to_string()),
+        Some(taken) => unknown(given, taken).map(|rest| format!("{name}.{rest}")),
+    };
+    match (given, taken) {
+        (Value::Object(given), Value::Object(taken)) => {
+            given.iter().find_map(|(name, value)| below((name, value), taken.get(name)))
+        }
+        (Value::Array(given), Value::Array(taken)) => {
+            given.iter().zip(taken).enumerate().find_map(|(n, (value, taken))| below((&n, value), Some(taken)))
+        }
+        _ => None,
+    }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

@@ -6,8 +6,8 @@ use k8s_openapi::{
     api::core::v1::{
         Capabilities, ConfigMapProjection, Container, EmptyDirVolumeSource, EnvVar, EphemeralVolumeSource, KeyToPath,
         LocalObjectReference, PersistentVolumeClaimSpec, PersistentVolumeClaimTemplate, PodSecurityContext, PodSpec,
-        ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretProjection, SecurityContext, Toleration,
-        Volume, VolumeMount, VolumeProjection, VolumeResourceRequirements,
+        PodTemplateSpec, ProjectedVolumeSource, ResourceRequirements, SeccompProfile, SecretProjection,
+        SecurityContext, Toleration, Volume, VolumeMount, VolumeProjection, VolumeResourceRequirements,
     },
     apimachinery::pkg::api::resource::Quantity,
 };
@@ -15,7 +15,7 @@ use transcode_api::{PodResources, PodSettings, TaintEffect, TolerationOperator};
 use transcode_contract::Site;
 use transcode_engine::{Batch, ResolvedSpec, StageKind};
 
-use crate::{args::Args, names::Names, render::Scene};
+use crate::{args::Args, render::Scene};
 
 /// Name of the one container.
 pub const CONTAINER: &str = "runner";
@@ -38,8 +38,15 @@ const SCRATCH_LIMIT_FACTOR: u64 = 4;
 /// Keys of a Secret with S3 credentials; the last one is there for temporary ones only.
 const SECRET_KEYS: [(&str, bool); 3] = [("accessKeyId", false), ("secretAccessKey", false), ("sessionToken", true)];
 
-/// The pod of every task of a batch.
-pub fn spec(scene: &Scene<'_>, batch: &Batch) -> PodSpec {
+/// The pod of every task of a batch, laid over the site's template.
+pub fn template(scene: &Scene<'_>, batch: &Batch, labels: BTreeMap<String, String>) -> PodTemplateSpec {
+    let base = scene.args.runner_pod_template.clone().unwrap_or_default();
+    let mut metadata = base.metadata.unwrap_or_default();
+    metadata.labels.get_or_insert_default().extend(labels);
+    PodTemplateSpec { metadata: Some(metadata), spec: Some(spec(scene, batch, base.spec.unwrap_or_default())) }
+}
+
+fn spec(scene: &Scene<'_>, batch: &Batch, mut base: PodSpec) -> PodSpec {
     let stage = &batch.id.stage;
     let encodes = encodes(stage.kind);
     let scheduling = &scene.seen.file.spec.scheduling;
@@ -48,6 +55,10 @@ pub fn spec(scene: &Scene<'_>, batch: &Batch) -> PodSpec {
     let account = scheduling.service_account_name.clone().or_else(|| scene.args.runner_service_account.clone());
     let pull: Vec<_> =
         scene.args.image_pull_secrets.iter().map(|name| LocalObjectReference { name: name.clone() }).collect();
+    let of_runner = base.containers.iter().position(|container| container.name == CONTAINER);
+    let runner = container(scene, batch, &settings, of_runner.map(|at| base.containers.remove(at)).unwrap_or_default());
+    let mut node_selector = base.node_selector.take().unwrap_or_default();
+    node_selector.extend(settings.node_selector.clone().into_iter().flatten());
     PodSpec {
         restart_policy: Some("Never".into()),
         service_account_name: account,
@@ -57,20 +68,23 @@ pub fn spec(scene: &Scene<'_>, batch: &Batch) -> PodSpec {
         active_deadline_seconds: Some(i64::from(batch.demand.deadline_seconds.saturating_add(BACKSTOP_SECONDS))),
         termination_grace_period_seconds: Some(i64::from(GRACE_SECONDS)),
         image_pull_secrets: (!pull.is_empty()).then_some(pull),
-        security_context: Some(PodSecurityContext {
-            run_as_non_root: Some(true),
-            run_as_user: Some(USER),
-            run_as_group: Some(USER),
-            fs_group: Some(USER),
-            seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None }),
-            ..PodSecurityContext::default()
+        // A template may leave the user to the cluster, as OpenShift wants it.
+        security_context: base.security_context.take().or_else(|| {
+            Some(PodSecurityContext {
+                run_as_non_root: Some(true),
+                run_as_user: Some(USER),
+                run_as_group: Some(USER),
+                fs_group: Some(USER),
+                seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), localhost_profile: None }),
+                ..PodSecurityContext::default()
+            })
         }),
-        node_selector: settings.node_selector.clone(),
-        tolerations: Some(tolerations(&settings, scene.args.lost_node_seconds)),
-        priority_class_name: settings.priority_class_name.clone(),
-        containers: vec![container(scene, batch, &settings)],
-        volumes: Some(volumes(scene, batch, &settings)),
-        ..PodSpec::default()
+        node_selector: (!node_selector.is_empty()).then_some(node_selector),
+        tolerations: Some(with(base.tolerations.take(), tolerations(&settings, scene.args.lost_node_seconds))),
+        priority_class_name: settings.priority_class_name.clone().or(base.priority_class_name.take()),
+        containers: with(Some(vec![runner]), std::mem::take(&mut base.containers)),
+        volumes: Some(with(base.volumes.take(), volumes(scene, batch, &settings))),
+        ..base
     }
 }
 
@@ -78,7 +92,12 @@ fn encodes(kind: StageKind) -> bool {
     kind.is_of_chunks() || kind == StageKind::Whole
 }
 
-fn container(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Container {
+/// A list of the template's, and then the operator's own.
+fn with<T>(base: Option<Vec<T>>, own: Vec<T>) -> Vec<T> {
+    base.into_iter().flatten().chain(own).collect()
+}
+
+fn container(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings, mut base: Container) -> Container {
     let mut command = vec![
         format!("--job={FILES}/job.json"),
         format!("--stage={}", batch.id.stage),
@@ -109,16 +128,16 @@ fn container(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Contai
         image: Some(scene.seen.image.clone()),
         image_pull_policy: Some(scene.args.runner_pull_policy.name().into()),
         args: Some(command),
-        env: Some(env(scene)),
+        env: Some(with(base.env.take(), env(scene))),
         resources: Some(resources(scene.args, batch, settings)),
         security_context: Some(SecurityContext {
             allow_privilege_escalation: Some(false),
             read_only_root_filesystem: Some(true),
             capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), add: None }),
-            ..SecurityContext::default()
+            ..base.security_context.take().unwrap_or_default()
         }),
-        volume_mounts: Some(mounts),
-        ..Container::default()
+        volume_mounts: Some(with(base.volume_mounts.take(), mounts)),
+        ..base
     }
 }
 
@@ -126,7 +145,7 @@ fn container(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Contai
 fn site(args: &Args) -> Site {
     Site {
         credentials_dir: Some(CREDENTIALS.into()),
-        allow_networks: args.allow_networks.iter().map(ToString::to_string).collect(),
+        allow_networks: args.allow.networks.iter().map(ToString::to_string).collect(),
         stall_seconds: Some(args.stall_seconds),
         environment_proxy: args.runner_proxy,
     }
@@ -166,7 +185,7 @@ fn resources(args: &Args, batch: &Batch, settings: &PodSettings) -> ResourceRequ
             ("memory", Some(&memory)),
             ("ephemeral-storage", scratch.as_ref()),
         ])),
-        limits: Some(quantities(&[("memory", Some(&memory))])),
+        limits: Some(quantities(&[("cpu", asked.cpu_limit.as_ref()), ("memory", Some(&memory))])),
         claims: None,
     }
 }
@@ -209,8 +228,7 @@ fn tolerations(settings: &PodSettings, lost_node_seconds: u32) -> Vec<Toleration
 }
 
 fn volumes(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Vec<Volume> {
-    let names = Names::of(scene.job);
-    let mut files = vec![config_map(names.job_file(), "job.json")];
+    let mut files = vec![config_map(scene.seen.name.clone(), "job.json")];
     files.extend(scene.facts.map(|facts| config_map(facts.name.clone(), "facts.json")));
     let mut volumes = vec![projected("files", files), scratch(scene, batch, settings)];
     let secrets = secrets(&scene.seen.file.spec);

@@ -1,18 +1,16 @@
 //! Pods, read only where a Job does not say enough: what a task told, why it failed, why it does not
-//! start, whether its node is gone. Always a bounded list.
+//! start, whether its node is gone.
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, Event, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Event, Pod};
 use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
 use transcode_contract::Report;
 use transcode_engine::{Failure, Summary, Waiting, observe::TaskFailure};
 
-use crate::error::Error;
+use crate::{error::Error, pod::CONTAINER};
 
 /// Pods in a page.
 const PAGE: u32 = 500;
-/// Pages at most: twice the pods of the largest batch.
-const PAGES: usize = 4;
 /// Events that are looked through for the words of the kubelet or of an admission.
 const EVENTS: u32 = 50;
 /// An event of that age tells of something that is over: the kubelet and controllers repeat what lasts.
@@ -28,15 +26,14 @@ pub async fn of(client: &Client, namespace: &str, job: &str) -> Result<Vec<Pod>,
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let mut list = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={job}")).limit(PAGE);
     let mut pods = vec![];
-    for _ in 0..PAGES {
+    loop {
         let page = api.list(&list).await?;
         pods.extend(page.items);
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => list = list.continue_token(&token),
-            None => break,
+            None => return Ok(pods),
         }
     }
-    Ok(pods)
 }
 
 /// Index of a pod's task in its batch.
@@ -44,8 +41,14 @@ pub fn index(pod: &Pod) -> Option<usize> {
     pod.labels().get("batch.kubernetes.io/job-completion-index")?.parse().ok()
 }
 
+/// The runner's container: a mesh or a policy may put others beside it, in any order.
+fn runner(pod: &Pod) -> Option<&ContainerState> {
+    let mut all = pod.status.as_ref()?.container_statuses.iter().flatten();
+    all.find(|container| container.name == CONTAINER)?.state.as_ref()
+}
+
 fn ended(pod: &Pod) -> Option<&ContainerStateTerminated> {
-    pod.status.as_ref()?.container_statuses.as_ref()?.first()?.state.as_ref()?.terminated.as_ref()
+    runner(pod)?.terminated.as_ref()
 }
 
 /// What a pod that ended means, or `None` when it was taken away: that is no failure of its task.
@@ -113,8 +116,7 @@ pub fn obstacle(pod: &Pod) -> Option<Obstacle> {
         let words = condition.message.as_deref().unwrap_or("no node takes the pod");
         return Some(Obstacle::new(condition.reason.as_deref().unwrap_or("Unschedulable"), words, false));
     }
-    let container = status.container_statuses.iter().flatten().next()?;
-    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let waiting = runner(pod)?.waiting.as_ref()?;
     let reason =
         waiting.reason.as_deref().filter(|reason| !matches!(*reason, "ContainerCreating" | "PodInitializing"))?;
     Some(Obstacle::new(reason, waiting.message.as_deref().unwrap_or(reason), true))
@@ -127,12 +129,16 @@ pub async fn warning(client: &Client, namespace: &str, uid: &str, now: Timestamp
     let events = api.list(&list).await?.items;
     let at = |event: &Event| event.last_timestamp.as_ref().map_or(now, |time| time.0);
     let last = events.into_iter().filter(|event| now.duration_since(at(event)) < OLD).max_by_key(at);
-    Ok(last.map(|event| {
-        let (reason, words) = (event.reason.unwrap_or_default(), event.message.unwrap_or_default());
-        // What is used up comes free again, and a node mends itself; what is forbidden or missing stays so.
-        let passes = words.contains("exceeded quota") || PASSING.contains(&reason.as_str());
-        Obstacle::new(if words.contains("exceeded quota") { "QuotaExceeded" } else { &reason }, &words, !passes)
-    }))
+    Ok(last.map(|event| told(&event.reason.unwrap_or_default(), &event.message.unwrap_or_default())))
+}
+
+/// What a warning means. A quota is raised or comes free again, and a node mends itself; what is forbidden or missing
+/// stays so.
+fn told(reason: &str, words: &str) -> Obstacle {
+    // `failed quota: … must specify limits.cpu`: the words of the API server's quota admission.
+    let quota = ["exceeded quota", "failed quota"].iter().any(|kind| words.contains(kind));
+    let passes = quota || PASSING.contains(&reason);
+    Obstacle::new(if quota { "QuotaExceeded" } else { reason }, words, !passes)
 }
 
 #[cfg(test)]
@@ -150,7 +156,10 @@ mod tests {
         let container = json!({"name": "runner", "image": "", "imageID": "", "ready": false, "restartCount": 0});
         let mut container = container;
         container["state"] = json!({"terminated": state});
-        pod(json!({"containerStatuses": [container]}))
+        // A mesh's, which still runs.
+        let sidecar = json!({"name": "proxy", "image": "", "imageID": "", "ready": true, "restartCount": 0,
+            "state": {"running": {}}});
+        pod(json!({"containerStatuses": [sidecar, container]}))
     }
 
     fn failure(pod: &Pod) -> Failure {
@@ -187,6 +196,19 @@ mod tests {
         assert_eq!(lost(&pod, deleted), None);
         let later = deleted.checked_add(SignedDuration::from_secs(61)).unwrap();
         assert_eq!(lost(&pod, later).unwrap().failure, Failure::Disrupted);
+    }
+
+    #[test]
+    fn a_quota_is_waited_for() {
+        let used =
+            "pods \"film-0\" is forbidden: exceeded quota: q, requested: limits.memory=1Gi, used: limits.memory=4Gi";
+        let lacking = "pods \"film-0\" is forbidden: failed quota: q: must specify limits.cpu for: runner";
+        for words in [used, lacking] {
+            let found = told("FailedCreate", words);
+            assert_eq!((found.waiting.reason.as_str(), found.lasting), ("QuotaExceeded", false));
+            assert_eq!(found.waiting.message, words);
+        }
+        assert!(told("FailedCreate", "violates PodSecurity \"restricted:latest\"").lasting);
     }
 
     #[test]

@@ -1,12 +1,9 @@
 //! A batch of tasks as an Indexed Job. Pure: the same batch is always the same object.
 
 use k8s_openapi::{
-    api::{
-        batch::v1::{
-            Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement,
-            PodFailurePolicyOnPodConditionsPattern, PodFailurePolicyRule,
-        },
-        core::v1::PodTemplateSpec,
+    api::batch::v1::{
+        Job, JobSpec, PodFailurePolicy, PodFailurePolicyOnExitCodesRequirement, PodFailurePolicyOnPodConditionsPattern,
+        PodFailurePolicyRule,
     },
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
@@ -44,7 +41,7 @@ pub fn job(scene: &Scene<'_>, batch: &Batch) -> Job {
     let annotations = [(BATCH, batch.id.to_string()), (TASKS, batch.tasks.to_string()), (PARENT, scene.job.name_any())];
     let annotations = annotations.map(|(name, value)| (name.to_owned(), value)).into();
     let tasks = i32::try_from(batch.tasks.len()).unwrap_or(i32::MAX);
-    let pod = ObjectMeta { labels: Some(labels.clone()), ..ObjectMeta::default() };
+    let template = pod::template(scene, batch, labels.clone());
     Job {
         metadata: ObjectMeta {
             annotations: Some(annotations),
@@ -58,7 +55,7 @@ pub fn job(scene: &Scene<'_>, batch: &Batch) -> Job {
             backoff_limit_per_index: Some(0),
             max_failed_indexes: Some(tasks),
             pod_failure_policy: Some(failure_policy()),
-            template: PodTemplateSpec { metadata: Some(pod), spec: Some(pod::spec(scene, batch)) },
+            template,
             ..JobSpec::default()
         }),
         status: None,
@@ -133,7 +130,8 @@ mod tests {
     fn rendered(flags: &[&str], job: &TranscodeJob, stage: StageId, tasks: &str, gaps: &str) -> Job {
         let flags = ["transcode-operator", "--runner-image=registry.example/runner:1"].iter().chain(flags);
         let args = Args::try_parse_from(flags).unwrap();
-        let seen = Seen::new(JobFile { version: 1, spec: resolve(job, &[]).unwrap() }, &args.runner_image);
+        let file = JobFile { version: 1, spec: resolve(job, &[]).unwrap() };
+        let seen = Seen::new(Names::of(job).job_file(), file, &args.runner_image);
         let kept = Kept { name: "movie-42-0a1b2c3d-facts-0123456789".into(), sha256: "f".repeat(64) };
         let (facts, gaps) = ((stage.kind != StageKind::Probe).then_some(&kept), gaps.parse().unwrap());
         let scene = Scene { args: &args, job, seen: &seen, facts, gaps: &gaps };
@@ -181,6 +179,26 @@ mod tests {
             "--lost-node-seconds=30",
         ];
         insta::assert_yaml_snapshot!(rendered(&flags, &job, StageId::job(StageKind::Encode), "0-1", ""));
+    }
+
+    #[test]
+    fn a_site_has_a_template_of_its_own() {
+        let template = tempfile::NamedTempFile::new().unwrap();
+        let text = "metadata: {labels: {team: media, transcode.media/stage: x}, annotations: {sidecar.istio.io/inject: \"false\"}}
+spec:
+  runtimeClassName: gvisor
+  nodeSelector: {kubernetes.io/arch: arm64}
+  securityContext: {runAsNonRoot: true}
+  topologySpreadConstraints: [{maxSkew: 1, topologyKey: kubernetes.io/hostname, whenUnsatisfiable: ScheduleAnyway}]
+  volumes: [{name: fonts, configMap: {name: fonts}}]
+  restartPolicy: Always
+  containers: [{name: runner, image: other, volumeMounts: [{name: fonts, mountPath: /usr/share/fonts/site}]}]";
+        std::fs::write(&template, text).unwrap();
+        let flag = format!("--runner-pod-template={}", template.path().display());
+        let job = transcode_job(json!({"encode": {"nodeSelector": {"pool": "video"}, "resources": {"cpuLimit": "4"}}}));
+        insta::assert_yaml_snapshot!(
+            rendered(&[&flag], &job, StageId::job(StageKind::Encode), "0", "").spec.unwrap().template
+        );
     }
 
     #[test]
