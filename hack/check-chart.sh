@@ -116,8 +116,8 @@ flags() {
 		/#\[arg\(/ { long = "" }
 		match($0, /long = "[^"]*"/) { long = substr($0, RSTART + 8, RLENGTH - 9) }
 		/^    pub [a-z_]+:/ { name = $2; sub(/:$/, "", name); gsub(/_/, "-", name); print long == "" ? name : long }
-		/^}/ { exit }
-	' operator/src/args.rs | grep -vxE 'namespace|name'
+		/^}/ { nextfile }
+	' operator/src/args.rs operator/src/allow.rs | grep -vxE 'namespace|name|allow'
 }
 
 if python3 -c 'import yaml' 2>/dev/null; then
@@ -144,6 +144,7 @@ refused pullPolicy --set runner.image.pullPolicy=Sometimes
 refused networks --set-json 'allow.networks=["10.0.0.0"]'
 refused option --set-json 'defaults.option={}'
 refused leaderElection --set operator.replicas=2,operator.leaderElection.enabled=false
+refused otherwise --set allow.otherwise=Allow
 refused runners.namespaces --set networkPolicy.runners.enabled=true
 
 if [ "$wrong" != 0 ]; then

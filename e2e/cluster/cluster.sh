@@ -95,7 +95,7 @@ next() {
 	cat <<-END
 
 		The cluster $name runs. An S3 server is at $(s3_endpoint), as pods and this machine see it, with the
-		bucket $bucket; its credentials are in the Secret default/s3. Go on with
+		bucket $bucket; its credentials are in the Secret default/transcode-s3. Go on with
 
 		  eval "\$(e2e/cluster/cluster.sh env)"       # KUBECONFIG, and kubectl and helm on PATH
 		  helm install transcode charts/transcode-operator -n transcode-system --create-namespace --wait \\

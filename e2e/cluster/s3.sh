@@ -50,7 +50,7 @@ publish_s3() {
 		---
 		apiVersion: v1
 		kind: Secret
-		metadata: {name: s3, namespace: default}
+		metadata: {name: transcode-s3, namespace: default}
 		stringData:
 		  accessKeyId: $AWS_ACCESS_KEY_ID
 		  secretAccessKey: $AWS_SECRET_ACCESS_KEY

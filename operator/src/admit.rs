@@ -2,17 +2,19 @@
 //! kept for good.
 
 use kube::{Api, Client, ResourceExt};
-use transcode_api::{ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, TranscodeJob, TranscodeProfile};
+use transcode_api::{
+    ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, Scheduling, TranscodeJob, TranscodeProfile,
+};
 use transcode_contract::{JobFile, VERSION};
-use transcode_engine::{ResolvedSpec, resolve};
+use transcode_engine::resolve;
 
-use crate::{args::Args, error::Error, files::Seen, pod};
+use crate::{allow::Objection, args::Args, error::Error, files::Seen, names::Names};
 
 /// What became of a job at first sight.
 #[derive(Debug)]
 pub enum Admission {
-    /// It can run.
-    Seen(Box<Seen>),
+    /// It can run, whatever there is to object.
+    Seen(Box<Seen>, Vec<Objection>),
     /// It waits for something that may come, such as a profile.
     Waits {
         /// CamelCase.
@@ -37,9 +39,13 @@ pub async fn admit(
     job: &TranscodeJob,
 ) -> Result<Admission, Error> {
     let mut layers = vec![defaults.clone()];
+    let mut asked: Vec<Scheduling> = job.spec.scheduling.clone().into_iter().collect();
     for wanted in &job.spec.profiles {
         match profile(client, args, job, wanted).await? {
-            Ok(spec) => layers.push(spec),
+            Ok(spec) => {
+                asked.extend(spec.scheduling.clone().filter(|_| wanted.kind == ProfileKind::TranscodeProfile));
+                layers.push(spec);
+            }
             Err(admission) => return Ok(admission),
         }
     }
@@ -53,32 +59,14 @@ pub async fn admit(
     // The hint for the fan-out; no part of any key.
     spec.max_parallel = spec.max_parallel.or(Some(args.max_parallel));
     spec.whole_below_seconds = (args.whole_below_seconds > 0).then_some(args.whole_below_seconds);
-    if let Some((reason, message)) = forbidden(args, &spec) {
-        return Ok(Admission::Refused { reason, message });
+    let account = args.runner_service_account.as_deref().unwrap_or("default");
+    let names = args.allow.names(&spec, account);
+    let objections: Vec<_> = names.into_iter().chain(asked.iter().filter_map(|s| args.allow.scheduling(s))).collect();
+    if let Some(Objection { reason, message, .. }) = objections.iter().find(|objection| objection.refuses) {
+        return Ok(Admission::Refused { reason, message: message.clone() });
     }
-    Ok(Admission::Seen(Box::new(Seen::new(JobFile { version: VERSION, spec }, &args.runner_image))))
-}
-
-/// Whether a job asks for what the site does not give; asked again of every spec that is read back.
-pub fn forbidden(args: &Args, spec: &ResolvedSpec) -> Option<(&'static str, String)> {
-    if let Some(account) = &spec.scheduling.service_account_name {
-        let default = args.runner_service_account.as_deref().unwrap_or("default");
-        if account != default && !args.allow_service_accounts.contains(account) {
-            let message = format!("spec.scheduling.serviceAccountName: the operator does not allow `{account}`");
-            return Some(("ServiceAccountNotAllowed", message));
-        }
-    }
-    let allowed = |name: &str| args.allow_secrets.is_empty() || args.allow_secrets.iter().any(|p| matches(p, name));
-    let secret = pod::secrets(spec).into_iter().find(|name| !allowed(name))?;
-    Some(("SecretNotAllowed", format!("spec.stores: the operator does not allow the Secret `{secret}`")))
-}
-
-/// Whether a name fits a pattern such as `media-*`.
-fn matches(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((head, tail)) => name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail),
-    }
+    let (name, file) = (Names::of(job).job_file(), JobFile { version: VERSION, spec });
+    Ok(Admission::Seen(Box::new(Seen::new(name, file, &args.runner_image)), objections))
 }
 
 async fn profile(
@@ -105,15 +93,4 @@ async fn profile(
         reason: "ProfileNotFound",
         message: format!("there is no {:?} `{}`; the job starts when there is", wanted.kind, wanted.name),
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_have_one_star() {
-        assert!(matches("media-*", "media-eu") && matches("*", "any") && matches("s3", "s3"));
-        assert!(!matches("media-*", "other") && !matches("s3", "s3-admin") && !matches("a*a", "a"));
-    }
 }

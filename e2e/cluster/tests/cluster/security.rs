@@ -5,7 +5,7 @@ use e2e_cluster::{
     Space,
     wait::{until, until_any},
 };
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
 use kube::{
     ResourceExt,
     api::{DeleteParams, ListParams, PostParams},
@@ -27,6 +27,32 @@ async fn a_foreign_service_account_is_refused() -> Result<()> {
     // It has ended like any other: its time may run out.
     space.change("film", json!({"ttlSecondsAfterFinished": 1})).await?;
     until(&space.api::<TranscodeJob>(), "film", |job| job.is_none()).await?;
+    space.end().await
+}
+
+/// What Kubernetes keeps for itself is refused; what the site does not list is told and runs.
+#[tokio::test]
+async fn a_job_takes_no_priority_of_the_cluster() -> Result<()> {
+    let space = Space::new("priority").await?;
+    let wants = |name: &str, encode: &str| {
+        space.job(name, "source", "[hls]", &format!("  scheduling: {{encode: {{{encode}}}}}"))
+    };
+    space.create(&wants("critical", "priorityClassName: system-node-critical")?).await?;
+    space
+        .create(&wants("master", "tolerations: [{key: node-role.kubernetes.io/control-plane, operator: Exists}]")?)
+        .await?;
+    for name in ["critical", "master"] {
+        let status = space.ends(name, Phase::Failed).await?;
+        ensure!(status.conditions.iter().any(|c| c.reason == "SchedulingNotAllowed"), "{:?}", status.conditions);
+    }
+    ensure!(space.pods().await?.is_empty(), "a pod was made");
+    space.create(&wants("selects", "nodeSelector: {pool: video}")?).await?;
+    until_any(&space.api::<Event>(), "", |event: &Event| {
+        event.reason.as_deref() == Some("SchedulingNotAllowed")
+            && event.involved_object.name.as_deref() == Some("selects")
+    })
+    .await?;
+    until_any(&space.api::<Pod>(), JOBS, |_| true).await?;
     space.end().await
 }
 
