@@ -265,22 +265,22 @@ impl Timeline {
         })
     }
 
-    /// What decoders and players have to keep up with: the constant rate, else the most frames that any second has,
-    /// as the standard rate that they are nearest to, or the next whole one.
+    /// What decoders and players have to keep up with: the constant rate, else that of the densest run of a second or
+    /// more, as the standard rate that it is nearest to, or the next whole one.
     pub fn highest_rate(&self) -> Rational {
         self.constant_rate.unwrap_or_else(|| {
             let second = i64::from(self.timescale.0);
-            let mut most = self.frame_rate();
-            let mut first = 0;
-            for to in 0..=self.frames() {
-                // The runs of a second or more that end here, but for those that an earlier frame has ended already.
-                while first < to && self.at(to) - self.at(first) >= second {
-                    most = most.max(Ratio::new(i64::from(to - first) * second, self.at(to) - self.at(first)));
-                    first += 1;
-                }
-                // Later frames may end a denser run that begins with the same frame.
-                first = first.saturating_sub(1);
-            }
+            let runs = (0..self.frames()).flat_map(|from| {
+                let run = move |to: u32| (i64::from(to - from), self.at(to) - self.at(from));
+                // A run of two seconds or more is two runs, of which one is at least as dense.
+                let runs = (from + 1..=self.frames()).map(run).skip_while(move |(_, ticks)| *ticks < second);
+                runs.take_while(move |(_, ticks)| *ticks < 2 * second)
+            });
+            let denser = |a: &(i64, i64), b: &(i64, i64)| {
+                (i128::from(a.0) * i128::from(b.1)).cmp(&(i128::from(b.0) * i128::from(a.1)))
+            };
+            let most = runs.max_by(denser).map(|(frames, ticks)| Ratio::new(frames * second, ticks));
+            let most = most.map_or(self.frame_rate(), |most| most.max(self.frame_rate()));
             near_rate(most, 50).unwrap_or(most.ceil())
         })
     }

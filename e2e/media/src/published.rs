@@ -123,20 +123,18 @@ impl Media {
         Ok((f64::from(short(24)) * long(pasp + 4) / long(pasp + 8), short(26)))
     }
 
-    /// Frames per second: the most in any second, and on average. A track of less than a second has its average.
+    /// Frames per second: of the densest run of a second or more, and on average. A track of less than a second has its average.
     pub fn frame_rates(&self) -> (f64, f64) {
         let scale = self.track.timescale;
         let mut times = self.track.presented();
         let average = times.len() as f64 * scale as f64;
         times.extend(self.bounds().last());
         let average = average / (times[times.len() - 1] - times[0]) as f64;
-        // The shortest runs of a second or more that begin with each frame, and those that end with it.
-        let begun = (0..times.len()).map(|from| (from, times.partition_point(|time| *time < times[from] + scale)));
-        let ended = (0..times.len())
-            .filter_map(|to| Some((times.partition_point(|time| *time + scale <= times[to]).checked_sub(1)?, to)));
-        let most = begun.chain(ended).filter_map(|(from, to)| {
-            let ticks = times.get(to)? - times[from];
-            Some((to - from) as f64 * scale as f64 / ticks as f64)
+        // All runs of one to two seconds: a longer one has one of them in it that is as dense.
+        let from = |from: usize| (from + 1..times.len()).map(move |to| (from, to));
+        let most = (0..times.len()).flat_map(from).filter_map(|(from, to)| {
+            let ticks = times[to] - times[from];
+            (scale..2 * scale).contains(&ticks).then(|| (to - from) as f64 * scale as f64 / ticks as f64)
         });
         (most.reduce(f64::max).unwrap_or(average), average)
     }
