@@ -141,7 +141,7 @@ done < <(flags)
 refused replcas --set operator.replcas=2
 refused watchNamespace --set watchNamespace=video
 refused pullPolicy --set runner.image.pullPolicy=Sometimes
-refused networks --set-json 'allow.networks=["10.0.0.0"]'
+refused networks --set-json 'allow.networks=["10.0.0.0/8:http"]'
 refused option --set-json 'defaults.option={}'
 refused leaderElection --set operator.replicas=2,operator.leaderElection.enabled=false
 refused otherwise --set allow.otherwise=Allow

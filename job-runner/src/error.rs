@@ -88,7 +88,7 @@ fn words(error: &StoreError) -> String {
     match error {
         StoreError::Refused { why, .. } if why.contains("an administrator can allow") => {
             format!(
-                "{error} With the local engine: --allow-network, such as --allow-network 127.0.0.0/8 for this machine."
+                "{error} With the local engine: --allow-network, such as --allow-network 127.0.0.1:9000 for this machine."
             )
         }
         other => other.to_string(),

@@ -209,9 +209,9 @@ fn same_source(context: &Context, found: &SourceIdentity) -> Result<(), TaskErro
 }
 
 /// Stores, and what the site lets user-given URLs lead to.
-fn access(task: &Task) -> Result<Access<'_>, TaskError> {
+fn access(task: &Task) -> Access<'_> {
     let Site { credentials_dir, allow_networks, environment_proxy, .. } = &task.site;
-    Ok(Access::new(&task.spec.stores, credentials_dir.as_deref(), allow_networks, *environment_proxy)?)
+    Access::new(&task.spec.stores, credentials_dir.as_deref(), allow_networks, *environment_proxy)
 }
 
 async fn input(task: &Task) -> Result<Arc<dyn Source>, TaskError> {
@@ -219,7 +219,7 @@ async fn input(task: &Task) -> Result<Arc<dyn Source>, TaskError> {
     if let Some(file) = file {
         return Ok(Arc::new(FileSource::open(&file.path).await.map_err(TaskError::of_source)?));
     }
-    let access = access(task)?;
+    let access = access(task);
     if let Some(http) = http {
         let source = HttpSource::open(&http.url, &access.policy, &HttpLimits::default()).await;
         return Ok(Arc::new(source.map_err(TaskError::of_source)?));
@@ -232,7 +232,7 @@ async fn input(task: &Task) -> Result<Arc<dyn Source>, TaskError> {
 
 /// The store below the output's prefix or folder.
 pub fn output(task: &Task) -> Result<Arc<dyn Store>, TaskError> {
-    let access = access(task)?;
+    let access = access(task);
     let Some(object) = &task.spec.output.s3 else { return Ok(access.output(&task.spec.output)?) };
     let store = access.s3(&object.store, &object.bucket, &object.prefix)?;
     Ok(Arc::new(store.with_headers(Published(object.clone()))))

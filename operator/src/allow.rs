@@ -2,8 +2,7 @@
 //! keeps what it has.
 
 use clap::{Args, ValueEnum};
-use ipnet::IpNet;
-use transcode_api::{PodSettings, Scheduling, TolerationOperator};
+use transcode_api::{AllowedNetwork, PodSettings, Scheduling, TolerationOperator};
 use transcode_engine::ResolvedSpec;
 
 use crate::pod;
@@ -28,9 +27,10 @@ pub struct Allow {
         default_value = "transcode-*"
     )]
     pub secrets: Vec<String>,
-    /// Private network that URLs and S3 endpoints of jobs may lead to, such as 10.96.0.0/16; may be given several times.
-    #[arg(long = "allow-network", value_name = "CIDR", env = "TRANSCODE_ALLOW_NETWORKS", value_delimiter = ',')]
-    pub networks: Vec<IpNet>,
+    /// Private network or host that URLs and S3 endpoints of jobs may lead to, such as 10.96.0.0/16:9000 or
+    /// minio.storage.svc:9000; may be given several times. Without a port, 80 and 443 are open; `:*` opens all.
+    #[arg(long = "allow-network", value_name = "NETWORK", env = "TRANSCODE_ALLOW_NETWORKS", value_delimiter = ',')]
+    pub networks: Vec<AllowedNetwork>,
     /// PriorityClass that a job may name; may be given several times.
     #[arg(
         long = "allow-priority-class",

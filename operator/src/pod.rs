@@ -145,7 +145,7 @@ fn container(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings, mut base:
 fn site(args: &Args) -> Site {
     Site {
         credentials_dir: Some(CREDENTIALS.into()),
-        allow_networks: args.allow.networks.iter().map(ToString::to_string).collect(),
+        allow_networks: args.allow.networks.clone(),
         stall_seconds: Some(args.stall_seconds),
         environment_proxy: args.runner_proxy,
     }

@@ -122,3 +122,30 @@ capabilities:
     - port: 53
       protocol: TCP
 {{- end }}
+
+{{- /* Egress to one of allow.networks. A host has no place in a NetworkPolicy: its rule is networkPolicy.runners.extraEgress. */ -}}
+{{- define "transcode-operator.egress" -}}
+{{- $network := . | trimPrefix "[" }}
+{{- $port := "" }}
+{{- if contains "]" $network }}
+{{- $parts := splitn "]" 2 $network }}
+{{- $network = $parts._0 }}
+{{- $port = $parts._1 | trimPrefix ":" }}
+{{- else if regexMatch "^[^:]+:[^:]+$" $network }}
+{{- $parts := splitn ":" 2 $network }}
+{{- $network = $parts._0 }}
+{{- $port = $parts._1 }}
+{{- end }}
+{{- if regexMatch "^([0-9.]+|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)(/[0-9]+)?$" $network }}
+{{- if not (contains "/" $network) }}
+{{- $network = printf "%s/%s" $network (ternary "128" "32" (contains ":" $network)) }}
+{{- end }}
+- to: [{ipBlock: {cidr: {{ $network | quote }}}}]
+{{- if ne $port "*" }}
+  ports:
+    {{- range (ternary (list $port) (list "80" "443") (ne $port "")) }}
+    - {port: {{ . }}, protocol: TCP}
+    {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}

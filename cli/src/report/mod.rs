@@ -123,7 +123,7 @@ async fn local(
 async fn published(network: &NetworkArgs, spec: &ResolvedSpec) -> anyhow::Result<PublishedRecord> {
     let NetworkArgs { allow_networks, environment_proxy, credentials_dir } = network;
     let credentials = credentials_dir.as_ref().map(|dir| dir.display().to_string());
-    let access = Access::new(&spec.stores, credentials.as_deref(), allow_networks, *environment_proxy)?;
+    let access = Access::new(&spec.stores, credentials.as_deref(), allow_networks, *environment_proxy);
     let store = access.output(&spec.output)?;
     match store.get_bytes(RECORD, MAX_RECORD).await {
         Ok(bytes) => record(&bytes, &store.uri(RECORD)),

@@ -9,6 +9,7 @@
 //! thumbnail.rs  the thumbnail
 //! value.rs    media time, bit rates, positions    status.rs     the status subresource
 //! crd.rs      the custom resource definitions, made of all of these
+//! network.rs  networks that a site opens to jobs
 //! rules.rs    the one table of rules that the schema itself cannot say (CEL)
 //! ```
 //!
@@ -19,6 +20,7 @@ pub mod audio;
 pub mod crd;
 pub mod headers;
 pub mod job;
+pub mod network;
 pub mod profile;
 pub mod rules;
 pub mod scheduling;
@@ -34,6 +36,7 @@ pub use audio::{
 };
 pub use headers::{CacheControl, ContentTypes};
 pub use job::{Attempts, ProcessingOptions, Retry, TranscodeJob, TranscodeJobSpec, WorkData, WorkDataDeletion};
+pub use network::AllowedNetwork;
 pub use profile::{ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, TranscodeProfile};
 pub use scheduling::{PodResources, PodSettings, Scheduling, TaintEffect, Toleration, TolerationOperator};
 pub use status::TranscodeJobStatus;

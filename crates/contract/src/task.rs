@@ -2,6 +2,7 @@
 //! Which of its tasks to run is on the command line.
 
 use serde::{Deserialize, Serialize};
+use transcode_api::AllowedNetwork;
 use transcode_engine::{Facts, ResolvedSpec};
 
 /// A job as it was when it was first seen. Never changes.
@@ -31,9 +32,9 @@ pub struct Site {
     /// Folder with a folder for each Secret that a store refers to.
     #[arg(long, value_name = "DIR")]
     pub credentials_dir: Option<String>,
-    /// Private network that user-given URLs may lead to.
-    #[arg(long = "allow-network", value_name = "CIDR")]
-    pub allow_networks: Vec<String>,
+    /// Network or host that user-given URLs may lead to although it is not public.
+    #[arg(long = "allow-network", value_name = "NETWORK")]
+    pub allow_networks: Vec<AllowedNetwork>,
     /// Seconds without progress after which a task is stuck.
     #[arg(long)]
     pub stall_seconds: Option<u32>,
@@ -69,7 +70,7 @@ mod tests {
     fn arguments_read_back() {
         let site = Site {
             credentials_dir: Some("/a b".into()),
-            allow_networks: vec!["10.0.0.0/8".into(), "fd00::/8".into()],
+            allow_networks: ["10.0.0.0/8", "[fd00::/8]:9000"].map(|network| network.parse().unwrap()).into(),
             stall_seconds: Some(7),
             environment_proxy: true,
         };

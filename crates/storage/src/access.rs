@@ -2,8 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use ipnet::IpNet;
-use transcode_api::{Output, StoreSpec};
+use transcode_api::{AllowedNetwork, Output, StoreSpec};
 
 use crate::{
     FileStore, GuardPolicy, S3Store, Store,
@@ -22,25 +21,15 @@ pub struct Access<'a> {
 }
 
 impl<'a> Access<'a> {
-    /// `allow_networks` are private networks such as `10.0.0.0/8`.
+    /// `allow` are networks and hosts that are not public.
     pub fn new(
         stores: &'a [StoreSpec],
         credentials_dir: Option<&'a str>,
-        allow_networks: &[String],
+        allow: &[AllowedNetwork],
         environment_proxy: bool,
-    ) -> Result<Self> {
-        let net = |network: &String| {
-            let why = || format!("`{network}` is no network such as 10.0.0.0/8");
-            network
-                .parse::<IpNet>()
-                .map_err(|_| StoreError::Misconfigured { uri: "an allowed network".into(), why: why() })
-        };
-        let allow = allow_networks.iter().map(net).collect::<Result<_>>()?;
-        Ok(Access {
-            stores,
-            credentials_dir,
-            policy: GuardPolicy { allow, environment_proxy, ..GuardPolicy::default() },
-        })
+    ) -> Self {
+        let policy = GuardPolicy { allow: allow.to_vec(), environment_proxy, ..GuardPolicy::default() };
+        Access { stores, credentials_dir, policy }
     }
 
     /// A bucket below a prefix. Nothing is sent yet.

@@ -8,8 +8,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
-use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use ipnet::{Ipv4Net, Ipv6Net};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use transcode_api::{
+    AllowedNetwork,
+    network::{Place, Ports},
+};
 use url::{Host, Url};
 
 use crate::error::{Result, StoreError};
@@ -19,22 +23,20 @@ use crate::error::{Result, StoreError};
 /// Addresses of metadata services and link-local ones are refused whatever is allowed here.
 #[derive(Debug, Clone)]
 pub struct GuardPolicy {
-    /// Networks that are allowed although they aren't public.
-    pub allow: Vec<IpNet>,
-    /// Ports that HTTP sources may use; empty allows any. In networks that are allowed every port is.
+    /// What is allowed although it isn't public, or has another port.
+    pub allow: Vec<AllowedNetwork>,
+    /// Ports that HTTP sources may use everywhere; empty allows any.
     pub ports: Vec<u16>,
     /// Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are followed. The proxy then resolves names, and has
     /// to refuse what must not be reached; literal addresses, ports, the proxy's own name and what `NO_PROXY`
     /// exempts are checked here all the same.
     pub environment_proxy: bool,
-    /// Nothing but `allow` is allowed, public addresses neither.
-    pub(crate) confined: bool,
 }
 
 impl Default for GuardPolicy {
     /// Public addresses, and the ports 80, 443, 8080 and 8443.
     fn default() -> Self {
-        Self { allow: Vec::new(), ports: vec![80, 443, 8080, 8443], environment_proxy: false, confined: false }
+        Self { allow: Vec::new(), ports: vec![80, 443, 8080, 8443], environment_proxy: false }
     }
 }
 
@@ -42,35 +44,32 @@ impl GuardPolicy {
     /// Any address but those of metadata services, and any port: for a person's own machine, who
     /// can connect anywhere already.
     pub fn trusting() -> Self {
-        Self { allow: vec![Ipv4Net::default().into(), Ipv6Net::default().into()], ports: Vec::new(), ..Self::default() }
+        let all = [Ipv4Net::default().into(), Ipv6Net::default().into()];
+        let all = all.map(|network| AllowedNetwork { place: Place::Network(network), ports: Ports::All });
+        Self { allow: all.into(), ports: Vec::new(), ..Self::default() }
     }
 
-    /// Refuses a URL by its scheme, port, credentials or literal address. Names are checked when
-    /// they are resolved.
-    pub fn check_url(&self, url: &Url) -> Result<()> {
-        if self.is_usual(url) {
-            return self.check_host(url);
-        }
-        let port = url.port_or_known_default().unwrap_or_default();
-        let why = format!("port {port} is not allowed; an administrator can allow the network");
-        match self.allow.is_empty() {
-            true => Err(StoreError::refused(redact(url), why)),
-            false => self.confined().check_host(url),
-        }
+    /// The same for connections to one port of a URL.
+    pub(crate) fn at(&self, url: &Url) -> PortPolicy {
+        PortPolicy { policy: self.clone(), port: url.port_or_known_default().unwrap_or_default() }
     }
 
-    /// Whether its port is one that may be used everywhere.
-    pub(crate) fn is_usual(&self, url: &Url) -> bool {
-        self.ports.is_empty() || url.port_or_known_default().is_some_and(|port| self.ports.contains(&port))
+    /// The same for an endpoint of a store, which may have any port where it is public.
+    pub(crate) fn at_endpoint(&self, url: &Url) -> PortPolicy {
+        GuardPolicy { ports: Vec::new(), ..self.clone() }.at(url)
     }
+}
 
-    /// The same networks and no others: for unusual ports.
-    pub(crate) fn confined(&self) -> Self {
-        Self { confined: true, ..self.clone() }
-    }
+/// What may be connected to on one port.
+#[derive(Debug, Clone)]
+pub(crate) struct PortPolicy {
+    policy: GuardPolicy,
+    pub(crate) port: u16,
+}
 
-    /// As [`GuardPolicy::check_url`], for the endpoint of a store, which may have any port.
-    pub(crate) fn check_host(&self, url: &Url) -> Result<()> {
+impl PortPolicy {
+    /// Refuses a URL by its scheme, credentials or literal address. Names are checked when they are resolved.
+    pub(crate) fn check_url(&self, url: &Url) -> Result<()> {
         let refuse = |why: &dyn fmt::Display| Err(StoreError::refused(redact(url), why));
         if !matches!(url.scheme(), "http" | "https") {
             return refuse(&format!("the scheme `{}` is not allowed", url.scheme()));
@@ -80,39 +79,53 @@ impl GuardPolicy {
         }
         let literal = match url.host() {
             None => return refuse(&"it names no host"),
+            // Nothing that is allowed has this port: no need to ask for the name's addresses.
+            Some(Host::Domain(_)) if !self.is_usual() && self.policy.allow.is_empty() => {
+                return refuse(&format!("port {} is not allowed; an administrator can allow it", self.port));
+            }
             Some(Host::Domain(_)) => return Ok(()),
             Some(Host::Ipv4(ip)) => IpAddr::V4(ip),
             Some(Host::Ipv6(ip)) => IpAddr::V6(ip),
         };
-        self.check_ip(literal).or_else(|why| refuse(&why))
+        self.check(literal, None).or_else(|why| refuse(&why))
     }
 
     /// Refuses an address, with the reason.
-    pub fn check_ip(&self, ip: IpAddr) -> Result<(), Forbidden> {
-        let seen = embedded(ip).unwrap_or(ip);
-        let forbidden = |kind, advice| Err(Forbidden { ip, kind, advice });
+    fn check(&self, ip: IpAddr, host: Option<&str>) -> Result<(), Forbidden> {
+        let (seen, port) = (embedded(ip).unwrap_or(ip), self.port);
         if let Some(kind) = never(seen) {
-            return forbidden(kind, "");
+            return Err(Forbidden { ip, kind, port: None });
         }
-        if self.allow.iter().any(|net| net.contains(&seen) || net.contains(&ip)) {
+        let opens = |open: &AllowedNetwork| open.opens(seen, host, port) || open.opens(ip, host, port);
+        if self.policy.allow.iter().any(opens) {
             return Ok(());
         }
-        const ADVICE: &str = "; an administrator can allow its network";
         match not_public(seen) {
-            Some(kind) => forbidden(kind, ADVICE),
-            None if self.confined => forbidden("not in a network whose every port is allowed", ADVICE),
+            Some(kind) => Err(Forbidden { ip, kind, port: Some(port) }),
+            None if !self.is_usual() => Err(Forbidden { ip, kind: "not allowed on that port", port: Some(port) }),
             None => Ok(()),
         }
+    }
+
+    /// Whether the port may be used everywhere.
+    fn is_usual(&self) -> bool {
+        self.policy.ports.is_empty() || self.policy.ports.contains(&self.port)
     }
 }
 
 /// An address that may not be connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{ip} is {kind}{advice}")]
+#[error("{ip} is {kind}{}", advice(*.ip, *.port))]
 pub struct Forbidden {
     ip: IpAddr,
     kind: &'static str,
-    advice: &'static str,
+    /// The port that could be allowed, if any can.
+    port: Option<u16>,
+}
+
+fn advice(ip: IpAddr, port: Option<u16>) -> String {
+    let Some(port) = port else { return String::new() };
+    format!("; an administrator can allow {}", SocketAddr::new(ip, port))
 }
 
 /// The IPv4 address that an IPv6 address stands for: mapped, compatible, NAT64, 6to4.
@@ -202,12 +215,12 @@ pub(crate) fn refusal(error: &(dyn Error + 'static)) -> Option<Forbidden> {
 
 /// Resolves names to the addresses that the policy allows.
 #[derive(Debug, Clone)]
-pub(crate) struct GuardedDns(pub(crate) GuardPolicy);
+pub(crate) struct GuardedDns(pub(crate) PortPolicy);
 
 impl GuardedDns {
     async fn lookup(&self, name: &str) -> Result<Vec<SocketAddr>, Box<dyn Error + Send + Sync>> {
         let found: Vec<_> = tokio::net::lookup_host((name, 0)).await?.collect();
-        let checked: Vec<_> = found.into_iter().map(|a| self.0.check_ip(a.ip()).map(|()| a)).collect();
+        let checked: Vec<_> = found.into_iter().map(|a| self.0.check(a.ip(), Some(name)).map(|()| a)).collect();
         let allowed: Vec<_> = checked.iter().filter_map(|c| c.ok()).collect();
         match checked.into_iter().find_map(Result::err) {
             Some(forbidden) if allowed.is_empty() => Err(forbidden.into()),
@@ -240,7 +253,11 @@ mod tests {
     use super::*;
 
     fn check(policy: &GuardPolicy, ip: &str) -> bool {
-        policy.check_ip(ip.parse().unwrap()).is_ok()
+        at(policy, 443).check(ip.parse().unwrap(), None).is_ok()
+    }
+
+    fn at(policy: &GuardPolicy, port: u16) -> PortPolicy {
+        PortPolicy { policy: policy.clone(), port }
     }
 
     #[test]
@@ -284,6 +301,8 @@ mod tests {
         let some = GuardPolicy { allow: vec!["10.1.0.0/16".parse().unwrap()], ..GuardPolicy::default() };
         assert!(check(&some, "10.1.2.3") && check(&some, "::ffff:10.1.2.3"));
         assert!(!check(&some, "10.2.0.1"));
+        let refused = at(&some, 9000).check("10.1.2.3".parse().unwrap(), None).unwrap_err();
+        assert_eq!(refused.to_string(), "10.1.2.3 is a private address; an administrator can allow 10.1.2.3:9000");
     }
 
     #[test]
@@ -313,7 +332,7 @@ mod tests {
     #[test]
     fn urls() {
         let policy = GuardPolicy::default();
-        let check = |url: &str| policy.check_url(&Url::parse(url).unwrap());
+        let check = |url: &str| Url::parse(url).map(|url| policy.at(&url).check_url(&url)).unwrap();
         check("https://example.com/a.mp4?X-Amz-Signature=s").unwrap();
         check("http://example.com:8080/").unwrap();
         for url in [
@@ -335,8 +354,11 @@ mod tests {
 
     #[tokio::test]
     async fn names_are_checked_when_resolved() {
-        let error = GuardedDns(GuardPolicy::default()).lookup("localhost").await.unwrap_err();
+        let lookup = async |policy: GuardPolicy, port| GuardedDns(at(&policy, port)).lookup("localhost").await;
+        let error = lookup(GuardPolicy::default(), 80).await.unwrap_err();
         assert!(refusal(error.as_ref()).is_some());
-        assert!(!GuardedDns(GuardPolicy::trusting()).lookup("localhost").await.unwrap().is_empty());
+        assert!(!lookup(GuardPolicy::trusting(), 22).await.unwrap().is_empty());
+        let named = GuardPolicy { allow: vec!["localhost:9000".parse().unwrap()], ..GuardPolicy::default() };
+        assert!(lookup(named.clone(), 9000).await.is_ok() && lookup(named, 80).await.is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! A guarded reader of web servers.
 
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,17 +9,17 @@ use reqwest::{Client, redirect};
 use url::Url;
 
 use crate::error::{Result, StoreError, chain};
-use crate::guard::{GuardPolicy, GuardedDns, redact};
+use crate::guard::{GuardPolicy, GuardedDns, PortPolicy, redact};
 use crate::resume::{Retry, resuming};
 use crate::source::{Source, SourceIdentity};
 use crate::store::ByteStream;
 
 mod remote;
 
-use remote::{Clients, Remote, Version};
+use remote::{Remote, Version};
 
 /// How much, how long and how often an HTTP source may be asked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct HttpLimits {
     /// The largest file, in bytes.
     pub max_size: u64,
@@ -62,13 +62,11 @@ impl HttpSource {
     pub async fn open(url: &str, policy: &GuardPolicy, limits: &HttpLimits) -> Result<Self> {
         // A URL that doesn't parse isn't shown: it may hold a signature all the same.
         let url = Url::parse(url).map_err(|why| StoreError::misconfigured("the URL of an HTTP source", why))?;
-        let clients =
-            Clients { usual: client(&url, policy, limits)?, unusual: client(&url, &policy.confined(), limits)? };
         let idle = limits.idle_timeout;
         let retry = Retry { attempts: limits.attempts, delay: limits.retry_delay, idle };
         let uri = redact(&url);
-        let (policy, max_redirects) = (policy.clone(), limits.max_redirects);
-        let mut remote = Remote { clients, url, uri, policy, max_redirects, version: Version::default() };
+        let (policy, limits) = (policy.clone(), *limits);
+        let mut remote = Remote { clients: Mutex::default(), url, uri, policy, limits, version: Version::default() };
         remote.version = retry.run(&remote.uri, || remote.probe()).await?;
         let Version { size, .. } = remote.version;
         if size > limits.max_size {
@@ -93,14 +91,14 @@ impl Source for HttpSource {
 }
 
 /// The client with the guard where names become addresses. It follows no redirect by itself.
-fn client(url: &Url, policy: &GuardPolicy, limits: &HttpLimits) -> Result<Client> {
+fn client(url: &Url, guard: PortPolicy, environment_proxy: bool, limits: &HttpLimits) -> Result<Client> {
     let mut builder = Client::builder()
         .user_agent(concat!("transcode-operator/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         .referer(false)
         .connect_timeout(limits.connect_timeout)
-        .dns_resolver(Arc::new(GuardedDns(policy.clone())));
-    if !policy.environment_proxy {
+        .dns_resolver(Arc::new(GuardedDns(guard)));
+    if !environment_proxy {
         builder = builder.no_proxy();
     }
     builder.build().map_err(|why| StoreError::misconfigured(redact(url), chain(&why)))

@@ -200,14 +200,20 @@ async fn the_guard_stands_before_names_addresses_and_ports() {
     refused(server.url.clone(), &any_port, "loopback").await;
     refused(format!("http://localhost:{port}/"), &any_port, "loopback").await;
     refused(format!("http://[::ffff:127.0.0.1]:{port}/"), &any_port, "loopback").await;
-    refused(server.url.clone(), &policy(&[80], &[]), "port").await;
+    refused(format!("http://localhost:{port}/"), &policy(&[80], &[]), &format!("port {port} is not allowed")).await;
     // An unusual port is for the allowed networks alone, whatever a name leads to.
     let elsewhere = policy(&[80], &["10.0.0.0/8"]);
     refused(server.url.clone(), &elsewhere, "loopback").await;
     refused(format!("http://localhost:{port}/"), &elsewhere, "loopback").await;
-    refused(format!("http://8.8.8.8:{port}/"), &elsewhere, "not in a network whose every port is allowed").await;
+    refused(format!("http://8.8.8.8:{port}/"), &elsewhere, "not allowed on that port").await;
+    // A network that is allowed is so on the ports of the web.
+    refused(server.url.clone(), &policy(&[80], &["127.0.0.0/8"]), "loopback").await;
+    refused(server.url.clone(), &policy(&[80], &["127.0.0.0/8:9"]), "loopback").await;
     assert!(server.requests.lock().unwrap().is_empty());
-    let allowed = policy(&[80], &["127.0.0.0/8"]);
+    let named = policy(&[80], &[&format!("localhost:{port}")]);
+    HttpSource::open(&format!("http://localhost:{port}/"), &named, &limits()).await.unwrap();
+    refused(server.url.clone(), &named, "loopback").await;
+    let allowed = policy(&[80], &[&format!("127.0.0.0/8:{port}"), &format!("[::1]:{port}")]);
     HttpSource::open(&format!("http://localhost:{port}/"), &allowed, &limits()).await.unwrap();
     HttpSource::open(&server.url, &allowed, &limits()).await.unwrap();
 }

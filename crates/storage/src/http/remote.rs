@@ -1,7 +1,9 @@
 //! One file on a web server: requests, redirects, and what the answers mean.
 
+use std::collections::{HashMap, hash_map::Entry};
 use std::fmt;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use futures::{StreamExt, TryStreamExt};
@@ -12,8 +14,9 @@ use reqwest::header::{
 use reqwest::{Client, Response, StatusCode};
 use url::Url;
 
+use super::{HttpLimits, client};
 use crate::error::{Result, StoreError, chain, untrusted};
-use crate::guard::{GuardPolicy, refusal};
+use crate::guard::{GuardPolicy, PortPolicy, refusal};
 use crate::resume::Reopen;
 use crate::store::ByteStream;
 
@@ -47,20 +50,15 @@ impl Version {
     }
 }
 
-/// A client that resolves names as the policy says, and one for unusual ports.
-pub(super) struct Clients {
-    pub(super) usual: Client,
-    pub(super) unusual: Client,
-}
-
 /// A URL, and the version of what lies there.
 pub(super) struct Remote {
-    pub(super) clients: Clients,
+    /// Clients that resolve names as the policy says for a port.
+    pub(super) clients: Mutex<HashMap<u16, Client>>,
     pub(super) url: Url,
     /// The URL for messages.
     pub(super) uri: String,
     pub(super) policy: GuardPolicy,
-    pub(super) max_redirects: u32,
+    pub(super) limits: HttpLimits,
     pub(super) version: Version,
 }
 
@@ -104,10 +102,11 @@ impl Remote {
     /// Sends a request for a range and follows redirects, each checked.
     async fn request(&self, range: &str) -> Result<Response> {
         let mut url = self.url.clone();
-        for _ in 0..=self.max_redirects {
-            self.policy.check_url(&url).map_err(|refused| self.of_redirect(&url, refused))?;
-            let client = if self.policy.is_usual(&url) { &self.clients.usual } else { &self.clients.unusual };
-            let mut request = client.get(url.clone()).header(RANGE, range).header(ACCEPT_ENCODING, "identity");
+        for _ in 0..=self.limits.max_redirects {
+            let guard = self.policy.at(&url);
+            guard.check_url(&url).map_err(|refused| self.of_redirect(&url, refused))?;
+            let mut request =
+                self.client(guard)?.get(url.clone()).header(RANGE, range).header(ACCEPT_ENCODING, "identity");
             if let Some(strong) = self.version.strong() {
                 request = request.header(IF_RANGE, strong);
             }
@@ -118,8 +117,19 @@ impl Remote {
             let target = text(answer.headers(), &LOCATION).and_then(|to| url.join(&to).ok());
             url = target.ok_or_else(|| StoreError::misconfigured(&self.uri, "a redirect leads nowhere"))?;
         }
-        let why = format!("it leads through more than {} redirects", self.max_redirects);
+        let why = format!("it leads through more than {} redirects", self.limits.max_redirects);
         Err(StoreError::misconfigured(&self.uri, why))
+    }
+
+    fn client(&self, guard: PortPolicy) -> Result<Client> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(match clients.entry(guard.port) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(new) => {
+                let client = client(&self.url, guard, self.policy.environment_proxy, &self.limits)?;
+                new.insert(client).clone()
+            }
+        })
     }
 
     /// Why another URL is refused that this one leads to.

@@ -56,9 +56,10 @@ pub(super) fn client(uri: &str, spec: &S3Spec, credentials: Option<&Path>, guard
     };
     config = config.force_path_style(path_style);
     // The provider's own endpoints are no user's: inside its network their addresses are private ones.
-    let resolver = spec.endpoint.as_ref().map(|_| GuardedDns(guard.clone()));
+    let mut resolver = None;
     if let Some(endpoint) = &spec.endpoint {
         let url = endpoint_url(uri, endpoint, path_style, guard)?;
+        resolver = Some(GuardedDns(guard.at_endpoint(&url)));
         config = config.endpoint_url(url.as_str().trim_end_matches('/'));
     }
     Ok(Client::from_conf(config.http_client(http(guard.environment_proxy, resolver)).build()))
@@ -81,7 +82,7 @@ fn http(environment_proxy: bool, resolver: Option<GuardedDns>) -> SharedHttpClie
 fn endpoint_url(uri: &str, endpoint: &str, path_style: bool, guard: &GuardPolicy) -> Result<Url> {
     let url = Url::parse(endpoint)
         .map_err(|error| StoreError::misconfigured(uri, format!("`endpoint` is no URL: {error}")))?;
-    guard.check_host(&url)?;
+    guard.at_endpoint(&url).check_url(&url)?;
     // `bucket.127.0.0.1` is no name, and could even be read as another address.
     if !path_style && !matches!(url.host(), Some(Host::Domain(_))) {
         let why = "`addressing: Virtual` needs a host name as `endpoint`, not an address";

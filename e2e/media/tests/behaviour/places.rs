@@ -19,7 +19,7 @@ use crate::{OPTIONS, film, folder, rest};
 
 const MINUTE: &str = "public, max-age=60";
 const YEAR: &str = "public, max-age=31536000, immutable";
-const LOOPBACK: [&str; 2] = ["--allow-network", "127.0.0.0/8"];
+const LOOPBACK: [&str; 2] = ["--allow-network", "127.0.0.0/8:*"];
 
 #[test]
 fn from_s3_to_s3() -> Result<()> {
