@@ -18,7 +18,7 @@ use transcode_engine::{
 use transcode_media::{chunk::Chunk, index::PacketIndex, timeline::Timeline, track::FileFacts};
 use transcode_storage::{Store, StoreError};
 
-use crate::{error::TaskError, log::Log, source};
+use crate::{error::TaskError, log::Log, process::Reach, source};
 
 /// An object of the work data at most. The largest is Package's result: about 250 bytes a segment, so
 /// 60 MB for a day of four-second segments in ten tracks.
@@ -98,6 +98,11 @@ impl Context {
     /// Keys and places.
     pub fn layout(&self) -> Result<Layout, TaskError> {
         Ok(Layout::new(&self.task.spec, self.media()?))
+    }
+
+    /// What a program can reach that needs no source.
+    pub fn reach(&self) -> Reach<'_> {
+        Reach { work: &self.scratch, port: None }
     }
 
     /// How long a program may show no sign of life.

@@ -98,6 +98,7 @@ async fn main() -> Status {
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("TRANSCODE_LOG").unwrap_or_else(|_| "info".into()))
         .init();
     let args = Args::parse();
+    process::hide();
     let stop = CancellationToken::new();
     tokio::spawn(watch_signals(args.watch_stdin, stop.clone()));
     let result = run(&args, &log, &stop).await;

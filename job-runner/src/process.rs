@@ -16,9 +16,11 @@ use transcode_media::argv::{Command, Program};
 use crate::error::TaskError;
 
 mod log;
+mod sandbox;
 
 pub use log::CHANGES;
 use log::Log;
+pub use sandbox::{Reach, hide};
 
 /// A program without any sign of life for so long is stuck, unless the site says otherwise.
 const STALL: Duration = Duration::from_secs(300);
@@ -67,18 +69,19 @@ pub struct Follow {
 }
 
 /// Starts a program and waits for its end. Dropping the future kills it.
-pub async fn run(command: &Command, follow: Follow) -> Result<Finished, TaskError> {
-    run_lines(command, follow, None).await
+pub async fn run(reach: Reach<'_>, command: &Command, follow: Follow) -> Result<Finished, TaskError> {
+    run_lines(reach, command, follow, None).await
 }
 
 /// As [`run`], with each line of standard output given to `on_line` instead of being kept.
 pub async fn run_lines(
+    reach: Reach<'_>,
     command: &Command,
     follow: Follow,
     on_line: Option<&mut (dyn FnMut(&str) + Send)>,
 ) -> Result<Finished, TaskError> {
     announce(command);
-    let mut process = program(command.program);
+    let mut process = program(command.program, reach);
     if command.program == Program::Ffmpeg {
         process.args(["-nostats", "-progress", "pipe:1", "-loglevel", "repeat+level+info"]);
         if follow.damage {
@@ -87,7 +90,7 @@ pub async fn run_lines(
     }
     process.args(&command.args).env("SVT_LOG", "1").env("AV_LOG_FORCE_NOCOLOR", "1");
     process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = process.spawn().map_err(|e| not_started(command.program, &e))?;
+    let mut child = sandbox::spawn(&mut process, reach).map_err(|e| not_started(command.program, &e))?;
     let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) else {
         return Err(TaskError::transient("the program's output can't be read"));
     };
@@ -142,15 +145,16 @@ pub async fn run_lines(
 }
 
 /// A short answer of a program, such as its version.
-pub async fn ask(program: Program, args: &[&str]) -> Result<String, TaskError> {
-    let mut process = self::program(program);
-    process.args(args).stdin(Stdio::null()).kill_on_drop(true);
+pub async fn ask(reach: Reach<'_>, program: Program, args: &[&str]) -> Result<String, TaskError> {
+    let mut process = self::program(program, reach);
+    process.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let asked = format!("{} {}", program.name(), args.join(" "));
-    let answer = tokio::time::timeout(PATIENCE, process.output()).await;
+    let child = sandbox::spawn(&mut process, reach).map_err(|e| not_started(program, &e))?;
+    let answer = tokio::time::timeout(PATIENCE, child.wait_with_output()).await;
     let answer = answer.map_err(|_| {
         TaskError::new(Failure::Misconfigured, format!("{asked} gave no answer in {} s", PATIENCE.as_secs()))
     })?;
-    let answer = answer.map_err(|e| not_started(program, &e))?;
+    let answer = answer.map_err(TaskError::transient)?;
     if !answer.status.success() {
         let words = String::from_utf8_lossy(&answer.stderr);
         let words = words.trim().lines().last().unwrap_or("it said nothing");
@@ -161,11 +165,15 @@ pub async fn ask(program: Program, args: &[&str]) -> Result<String, TaskError> {
 }
 
 /// A program with the few variables that it needs: not the runner's credentials, and no proxy, which
-/// would get between it and the loopback server.
-fn program(program: Program) -> Process {
-    const KEPT: [&str; 6] = ["PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "LANG", "LC_ALL"];
+/// would get between it and the loopback server. What it writes by itself goes into the work folder.
+fn program(program: Program, reach: Reach<'_>) -> Process {
+    let kept = |name: &str| {
+        let families = ["LC_", "FONTCONFIG_", "NVIDIA_"];
+        ["PATH", "LD_LIBRARY_PATH", "LANG"].contains(&name) || families.iter().any(|family| name.starts_with(family))
+    };
     let mut process = Process::new(program.name());
-    process.env_clear().envs(KEPT.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    process.env_clear().envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(kept)));
+    process.env("HOME", reach.work).env("TMPDIR", reach.work);
     process
 }
 
@@ -195,9 +203,12 @@ fn not_started(program: Program, error: &std::io::Error) -> TaskError {
             Failure::Misconfigured,
             format!("{name} is not on PATH; install ffmpeg 5.1 or later (Debian, Ubuntu: apt-get install ffmpeg)"),
         ),
-        std::io::ErrorKind::PermissionDenied => {
-            TaskError::new(Failure::Misconfigured, format!("{name} can't be started: {error}; make it executable"))
-        }
+        std::io::ErrorKind::PermissionDenied => TaskError::new(
+            Failure::Misconfigured,
+            format!(
+                "{name} can't be started: {error}; it has to be executable, and what it loads has to lie below /usr, /opt or the folder above its own bin"
+            ),
+        ),
         _ => TaskError::transient(format!("{name} can't be started: {error}")),
     }
 }

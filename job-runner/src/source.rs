@@ -2,6 +2,7 @@
 
 use std::{
     ops::Range,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -10,7 +11,7 @@ use transcode_api::{Input, S3Output};
 use transcode_contract::Site;
 use transcode_engine::{Failure, StageKind, headers, layout};
 use transcode_media::{
-    argv::SourceUrl,
+    argv::{Command, SourceUrl},
     container::{self, Step},
     probe::MediaInfo,
     transport::{self, Maps, Retimed, Route, Splice},
@@ -23,6 +24,7 @@ use transcode_storage::{
 use crate::{
     context::{Context, Task, missing},
     error::TaskError,
+    process::{self, Finished, Follow, Reach},
 };
 
 /// Boxes of an MP4 that are looked at for its end; one with more consists of fragments, and is whole up to
@@ -34,6 +36,7 @@ const LONGEST_HEADERS: u64 = 8 << 20;
 
 /// The source, served to ffmpeg.
 pub struct OpenSource {
+    work: PathBuf,
     source: Arc<dyn Source>,
     generate_times: bool,
     server: Loopback,
@@ -72,8 +75,9 @@ impl OpenSource {
         let server = Loopback::start(source.clone()).await.map_err(TaskError::of_source)?;
         let known = context.task.facts.media();
         let generate_times = known.is_some_and(|media| media.info.generated_times);
+        let work = context.scratch.clone();
         let mut opened =
-            OpenSource { source, generate_times, server, read_before: 0, watched: None, served_otherwise: false };
+            OpenSource { work, source, generate_times, server, read_before: 0, watched: None, served_otherwise: false };
         if let Some(media) = known.filter(|media| media.info.clock.rewritten) {
             let key = layout::media_info(&media.source_key);
             let info: Option<MediaInfo> = context.get_json(&key).await?;
@@ -178,9 +182,27 @@ impl OpenSource {
         self.read_before + self.server.read()
     }
 
+    /// Runs a program that reads it.
+    pub async fn run(&self, command: &Command, follow: Follow) -> Result<Finished, TaskError> {
+        self.explain(process::run(self.reach(), command, follow).await)
+    }
+
+    /// As [`OpenSource::run`], with each line of standard output given to `on_line` instead of being kept.
+    pub async fn run_lines(
+        &self,
+        command: &Command,
+        on_line: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Finished, TaskError> {
+        self.explain(process::run_lines(self.reach(), command, Follow::default(), Some(on_line)).await)
+    }
+
+    fn reach(&self) -> Reach<'_> {
+        Reach { work: &self.work, port: Some(self.server.port()) }
+    }
+
     /// A program that met an error of the source failed for that reason, whatever its exit status:
     /// ffmpeg may take a cut source for a short one.
-    pub fn explain<T>(&self, result: Result<T, TaskError>) -> Result<T, TaskError> {
+    fn explain<T>(&self, result: Result<T, TaskError>) -> Result<T, TaskError> {
         match (result, self.server.error()) {
             (Err(error), None) => Err(self.named(error)),
             (Err(error), Some(_)) if !matches!(error.failure, Failure::BadInput | Failure::Transient) => Err(error),

@@ -54,7 +54,7 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let command = command.ok_or_else(|| TaskError::bad_input("the source has no audio"))?;
     let cpu = process::cpu_millis();
     let follow = Follow { stall: context.stall(), ..Follow::default() };
-    let encoded = source.explain(process::run(&command, follow).await);
+    let encoded = source.run(&command, follow).await;
     let (undecodable, changes) = match encoded {
         Ok(finished) => (finished.undecodable, false),
         Err(error) if error.message.contains(CHANGES) && codec.encoder().is_some() => {
@@ -102,12 +102,11 @@ async fn changing(context: &Context, source: &OpenSource, path: &impl Fn(usize) 
         let commands = commands::changing_audio(spec, media, &source.url(), n, &pipe, &path(n));
         let Some((decode, encode)) = commands else { continue };
         let decoded = match encode {
-            None => source.explain(process::run(&decode, follow).await)?,
+            None => source.run(&decode, follow).await?,
             Some(encode) => {
                 let made = mkfifo(&pipe, Mode::S_IRUSR | Mode::S_IWUSR);
                 made.map_err(|error| TaskError::scratch(&pipe, &error.into()))?;
-                let both = tokio::try_join!(process::run(&decode, follow), process::run(&encode, follow));
-                source.explain(both)?.0
+                tokio::try_join!(source.run(&decode, follow), source.run(&encode, follow))?.0
             }
         };
         undecodable += decoded.undecodable;

@@ -165,7 +165,7 @@ fn clip(info: &mut MediaInfo, index: &mut PacketIndex) {
 async fn streams(source: &OpenSource) -> Result<(MediaInfo, Analysis), TaskError> {
     let told = async |analysis| {
         let command = argv::probe::streams(&source.url(), analysis);
-        source.explain(process::run(&command, Follow::default()).await).map(|finished| finished.stdout)
+        source.run(&command, Follow::default()).await.map(|finished| finished.stdout)
     };
     let (mut json, mut analysis) = (told(Analysis::Usual).await?, Analysis::Usual);
     if probe::lacks_parameters(&json) {
@@ -196,7 +196,7 @@ async fn container_crop(source: &OpenSource, info: &mut MediaInfo) -> Result<(),
 async fn look(source: &OpenSource, info: &mut MediaInfo) -> Result<Vec<i64>, TaskError> {
     let Some(stream) = &info.video else { return Ok(vec![]) };
     let command = argv::probe::first_frames(&source.url(), info, stream);
-    let finished = source.explain(process::run(&command, Follow::default()).await)?;
+    let finished = source.run(&command, Follow::default()).await?;
     probe::look(info, &finished.stdout).map_err(TaskError::bad_input)
 }
 
@@ -205,7 +205,7 @@ async fn last_sounds(source: &OpenSource, info: &MediaInfo, index: &mut PacketIn
     for (stream, span) in info.audio.iter().zip(&mut index.audio) {
         let Some(seek) = span.tail() else { continue };
         let command = argv::probe::last_sound(&source.url(), &info.container, stream, seek);
-        let finished = source.explain(process::run(&command, Follow::default()).await)?;
+        let finished = source.run(&command, Follow::default()).await?;
         span.end(&finished.stdout, stream.sample_rate);
     }
     Ok(())
@@ -322,7 +322,7 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Res
 /// Version of ffmpeg; refuses one that is too old or lacks an encoder that the spec asks for.
 async fn encoders(context: &Context) -> Result<String, TaskError> {
     let wrong = |message: String| TaskError::new(Failure::Misconfigured, message);
-    let version = process::ask(Program::Ffmpeg, &["-version"]).await?;
+    let version = process::ask(context.reach(), Program::Ffmpeg, &["-version"]).await?;
     let build = version.split_whitespace().nth(2).unwrap_or("unknown").to_string();
     if release(&build).is_some_and(|v| v < OLDEST) {
         return Err(wrong(format!("ffmpeg {build} is too old; 5.1 or later is needed")));
@@ -332,7 +332,7 @@ async fn encoders(context: &Context) -> Result<String, TaskError> {
         Some(rungs) => rungs.iter().map(|r| r.codec.encoder()).collect(),
         None => vec![spec.video.encoder()],
     };
-    let known = process::ask(Program::Ffmpeg, &["-hide_banner", "-encoders"]).await?;
+    let known = process::ask(context.reach(), Program::Ffmpeg, &["-hide_banner", "-encoders"]).await?;
     let has = |name: &str| known.lines().any(|line| line.split_whitespace().nth(1) == Some(name));
     match video.into_iter().chain(spec.audio.as_ref().and_then(|a| a.encoder())).find(|name| !has(name)) {
         Some(lacking) => Err(wrong(format!(

@@ -5,12 +5,7 @@ use transcode_contract::{ThumbnailResult, VERSION};
 use transcode_engine::{Failure, commands, layout};
 use transcode_media::time::MediaTime;
 
-use crate::{
-    context::Context,
-    error::TaskError,
-    process::{self, Follow},
-    source::OpenSource,
-};
+use crate::{context::Context, error::TaskError, process::Follow, source::OpenSource};
 
 /// Runs the task.
 pub async fn run(context: &Context) -> Result<(), TaskError> {
@@ -27,7 +22,7 @@ pub async fn run(context: &Context) -> Result<(), TaskError> {
     let extension = wanted.format.extension();
     let path = context.scratch.join(format!("thumbnail.{extension}"));
     let command = commands::draw_thumbnail(&context.task.spec, media, &source.url(), at, &path).ok_or_else(nothing)?;
-    source.explain(process::run(&command, Follow::default()).await)?;
+    source.run(&command, Follow::default()).await?;
     let picture = tokio::fs::read(&path).await.map_err(|e| TaskError::scratch(&path, &e))?;
     if picture.is_empty() {
         return Err(TaskError::transient("ffmpeg wrote an empty picture"));
@@ -45,7 +40,7 @@ async fn moment(context: &Context, source: &OpenSource) -> Result<MediaTime, Tas
         return Ok(at);
     }
     let command = commands::choose_thumbnail(media, &source.url()).ok_or_else(nothing)?;
-    let shown = source.explain(process::run(&command, Follow::default()).await)?.shown;
+    let shown = source.run(&command, Follow::default()).await?.shown;
     let timebase = media.info.video.as_ref().map(|v| v.timebase);
     Ok(timebase.zip(shown.first()).map_or(media.origin, |(timebase, pts)| timebase.time(*pts)))
 }

@@ -48,6 +48,7 @@ type Body = UnsyncBoxBody<Bytes, StoreError>;
 #[derive(Debug)]
 pub struct Loopback {
     url: String,
+    port: u16,
     shared: Arc<Shared>,
     stop: CancellationToken,
 }
@@ -83,12 +84,17 @@ impl Loopback {
             stop: stop.clone(),
         });
         tokio::spawn(stop.clone().run_until_cancelled_owned(accept(listener, shared.clone())));
-        Ok(Self { url: format!("http://{address}{path}"), shared, stop })
+        Ok(Self { url: format!("http://{address}{path}"), port: address.port(), shared, stop })
     }
 
     /// What ffmpeg opens. It has the source's file extension. Whoever knows it can read the source.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The port of [`Loopback::url`].
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Bytes that ffmpeg was sent.

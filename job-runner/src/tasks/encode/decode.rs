@@ -9,12 +9,7 @@ use transcode_media::{
     timeline::Timeline,
 };
 
-use crate::{
-    context::Context,
-    error::TaskError,
-    process::{self, Follow},
-    source::OpenSource,
-};
+use crate::{context::Context, error::TaskError, process::Follow, source::OpenSource};
 
 /// How far decoding steps back after a mismatch; then to the beginning.
 const STEP_BACK: MediaTime = MediaTime::seconds(10);
@@ -51,7 +46,7 @@ pub async fn encode(
         let command = commands::video(&context.task.spec, media, split, chunk, seek, &source.url(), outputs);
         let command =
             command.ok_or_else(|| TaskError::new(Failure::Misconfigured, "the source has no video to encode"))?;
-        let finished = source.explain(process::run(&command, follow).await).map_err(chunk_at_fault)?;
+        let finished = source.run(&command, follow).await.map_err(chunk_at_fault)?;
         Ok::<_, TaskError>((command, finished))
     };
     let of_chunk = |times: &[i64]| times.iter().filter(|pts| (chunk.start..chunk.end).contains(pts)).count();

@@ -13,7 +13,7 @@ use transcode_media::{
 
 use crate::{
     error::TaskError,
-    process::{self, Finished, Follow},
+    process::{Finished, Follow},
     source::OpenSource,
 };
 
@@ -81,7 +81,7 @@ async fn read(
         }
     };
     let command = argv::probe::packets(&source.url().read_as(info), info, analysis);
-    let finished = source.explain(process::run_lines(&command, Follow::default(), Some(&mut on_line)).await)?;
+    let finished = source.run_lines(&command, &mut on_line).await?;
     let container = format!("[{} @", info.container);
     let complaint = finished.complaints.lines().find(|line| line.starts_with(&container));
     info.complaint =
@@ -160,7 +160,7 @@ pub async fn end(source: &OpenSource, info: &MediaInfo, index: &mut PacketIndex)
     let (from, seek) = video.tail();
     let url = source.url().read_as(info);
     let command = argv::probe::frames(&url, &info.container, stream, seek, i64::MAX);
-    let shown = source.explain(process::run(&command, Follow::default()).await)?.shown;
+    let shown = source.run(&command, Follow::default()).await?.shown;
     video.end(&shown, from);
     Ok(())
 }
@@ -176,7 +176,7 @@ impl Decoder<'_> {
     async fn run(&self, stream: &VideoStream, seek: Option<MediaTime>, until: i64) -> Result<Finished, TaskError> {
         let url = SourceUrl { generate_times: self.generated, ..self.source.url() };
         let command = argv::probe::frames(&url, self.container, stream, seek, until);
-        self.source.explain(process::run(&command, Follow::default()).await)
+        self.source.run(&command, Follow::default()).await
     }
 
     /// From the beginning up to a time.

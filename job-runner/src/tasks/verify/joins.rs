@@ -66,7 +66,7 @@ impl Verify<'_> {
         }
         drop(file);
         let follow = Follow { stall: self.context.stall(), ..Follow::default() };
-        match process::run(&decode(&path), follow).await {
+        match process::run(self.context.reach(), &decode(&path), follow).await {
             Ok(finished) if finished.frames == frames && finished.complaints.is_empty() => Ok(None),
             Ok(finished) => {
                 Ok(Some(format!("{} frames instead of {frames}: {}", finished.frames, finished.complaints)))
