@@ -7,7 +7,7 @@
 //! bad.rs     cut and damaged sources            rate.rs       caps that hold over joins
 //! memory.rs  how much of it, for two hours      report.rs     figures of the HTML report
 //! captions.rs  those that would be lost         passthrough.rs  sound that would not be whole
-//! sound.rs   sound that changes midway
+//! sound.rs   sound that changes midway        sandbox.rs    a hostile program in ffprobe's place
 //! ```
 
 mod bad;
@@ -21,6 +21,7 @@ mod plan;
 mod rate;
 mod report;
 mod resume;
+mod sandbox;
 mod sound;
 mod thumbnail;
 
