@@ -186,11 +186,10 @@ async fn redirects_are_followed_and_checked() {
 async fn the_guard_stands_before_names_addresses_and_ports() {
     let server = serve(noise(10), |_| None).await;
     let port: u16 = server.url.rsplit(':').next().unwrap().parse().unwrap();
-    let policy = |ports: &[u16], allow: &[&str]| {
-        let mut policy = GuardPolicy::default();
-        policy.ports = ports.to_vec();
-        policy.allow = allow.iter().map(|net| net.parse().unwrap()).collect();
-        policy
+    let policy = |ports: &[u16], allow: &[&str]| GuardPolicy {
+        ports: ports.to_vec(),
+        allow: allow.iter().map(|network| network.parse().unwrap()).collect(),
+        ..GuardPolicy::default()
     };
     let any_port = policy(&[], &[]);
     let refused = async |url: String, policy: &GuardPolicy, words: &str| {
