@@ -253,18 +253,28 @@ impl Observer<'_> {
 
     /// Why no pod of a batch runs, in the words of whoever holds it back.
     async fn obstacle(&self, view: &JobView, pods: &[Pod]) -> Result<Option<Obstacle>, Error> {
-        let pending = |pod: &&Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Pending");
-        let Some(first) = pods.iter().find(pending) else {
-            return match pods.is_empty() {
-                true => pods::warning(self.client, self.namespace, &view.uid, self.now).await,
-                false => Ok(None),
-            };
-        };
-        match pods::obstacle(first) {
-            Some(obstacle) => Ok(Some(obstacle)),
-            None => pods::warning(self.client, self.namespace, &first.uid().unwrap_or_default(), self.now).await,
+        if pods.is_empty() {
+            return pods::warning(self.client, self.namespace, &view.uid, self.now).await;
         }
+        for pod in waiting(pods) {
+            let found = match pods::obstacle(pod) {
+                Some(obstacle) => Some(obstacle),
+                None => pods::warning(self.client, self.namespace, &pod.uid().unwrap_or_default(), self.now).await?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
+}
+
+/// One pod that has a node and does not start, and one that has none. The first may be what takes the room of the
+/// second.
+fn waiting(pods: &[Pod]) -> impl Iterator<Item = &Pod> {
+    let pending = |pod: &&Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Pending");
+    let has_node = |pod: &Pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+    [true, false].into_iter().filter_map(move |on_node| pods.iter().filter(pending).find(|pod| has_node(pod) == on_node))
 }
 
 fn is_odd(view: &JobView) -> bool {
@@ -295,4 +305,28 @@ fn unread(view: &JobView) -> TaskFailure {
         _ => "its pod was gone before its end was read".into(),
     };
     TaskFailure { failure: Failure::Transient, message: words }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_holds_a_node_is_looked_at_first() {
+        let pod = |name: &str, phase: &str, node: Option<&str>| -> Pod {
+            serde_json::from_value(json!({"metadata": {"name": name}, "status": {"phase": phase},
+                "spec": {"containers": [], "nodeName": node}}))
+            .unwrap()
+        };
+        let pods = [
+            pod("done", "Succeeded", Some("n")),
+            pod("unscheduled", "Pending", None),
+            pod("creating", "Pending", Some("n")),
+            pod("other", "Pending", Some("n")),
+        ];
+        let names: Vec<_> = waiting(&pods).map(|pod| pod.name_any()).collect();
+        assert_eq!(names, ["creating", "unscheduled"]);
+    }
 }
