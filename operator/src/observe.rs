@@ -274,7 +274,9 @@ impl Observer<'_> {
 fn waiting(pods: &[Pod]) -> impl Iterator<Item = &Pod> {
     let pending = |pod: &&Pod| pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Pending");
     let has_node = |pod: &Pod| pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
-    [true, false].into_iter().filter_map(move |on_node| pods.iter().filter(pending).find(|pod| has_node(pod) == on_node))
+    [true, false]
+        .into_iter()
+        .filter_map(move |on_node| pods.iter().filter(pending).find(|pod| has_node(pod) == on_node))
 }
 
 fn is_odd(view: &JobView) -> bool {

@@ -127,9 +127,17 @@ pub async fn warning(client: &Client, namespace: &str, uid: &str, now: Timestamp
     let api: Api<Event> = Api::namespaced(client.clone(), namespace);
     let list = ListParams::default().fields(&format!("involvedObject.uid={uid},type=Warning")).limit(EVENTS);
     let events = api.list(&list).await?.items;
-    let at = |event: &Event| event.last_timestamp.as_ref().map_or(now, |time| time.0);
-    let last = events.into_iter().filter(|event| now.duration_since(at(event)) < OLD).max_by_key(at);
+    let last = events.into_iter().filter(|event| now.duration_since(happened(event)) < OLD).max_by_key(happened);
     Ok(last.map(|event| told(&event.reason.unwrap_or_default(), &event.message.unwrap_or_default())))
+}
+
+/// When an Event happened last. The scheduler's have no `lastTimestamp`, but a time of their own, and a series when they
+/// are repeated.
+fn happened(event: &Event) -> Timestamp {
+    let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref().map(|time| time.0));
+    let last = event.last_timestamp.as_ref().map(|time| time.0);
+    let own = event.event_time.as_ref().map(|time| time.0);
+    series.max(last).or(own).or(event.creation_timestamp().map(|time| time.0)).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 /// What a warning means. A quota is raised or comes free again, and a node mends itself; what is forbidden or missing
@@ -196,6 +204,22 @@ mod tests {
         assert_eq!(lost(&pod, deleted), None);
         let later = deleted.checked_add(SignedDuration::from_secs(61)).unwrap();
         assert_eq!(lost(&pod, later).unwrap().failure, Failure::Disrupted);
+    }
+
+    #[test]
+    fn events_of_the_scheduler_have_times_too() {
+        let event = |fields: serde_json::Value| -> Event {
+            let mut event = json!({"metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"}, "involvedObject": {}});
+            event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            serde_json::from_value(event).unwrap()
+        };
+        let scheduler = json!({"eventTime": "2026-01-01T00:00:01.000000Z", "lastTimestamp": null});
+        let repeated = json!({"eventTime": "2026-01-01T00:00:01.000000Z",
+            "series": {"count": 2, "lastObservedTime": "2026-01-01T00:00:04.000000Z"}});
+        let kubelet = json!({"lastTimestamp": "2026-01-01T00:00:03Z"});
+        let seconds =
+            [json!({}), scheduler, kubelet, repeated].map(|e| happened(&event(e)).strftime("%-S").to_string());
+        assert_eq!(seconds, ["0", "1", "3", "4"]);
     }
 
     #[test]
