@@ -208,10 +208,14 @@ impl Context {
         let media = self.media()?;
         let (Some(video), Some(stream)) = (&index.video, &media.info.video) else { return Ok(None) };
         let retiming = self.task.spec.filters.retiming();
-        // A plan of before has no copies of the last picture in it.
-        let held = media.video.as_ref().is_some_and(|video| video.still.is_some());
+        // A plan of before has no copies of pictures in it.
+        let shown = media.video.as_ref();
+        let held = shown.is_some_and(|video| video.still.is_some());
+        let from_start = shown.is_some_and(|video| video.ahead.is_some());
         let heard = heard_until(&self.task.spec, &media.audio).filter(|_| held);
-        Timeline::new(video, retiming, media.origin, heard, stream.frame_rate).map(Some).map_err(TaskError::bad_input)
+        let made = Timeline::new(video, retiming, media.origin, heard, stream.frame_rate);
+        let made = if from_start { made.and_then(Timeline::shown_from_start) } else { made };
+        made.map(Some).map_err(TaskError::bad_input)
     }
 }
 

@@ -1,5 +1,5 @@
-//! How every track comes to cover the whole presentation: silence before and behind sound, and the last picture
-//! held. Players end or stall where one track ends before the others.
+//! How every track comes to cover the whole presentation: silence before and behind sound, the first picture shown
+//! before its time, and the last one held. Players end or stall where one track does not.
 
 use transcode_api::status::Warning;
 use transcode_media::{
@@ -10,7 +10,7 @@ use transcode_media::{
 
 use crate::{
     extend::{has_audio, renditions},
-    facts::{AudioFacts, MediaSummary, VideoFacts},
+    facts::{AudioFacts, MediaSummary, StillFacts, VideoFacts},
     plan::StageKind,
     spec::ResolvedSpec,
     warnings::note,
@@ -43,16 +43,20 @@ fn lacking(spec: &ResolvedSpec, media: &MediaSummary, audio: &AudioFacts) -> Opt
 /// What is filled.
 pub fn warnings(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
     let held = media.video.as_ref().filter(|_| !renditions(spec, media).renditions.is_empty());
-    let held = held.and_then(|video| picture_held(video, media));
+    let held = held.map(|video| picture_held(video, media));
     let sound = media.audio.iter().enumerate().filter(|_| has_audio(spec, media));
-    held.into_iter().chain(sound.flat_map(|(n, audio)| silent(spec, media, n, audio))).collect()
+    held.into_iter().flatten().chain(sound.flat_map(|(n, audio)| silent(spec, media, n, audio))).collect()
 }
 
-fn picture_held(video: &VideoFacts, media: &MediaSummary) -> Option<Warning> {
-    let still = video.still?;
-    let (from, end) = (human(still.from), human(media.duration));
-    let words = format!("the picture ends at {from}: the last frame is shown until {end}, {} times", still.frames);
-    Some(note(StageKind::Encode, "PictureHeld", words))
+fn picture_held(video: &VideoFacts, media: &MediaSummary) -> Vec<Warning> {
+    let before = video.ahead.map(|StillFacts { frames, from }| {
+        format!("the picture begins at {}: its first frame is shown from the start, {frames} times", human(from))
+    });
+    let behind = video.still.map(|StillFacts { frames, from }| {
+        let (from, end) = (human(from), human(media.duration));
+        format!("the picture ends at {from}: the last frame is shown until {end}, {frames} times")
+    });
+    before.into_iter().chain(behind).map(|words| note(StageKind::Encode, "PictureHeld", words)).collect()
 }
 
 fn silent(spec: &ResolvedSpec, media: &MediaSummary, n: usize, audio: &AudioFacts) -> Vec<Warning> {

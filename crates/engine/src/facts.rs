@@ -80,6 +80,9 @@ pub struct VideoFacts {
     /// The source's own frames, where others are shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceFrames>,
+    /// Copies of the first picture, which come first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<StillFacts>,
     /// Copies of the last picture, which come last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub still: Option<StillFacts>,
@@ -95,13 +98,13 @@ pub struct VideoFacts {
     pub undecodable_tail: u32,
 }
 
-/// The last picture, shown on because sound is longer.
+/// The first picture, shown before its time because sound begins earlier, or the last, shown on because sound is longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StillFacts {
     /// How often it is shown once more.
     pub frames: u32,
-    /// From the origin to the first of those.
+    /// From the origin to where the source's own pictures begin, or end.
     pub from: MediaTime,
 }
 
@@ -331,7 +334,7 @@ impl MediaSummary {
 impl VideoFacts {
     /// Frames that are the source's, as filters leave them.
     pub fn own_frames(&self) -> u32 {
-        self.frames - self.still.map_or(0, |still| still.frames)
+        self.frames - [self.ahead, self.still].into_iter().flatten().map(|copies| copies.frames).sum::<u32>()
     }
 
     /// Frames a second that decoders and players have to keep up with.

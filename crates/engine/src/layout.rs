@@ -65,13 +65,17 @@ impl Layout {
     pub fn new(spec: &ResolvedSpec, media: &MediaSummary) -> Self {
         let source = media.source_key.clone();
         let build = &media.encoder_build;
-        let still = media.video.as_ref().and_then(|video| video.still);
-        let cut = match (spec.filters.retiming(), still) {
-            (None, None) => key(&("cut", &source, media.origin, &spec.segment_duration)),
-            (Some(retiming), None) => key(&("cut", &source, media.origin, &spec.segment_duration, retiming)),
-            // How long the last picture is shown depends on the sound that is carried over.
-            (retiming, Some(still)) => {
+        let (ahead, still) = media.video.as_ref().map_or((None, None), |video| (video.ahead, video.still));
+        let cut = match (spec.filters.retiming(), still, ahead) {
+            (None, None, None) => key(&("cut", &source, media.origin, &spec.segment_duration)),
+            (Some(retiming), None, None) => key(&("cut", &source, media.origin, &spec.segment_duration, retiming)),
+            // How long pictures are shown depends on the sound that is carried over.
+            (retiming, Some(still), None) => {
                 key(&("cut", &source, media.origin, &spec.segment_duration, retiming, still, media.duration))
+            }
+            (retiming, still, Some(ahead)) => {
+                let (origin, duration) = (media.origin, media.duration);
+                key(&("cut", &source, origin, &spec.segment_duration, retiming, still, duration, ahead))
             }
         };
         let ladder = renditions(spec, media).renditions;

@@ -125,13 +125,20 @@ fn every_track_covers_the_presentation_or_a_warning_says_which_does_not() {
         with(json!({}), held),
         ["PictureHeld: the picture ends at 8s: the last frame is shown until 1m0s, 1300 times"]
     );
-    let (plain, still) = (memory::media(), {
+    let late: Change = |m| {
+        m.video.as_mut().unwrap().ahead = Some(StillFacts { frames: 48, from: MediaTime::millis(1940) });
+    };
+    assert_eq!(
+        with(json!({}), late),
+        ["PictureHeld: the picture begins at 1.94s: its first frame is shown from the start, 48 times"]
+    );
+    let keys = |change: Change| {
         let mut media = memory::media();
-        held(&mut media);
-        media
-    });
-    let keys = |media| Layout::new(&memory::spec(json!({})), media).cut;
-    assert_ne!(keys(&plain), keys(&still));
+        change(&mut media);
+        Layout::new(&memory::spec(json!({})), &media).cut
+    };
+    assert_ne!(keys(|_| {}), keys(held));
+    assert_ne!(keys(|_| {}), keys(late));
 }
 
 #[test]

@@ -39,6 +39,9 @@ pub struct Chunk {
     /// Which frames are kept behind filters that change their times; `None` keeps those of `start` and `end`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
+    /// Copies of the source's first picture, which come first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<Still>,
     /// Copies of the source's last picture, which come last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub still: Option<Still>,
@@ -81,7 +84,7 @@ impl Chunk {
 
     /// Frames that are the source's, as filters leave them.
     pub fn own_frames(&self) -> u32 {
-        self.frames() - self.still.map_or(0, |still| still.frames)
+        self.frames() - [self.ahead, self.still].into_iter().flatten().map(|copies| copies.frames).sum::<u32>()
     }
 }
 
@@ -110,12 +113,12 @@ impl Seeking {
 pub fn chunks(timeline: &Timeline, segments: &[Span], video: &VideoIndex, seeking: Seeking) -> Vec<Chunk> {
     let keyframes = video.keyframes();
     let cutter = Cutter { timeline, segments, keyframes: &keyframes, timebase: video.timebase, seeking };
-    let copies = timeline.still.map_or(0, |still| u64::from(still.frames));
+    let copies = timeline.frames() - timeline.own_frames();
     let mut size = cutter.first_size();
     loop {
         let cut = cutter.cut(size);
         let preroll: u64 = cut.iter().map(|c| u64::from(c.preroll)).sum();
-        if cut.len() <= 1 || preroll * 10 <= timeline.source.len() as u64 + copies {
+        if cut.len() <= 1 || preroll * 10 <= timeline.source.len() as u64 + u64::from(copies) {
             return cut;
         }
         size *= 2;
@@ -218,6 +221,7 @@ impl Cutter<'_> {
             start: needed.start,
             end: needed.end,
             kept,
+            ahead: self.timeline.ahead(first_frame, end_frame),
             still: self.timeline.still(first_frame, end_frame),
             shift: self.timeline.moved(first_frame),
             seek,

@@ -167,7 +167,7 @@ fn quarter_of(timebase: Timebase) -> Result<Timebase, TimelineError> {
 }
 
 /// A tick is a frame.
-fn frame_of(rate: Rational) -> Timebase {
+pub(crate) fn frame_of(rate: Rational) -> Timebase {
     Timebase { num: *rate.denom() as u32, den: *rate.numer() as u32 }
 }
 

@@ -8,8 +8,8 @@ use num_rational::Ratio;
 
 use crate::{
     index::{AudioSpan, VideoIndex},
-    retime::{Retimed, Retiming},
-    still::Still,
+    retime::{Retimed, Retiming, frame_of},
+    still::{Still, UNEVEN},
     time::{MediaTime, Rational, Timebase, Timescale},
 };
 
@@ -22,6 +22,8 @@ pub struct Timeline {
     pub source: Vec<i64>,
     /// What is shown where it isn't each frame of the source at its own time.
     pub retimed: Option<Retimed>,
+    /// Copies of the first picture, which come first.
+    pub ahead: Option<Still>,
     /// Copies of the last picture, which come last.
     pub still: Option<Still>,
     /// Output ticks of each frame, strictly rising: equal times are one tick of the filters' apart.
@@ -88,7 +90,15 @@ pub fn origin<'a>(
     };
     let first = timebase.time(first);
     let (tick, first) = retiming.map_or(Ok((timebase, first)), |retiming| retiming.begin(timebase, first))?;
-    Ok(tick.time(tick.floor(audio.map_or(first, |audio| audio.min(first)))))
+    let origin = tick.time(tick.floor(audio.map_or(first, |audio| audio.min(first))));
+    match retiming {
+        // The first picture is shown from there on, in frames of the new rate.
+        Some(Retiming::Rate(rate)) if first - origin > UNEVEN => {
+            let frame = frame_of(rate);
+            Ok(frame.time(frame.floor(origin)))
+        }
+        _ => Ok(origin),
+    }
 }
 
 /// Output ticks per second for a source timebase, and output ticks per source tick.
@@ -153,6 +163,7 @@ impl Timeline {
             timebase,
             source,
             retimed: None,
+            ahead: None,
             still: None,
             output,
             end,
@@ -197,10 +208,11 @@ impl Timeline {
         pts.get(frame as usize).copied().unwrap_or_else(|| pts.last().map_or(0, |last| last + 1))
     }
 
-    /// Those of some frames that are the source's; the last one where none is: copies are of it.
+    /// Those of some frames that are the source's, counted from its first; where none is, the one that copies are of.
     pub fn own(&self, first: u32, end: u32) -> Range<u32> {
-        let own = self.own_frames();
-        first.min(own.saturating_sub(1))..end.min(own)
+        let (ahead, own) = (self.frames_ahead(), self.own_frames());
+        let first = first.saturating_sub(ahead).min(own.saturating_sub(1));
+        first..end.saturating_sub(ahead).min(own).max(first + 1)
     }
 
     /// Source ticks of the frames of the source that filters need for frames from `first` to before `end`.
@@ -234,17 +246,17 @@ impl Timeline {
     /// Ticks by which a frame is later than the filters leave it, because frames before it share times and were
     /// set a tick apart.
     pub fn moved(&self, frame: u32) -> i64 {
-        let frame = self.own(frame, frame).start;
+        let (frame, ahead) = (self.own(frame, frame).start, self.frames_ahead());
         let (_, timebase) = self.filtered();
         let per_tick = output_scale(timebase).map_or(1, |(_, per_tick)| per_tick);
-        (self.at(frame) - self.at(0)) / per_tick - (self.filtered_at(frame) - self.filtered_at(0))
+        (self.at(ahead + frame) - self.at(ahead)) / per_tick - (self.filtered_at(frame) - self.filtered_at(0))
     }
 
     /// From times that encoders are given to output times: both count in the timescale.
     pub fn offset(&self) -> i64 {
         let (_, timebase) = self.filtered();
         let per_tick = output_scale(timebase).map_or(1, |(_, per_tick)| per_tick);
-        self.at(0) - self.filtered_at(0) * per_tick
+        self.at(self.frames_ahead()) - self.filtered_at(0) * per_tick
     }
 
     /// Frames in all.
@@ -305,7 +317,8 @@ impl Timeline {
         for (frame, time) in self.output.iter().enumerate() {
             let here = div_floor(time - self.at(0), step);
             // Frames with the same time stay together: chunks are trimmed by it.
-            let twin = frame > 0 && pts.get(frame).is_some_and(|time| pts.get(frame - 1) == Some(time));
+            let own = frame.checked_sub(self.frames_ahead() as usize).filter(|own| *own > 0);
+            let twin = own.is_some_and(|own| pts.get(own).is_some_and(|time| pts.get(own - 1) == Some(time)));
             if here > cell && !twin {
                 firsts.push(frame as u32);
                 cell = here;

@@ -100,6 +100,17 @@ fn encode_kept(
     equal_times: bool,
     (kept, still): (Option<Kept>, Option<Still>),
 ) -> String {
+    encode_shown(pass, stream, renditions, filters, equal_times, (kept, None, still))
+}
+
+fn encode_shown(
+    pass: Pass<'_>,
+    stream: &VideoStream,
+    renditions: &[Rendition],
+    filters: &Filters,
+    equal_times: bool,
+    (kept, ahead, still): (Option<Kept>, Option<Still>, Option<Still>),
+) -> String {
     let chunk = Chunk {
         index: 2,
         first_segment: 9,
@@ -107,6 +118,7 @@ fn encode_kept(
         start: 960_960,
         end: 1_201_200,
         kept,
+        ahead,
         still,
         shift: 3,
         seek: Some(MediaTime::new(1001, 33)),
@@ -215,10 +227,29 @@ fn the_last_chunk_at_another_frame_rate() {
 fn the_last_picture_is_shown_on() {
     let renditions =
         [rendition("h264", 1280, 720, (1, 1), VideoCodec::H264 { rate: Rate::Crf(23), preset: X26xPreset::Medium })];
-    let still =
-        |frames| Still { frames, zero: 33, place: 1080, step: Ratio::new(1001, 1), rate: Ratio::new(30_000, 1001) };
+    let still = |frames| copies(frames, 1080, None);
     let lines = [120, 240].map(|frames| {
         encode_kept(Pass::Only, &stream(), &renditions, &Filters::default(), false, (None, Some(still(frames))))
+    });
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+fn copies(frames: u32, place: i64, begin: Option<i64>) -> Still {
+    Still { frames, zero: 33, place, step: Ratio::new(1001, 1), rate: Ratio::new(30_000, 1001), begin }
+}
+
+/// In a chunk with frames of the source and one without, and before and behind them.
+#[test]
+fn the_first_picture_is_shown_from_the_start() {
+    let renditions =
+        [rendition("h264", 1280, 720, (1, 1), VideoCodec::H264 { rate: Rate::Crf(23), preset: X26xPreset::Medium })];
+    let lines = [
+        (Some(copies(120, -120, Some(-120_000))), None),
+        (Some(copies(240, -300, None)), None),
+        (Some(copies(20, -20, None)), Some(copies(30, 190, None))),
+    ];
+    let lines = lines.map(|(ahead, still)| {
+        encode_shown(Pass::Only, &stream(), &renditions, &Filters::default(), false, (None, ahead, still))
     });
     insta::assert_snapshot!(lines.join("\n"));
 }

@@ -156,14 +156,15 @@ fn without_trim(graph: &str) -> Result<String> {
     Ok(format!("{before}{}", without_copies(after)))
 }
 
-/// `tpad=…,sidedata=…,setpts=…,scale=…` to `scale=…`: one run knows nothing of sound that is longer.
+/// `tpad=…,sidedata=…,setpts=…,scale=…` to `scale=…`, as often as it is there: one run knows nothing of sound that begins
+/// earlier or is longer.
 fn without_copies(graph: &str) -> String {
-    let Some((before, copies)) = graph.split_once("tpad=stop=") else { return graph.to_owned() };
-    let rest = copies.split_once("setpts=if(lt(N").and_then(|(_, rest)| {
+    let Some((before, copies)) = graph.split_once("tpad=") else { return graph.to_owned() };
+    let rest = copies.split_once("setpts=").and_then(|(_, rest)| {
         let end = rest.match_indices(',').find(|(at, _)| !rest[..*at].ends_with('\\'))?.0;
         rest.get(end + 1..)
     });
-    format!("{before}{}", rest.unwrap_or(copies))
+    format!("{before}{}", without_copies(rest.unwrap_or(copies)))
 }
 
 /// A sum; ffmpeg takes a hundred levels of them.

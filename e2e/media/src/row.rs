@@ -15,6 +15,8 @@ pub struct Row {
     pub formats: &'static str,
     /// Frames of the source that must come out; 0 without video.
     pub frames: usize,
+    /// How often the first of them is shown before its time, from where the sound begins.
+    pub ahead: usize,
     /// How often the last of them is shown once more, until the sound ends.
     pub held: usize,
     /// Chunks that there must be at least.
@@ -54,7 +56,7 @@ pub struct Row {
 impl Row {
     /// Frames that are published.
     pub fn shown_frames(&self) -> usize {
-        self.frames + self.held
+        self.ahead + self.frames + self.held
     }
 }
 
@@ -87,6 +89,7 @@ pub const ROW: Row = Row {
     options: "",
     formats: "[hls, dash, mp4]",
     frames: 0,
+    ahead: 0,
     held: 0,
     chunks: 1,
     pictures: &[],

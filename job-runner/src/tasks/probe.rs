@@ -21,6 +21,7 @@ use transcode_media::{
     },
     probe::{self, AudioStream, LeftOut, MediaInfo},
     retime::Retiming,
+    still::Still,
     time::{MediaTime, Rational},
     timeline::{Timeline, origin},
 };
@@ -279,12 +280,16 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Res
         made.transpose().map_err(TaskError::bad_input)
     };
     let source = retiming.map(|_| timeline(None, None)).transpose()?.flatten();
-    let timeline = timeline(retiming, heard)?;
+    let timeline =
+        timeline(retiming, heard)?.map(Timeline::shown_from_start).transpose().map_err(TaskError::bad_input)?;
     let ends = heard.into_iter();
     let duration = ends.chain(timeline.iter().map(|t| t.timescale.time(t.end))).max().unwrap_or(MediaTime::ZERO);
     let video = timeline.zip(index.video.as_ref()).map(|(t, v)| VideoFacts {
         frames: t.frames(),
-        still: t.still.map(|still| StillFacts { frames: still.frames, from: t.timescale.time(t.at(t.own_frames())) }),
+        ahead: t.ahead.map(|Still { frames, .. }| StillFacts { frames, from: t.timescale.time(t.at(frames)) }),
+        still: t
+            .still
+            .map(|Still { frames, .. }| StillFacts { frames, from: t.timescale.time(t.at(t.frames() - frames)) }),
         timescale: t.timescale,
         frame_rate: t.frame_rate(),
         highest_rate: t.constant_rate.is_none().then(|| t.highest_rate()),

@@ -313,6 +313,7 @@ pub fn media() -> MediaSummary {
             highest_rate: None,
             constant: true,
             source: None,
+            ahead: None,
             still: None,
             holes: None,
             equal_times: 0,

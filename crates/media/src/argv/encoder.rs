@@ -22,7 +22,8 @@ use crate::{
 
 /// How long the chunk is shown.
 fn length(task: &VideoTask<'_>) -> MediaTime {
-    let copies = task.chunk.still.map_or(MediaTime::ZERO, |still| still.length());
+    let copies = [task.chunk.ahead, task.chunk.still].into_iter().flatten().map(|copies| copies.length());
+    let copies = copies.fold(MediaTime::ZERO, |sum, length| sum + length);
     if task.chunk.own_frames() == 0 {
         return copies;
     }

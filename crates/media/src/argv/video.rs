@@ -145,6 +145,7 @@ fn graph(task: &VideoTask<'_>) -> String {
     }
     shared.extend(container_crop(task.stream));
     shared.extend(chunk.still.map(|still| held(&still, chunk.own_frames())));
+    shared.extend(chunk.ahead.map(|ahead| shown_before(&ahead, chunk.own_frames())));
     shared.extend(rotate(task.stream).map(str::to_string));
     shared.extend(task.filters.upright());
     let shared = shared.join(",");
@@ -166,9 +167,21 @@ fn held(still: &Still, own: u32) -> String {
     let Still { frames, zero, place, step, .. } = still;
     // The first of nothing but copies is the picture itself.
     let more = frames - u32::from(own == 0);
-    let (place, ticks, of) = (i64::from(*place) - i64::from(own), step.numer(), step.denom());
+    let (place, ticks, of) = (place - i64::from(own), step.numer(), step.denom());
     format!(
         "tpad=stop={more}:stop_mode=clone,sidedata=mode=delete:type=A53_CC:enable=gte(n\\,{own}),setpts=if(lt(N\\,{own})\\,PTS\\,round((N+{place})*{ticks}/{of})+{zero})"
+    )
+}
+
+/// The first picture once for each of its copies, before `own` frames. tpad moves those; they keep their distances.
+fn shown_before(ahead: &Still, own: u32) -> String {
+    let Still { frames, zero, place, step, begin, .. } = ahead;
+    // The last of nothing but copies is the picture itself.
+    let more = frames - u32::from(own == 0);
+    let placed = format!("round((N{place:+})*{}/{})+{zero}", step.numer(), step.denom());
+    let placed = begin.map_or(placed.clone(), |begin| format!("if(N\\,{placed}\\,{begin})"));
+    format!(
+        "tpad=start={more}:start_mode=clone,sidedata=mode=delete:type=A53_CC:enable=lt(n\\,{frames}),setpts=if(gt(N\\,{frames})\\,PREV_OUTPTS+PTS-PREV_INPTS\\,{placed})"
     )
 }
 

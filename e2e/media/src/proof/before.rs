@@ -58,7 +58,7 @@ fn one_set(row: &Row, chunks: &[Encode], folder: &Path) -> Result<(Vec<Reference
         ensure!(
             whole.frames.len() == row.shown_frames(),
             "the source has {} frames, the row says {}",
-            whole.frames.len() - row.held,
+            whole.frames.len() - row.ahead - row.held,
             row.frames
         );
         same(whole, joined).with_context(|| name.clone())
@@ -67,19 +67,22 @@ fn one_set(row: &Row, chunks: &[Encode], folder: &Path) -> Result<(Vec<Reference
     Ok((references, compared))
 }
 
-/// What one run shows with the last frame as often again as the row says, at times that are near those in chunks:
-/// those go on at a constant rate, else five times a second.
+/// What one run shows with the first frame before it and the last frame behind it as often again as the row says, at
+/// times that are near those in chunks: those are at a constant rate, else five times a second.
 fn held(row: &Row, mut whole: Listing, joined: &Listing) -> Result<Listing> {
-    let (Some(first), Some(last)) = (whole.frames.first(), whole.frames.last().cloned()) else { return Ok(whole) };
+    let (Some(first), Some(last)) = (whole.frames.first().cloned(), whole.frames.last().cloned()) else {
+        return Ok(whole);
+    };
+    let (before, joined) = joined.frames.split_at(row.ahead.min(joined.frames.len()));
     let second = whole.timebase.1 as f64 / whole.timebase.0 as f64;
     let (steps, length) = (whole.frames.len() - 1, (last.pts - first.pts) as f64);
     let average = length / steps.max(1) as f64;
     let near = |(n, frame): (usize, &Frame)| (frame.pts - first.pts) as f64 - n as f64 * average;
     let constant = steps > 0 && whole.frames.iter().enumerate().all(|frame| near(frame).abs() <= second / 500.0);
     let step = if constant { average } else { second / 5.0 };
-    let copies = joined.frames.iter().skip(whole.frames.len()).take(row.held);
+    let copies = joined.iter().skip(whole.frames.len()).take(row.held);
     // How long the source shows its last frame is its own affair.
-    let begin = joined.frames.get(whole.frames.len()).map_or(0.0, |copy| copy.pts as f64);
+    let begin = joined.get(whole.frames.len()).map_or(0.0, |copy| copy.pts as f64);
     ensure!(begin == 0.0 || begin > last.pts as f64, "the last frame is repeated at {begin} ticks");
     ensure!(
         !constant || row.held == 0 || (begin - last.pts as f64 - step).abs() <= second / 500.0,
@@ -90,7 +93,14 @@ fn held(row: &Row, mut whole: Listing, joined: &Listing) -> Result<Listing> {
         let expected = begin + n as f64 * step;
         ensure!((copy.pts as f64 - expected).abs() <= second / 500.0, "copy {n} is at {}, not {expected}", copy.pts);
     }
-    whole.frames.extend(copies);
+    let before: Vec<Frame> = before.iter().map(|copy| Frame { pts: copy.pts, hash: first.hash.clone() }).collect();
+    for (n, copy) in before.iter().enumerate() {
+        let off = (copy.pts as f64 - (first.pts as f64 - (before.len() - n) as f64 * step)).abs();
+        // The first of all is where the sound begins.
+        let least = if n == 0 { step / 2.0 } else { 0.0 };
+        ensure!(off <= least + second / 500.0, "copy {n} before the first frame is at {}", copy.pts);
+    }
+    whole.frames = [before, whole.frames, copies].concat();
     Ok(whole)
 }
 

@@ -18,6 +18,7 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
     };
     ensure!(expected.len() == evidence.row.frames, "the source has {} pictures", expected.len());
     // Nothing is said twice.
+    expected.splice(0..0, vec![None; evidence.row.ahead]);
     expected.resize(evidence.row.shown_frames(), None);
     for media in evidence.published.video().into_iter().filter(|media| &media.track.entry == b"avc1") {
         let found = of_rendition(media);

@@ -51,10 +51,10 @@ pub(super) fn likeness(
         evidence.plan.json["media"]["info"]["video"]["index"]
     );
     tool::ffmpeg(&words, &[("source", &evidence.source), ("plain", &plain)], &evidence.folder)?;
-    let held = evidence.row.held;
+    let (ahead, held) = (evidence.row.ahead, evidence.row.held);
     let numbered = "setsar=1,settb=1/1000000,setpts=N";
     let graph = format!(
-        "[0:v]format=yuv420p,{numbered}[a];[1:v]tpad=stop={held}:stop_mode=clone,{numbered}[b];[a][b]ssim=stats_file=-"
+        "[0:v]format=yuv420p,{numbered}[a];[1:v]tpad=start={ahead}:start_mode=clone:stop={held}:stop_mode=clone,{numbered}[b];[a][b]ssim=stats_file=-"
     );
     // What one encode of a turned source leaves may say that it is turned still; `shape` looks at what is published.
     let words = format!(

@@ -104,7 +104,9 @@ pub const ROWS: &[Row] = &[
         file: "source.mkv",
         options: H264,
         frames: 500,
+        ahead: 13,
         held: 12,
+        warns: &["the picture begins at 0.52s: its first frame is shown from the start, 13 times"],
         pictures: WIDE,
         audio: PLAIN,
         ..ROW

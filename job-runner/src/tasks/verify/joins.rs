@@ -116,6 +116,7 @@ mod tests {
             start: 0,
             end: 1,
             kept: None,
+            ahead: None,
             still: None,
             shift: 0,
             seek: None,
