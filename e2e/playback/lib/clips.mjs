@@ -31,6 +31,7 @@ const described = {
   captions: { rate: [30000, 1001], pictures: 300, sound: [english], captions: true },
   // Tracks of unequal length.
   quiet: { rate: [25, 1], pictures: 400, sound: [english], heard: 3 },
+  late: { rate: [25, 1], pictures: 300, sound: [english], unseen: 48 },
   still: { rate: [25, 1], pictures: 400, sound: [english], seen: 80 },
   languages: { rate: [25, 1], pictures: 300, sound: [english, german] },
 };
@@ -41,7 +42,7 @@ export const clips = Object.fromEntries(
 );
 
 /** Whether its picture and its sound last equally long. The table of sources proves what becomes of others frame by frame. */
-export const isEven = clip => !clip.heard && !clip.seen;
+export const isEven = clip => !clip.heard && !clip.seen && !clip.unseen;
 
 /** Makes a clip, H.264 with B-frames and AAC. */
 export async function make(clip) {
@@ -57,6 +58,7 @@ export async function make(clip) {
     '-map', '0:v', ...tracks.flatMap((_, n) => ['-map', `${n + 1}:a`]),
     // A picture that isn't in the clip comes as a repeat of the one before: taken out, it leaves its time to that.
     ...(clip.kept ? ['-vf', 'mpdecimate', '-fps_mode', 'vfr'] : []),
+    ...(clip.unseen ? ['-vf', `trim=start_frame=${clip.unseen}`, '-fps_mode', 'passthrough'] : []),
     '-pix_fmt', 'yuv420p', '-c:v', 'libx264', '-preset', 'veryfast', '-crf', 18, '-g', 50, '-bf', clip.captions ? 0 : 2,
     '-c:a', 'aac', '-b:a', '128k', '-ac', 2,
     ...clip.sound.flatMap(({ language }, n) => [`-metadata:s:a:${n}`, `language=${language}`]),

@@ -9,6 +9,7 @@ export const productions = {
   variable: { clip: clips.variable, ladder: ['360p', '180p'] },
   captions: { clip: clips.captions, ladder: ['360p', '180p'] },
   quiet: { clip: clips.quiet, ladder: ['360p', '180p'] },
+  late: { clip: clips.late, ladder: ['360p', '180p'] },
   still: { clip: clips.still, ladder: ['360p', '180p'] },
   languages: { clip: clips.languages, ladder: ['180p'] },
   av1: { clip: clips.ntsc, ladder: ['180p'], encode: { video: { av1: { preset: 12 } }, audio: { opus: {} } } },

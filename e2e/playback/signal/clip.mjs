@@ -18,6 +18,7 @@ const steps = [18, 23, 27, 20, 29];
  * @property {[number, number]} rate   pictures a second, as a fraction
  * @property {number} pictures         numbers there are, from 0
  * @property {(number: number) => boolean} [kept]  whether a picture is in the clip: some are not where the rate varies
+ * @property {number} [unseen]  pictures that the file lacks at its start, where its sound is heard already
  * @property {number} [seen]  pictures that the file has, where its sound goes on
  * @property {number} [heard]  seconds of sound that the file has, where its pictures go on
  * @property {boolean} [captions]  whether its pictures have captions in them: e2e/tools/captions.py says which

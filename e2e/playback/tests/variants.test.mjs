@@ -47,20 +47,21 @@ for (const [name, title] of Object.entries(titles)) {
   });
 }
 
-for (const [name, title] of [['quiet', 'sound that ends early'], ['still', 'pictures that end early']]) {
+for (const [name, title] of [['quiet', 'sound that ends early'], ['late', 'pictures that begin late'], ['still', 'pictures that end early']]) {
   describe(title, () => {
     eachPlayer(name, ({ player, clip, open }) => {
       it(`plays to the end in ${player}`, () => house.stage(async stage => {
         const { duration } = await open(stage);
         const seen = await stage.playToEnd(fast);
         noTrouble(await stage.troubles());
-        const final = (clip.seen ?? clip.pictures) - 1;
-        // The last one is shown again and again at times of its own.
-        picturesAreRight(clip, seen.pictures.filter(({ number }) => number !== final || !clip.seen));
+        const [begin, final] = [clip.unseen ?? 0, (clip.seen ?? clip.pictures) - 1];
+        // The first one and the last one are shown again and again at times of their own.
+        const again = ({ number, time }) => (number === begin && time < timeOf(clip, begin)) || (number === final && clip.seen);
+        picturesAreRight(clip, seen.pictures.filter(picture => !again(picture)));
         for (const told of [duration, seen.duration, seen.time]) durationIsRight(clip, told, durationOf(clip));
-        for (const late of [durationOf(clip) - 1.01, durationOf(clip) - 0.02]) {
-          const due = Math.min(dueAt(clip, late), final);
-          assert.equal((await stage.seek(late, due)).number, due, `the picture at ${late} s`);
+        for (const at of [0.5, durationOf(clip) - 1.01, durationOf(clip) - 0.02]) {
+          const due = Math.min(Math.max(dueAt(clip, at), begin), final);
+          assert.equal((await stage.seek(at, due)).number, due, `the picture at ${at} s`);
         }
         noTrouble(await stage.troubles());
       }));
