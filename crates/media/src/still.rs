@@ -85,7 +85,8 @@ impl Timeline {
         let timebase = self.filtered_timebase();
         let (_, per_tick) = output_scale(timebase)?;
         let (ticks, offset, rate) = (timebase.per_second(), self.offset(), self.copies_a_second());
-        let frames = count((late.ratio() * rate).round().to_integer().max(1), rate)?;
+        // The first of them is shown longer for what is left: no second has more frames than others.
+        let frames = count((late.ratio() * rate).floor().to_integer().max(1), rate)?;
         let begin = Some(num_integer::div_ceil(-offset, per_tick));
         let (zero, place) = (self.filtered_at(0), -i64::from(frames));
         let ahead = Still { frames, zero, place, step: ticks / rate, rate, begin };
@@ -218,34 +219,31 @@ mod tests {
     fn a_constant_rate_begins_before_its_first_picture() {
         let shown = line(&[190, 230, 270], 40, 420).shown_from_start().unwrap();
         // 4.75 frames before it.
-        assert_eq!(shown.output, [0, 30, 70, 110, 150, 190, 230, 270, 310, 350, 390]);
-        assert_eq!((shown.frames_ahead(), shown.own_frames(), shown.end), (5, 3, 420));
+        assert_eq!(shown.output, [0, 70, 110, 150, 190, 230, 270, 310, 350, 390]);
+        assert_eq!((shown.frames_ahead(), shown.own_frames(), shown.end), (4, 3, 420));
         assert_eq!((shown.constant_rate, shown.offset()), (Some(Ratio::from_integer(25)), 0));
         // A chunk that begins among the copies, one of nothing but copies, and one behind them.
         let at = |first, end| shown.ahead(first, end).map(|ahead| (ahead.frames, ahead.at(0)));
-        assert_eq!([at(0, 7), at(2, 4), at(4, 7), at(5, 9)], [Some((5, 0)), Some((2, 70)), Some((1, 150)), None]);
-        assert_eq!(shown.still(6, 10).map(|still| (still.frames, still.at(0))), Some((2, 310)));
-        assert_eq!([shown.own(0, 3), shown.own(3, 7), shown.own(9, 11)], [0..1, 0..2, 2..3]);
-        assert_eq!((shown.needed(0, 3), shown.shown_at(2), shown.shown_at(6)), (190..230, 190, 230));
-        // Fewer than half a frame more are shown longer.
-        let shown = line(&[170, 210, 250], 40, 290).shown_from_start().unwrap();
-        assert_eq!(shown.output[..3], [0, 50, 90]);
+        assert_eq!([at(0, 6), at(1, 3), at(3, 6), at(4, 8)], [Some((4, 0)), Some((2, 70)), Some((1, 150)), None]);
+        assert_eq!(shown.still(5, 9).map(|still| (still.frames, still.at(0))), Some((2, 310)));
+        assert_eq!([shown.own(0, 3), shown.own(3, 6), shown.own(8, 10)], [0..1, 0..2, 2..3]);
+        assert_eq!((shown.needed(0, 3), shown.shown_at(2), shown.shown_at(5)), (190..230, 190, 230));
     }
 
     #[test]
     fn a_variable_rate_begins_five_times_a_second() {
         let shown = line(&[950, 990, 1500], 100, 1600).shown_from_start().unwrap();
-        assert_eq!(shown.output, [0, 150, 350, 550, 750, 950, 990, 1500]);
+        assert_eq!(shown.output, [0, 350, 550, 750, 950, 990, 1500]);
         assert_eq!(shown.constant_rate, None);
         // Equal times keep their distance.
         let twins = line(&[300, 340, 340, 341], 40, 400).shown_from_start().unwrap();
-        assert_eq!((twins.output.as_slice(), twins.moved(5)), ([0, 100, 300, 340, 341, 342].as_slice(), 1));
+        assert_eq!((twins.output.as_slice(), twins.moved(4)), ([0, 300, 340, 341, 342].as_slice(), 1));
     }
 
     #[test]
     fn one_picture_is_shown_before_and_behind() {
         let shown = line(&[500], 40, 1100).shown_from_start().unwrap();
-        assert_eq!(shown.output, [0, 100, 300, 500, 700, 900]);
+        assert_eq!(shown.output, [0, 300, 500, 700, 900]);
         assert_eq!(shown.constant_rate, Some(RATE));
     }
 

@@ -97,8 +97,8 @@ fn held(row: &Row, mut whole: Listing, joined: &Listing) -> Result<Listing> {
     for (n, copy) in before.iter().enumerate() {
         let off = (copy.pts as f64 - (first.pts as f64 - (before.len() - n) as f64 * step)).abs();
         // The first of all is where the sound begins.
-        let least = if n == 0 { step / 2.0 } else { 0.0 };
-        ensure!(off <= least + second / 500.0, "copy {n} before the first frame is at {}", copy.pts);
+        let earlier = if n == 0 { step } else { 0.0 };
+        ensure!(off <= earlier + second / 500.0, "copy {n} before the first frame is at {}", copy.pts);
     }
     whole.frames = [before, whole.frames, copies].concat();
     Ok(whole)

@@ -241,6 +241,23 @@ pub const ROWS: &[Row] = &[
         ..ROW
     },
     Row {
+        name: "film_after_sound",
+        source: &[Ffmpeg(concat!(
+            "-itsoffset 2 ",
+            pictures!("320x180", "24000/1001", "10"),
+            clicks!("11"),
+            "-vf telecine=pattern=23,setfield=tff -pix_fmt yuv420p -c:v mpeg2video -b:v 3M -flags +ildct+ilme -g 15 -bf 2 -c:a mp2 {out}"
+        ))],
+        file: "source.ts",
+        options: "{video: {segmentDuration: 2s, inverseTelecine: {}, encode: {h264: {preset: veryfast}}}, renditions: [{name: low, box: {width: 320, height: 320}}]}",
+        frames: 240,
+        ahead: 38,
+        pictures: &[("low", 320, 180)],
+        audio: PLAIN,
+        shown: "fieldmatch,decimate",
+        ..ROW
+    },
+    Row {
         name: "coded_by_fields",
         source: &[
             Python("fields.py {out} --pictures 900"),
