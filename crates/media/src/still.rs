@@ -13,8 +13,8 @@ use crate::{
     timeline::{Timeline, TimelineError, output_scale},
 };
 
-/// How far the starts and the ends of tracks may be apart: containers round, and last access units are filled up. Players step
-/// over as much by themselves.
+/// How far the starts and the ends of tracks may be apart: containers round, and last access units are filled up.
+/// Players step over as much by themselves.
 pub const UNEVEN: MediaTime = MediaTime::new_raw(1, 10);
 
 /// Copies a second where the source has no constant rate.
