@@ -75,6 +75,9 @@ async fn an_end_outlives_its_record() -> Result<()> {
     let _alone = FAULT.lock().await;
     let space = half_done("record", "").await?;
     let ended = space.ends("film", Phase::Succeeded).await?;
+    // Its work data is deleted too.
+    until(&space.api::<TranscodeJob>(), "film", |job| job.is_some_and(|job| job.finalizers().is_empty())).await?;
+    until_none(&space.api::<Job>(), "transcode.media/job-uid").await?;
     space.store()?.delete(&["source"]).await?;
     for map in space.files().await? {
         space.api::<ConfigMap>().delete(&map.name_any(), &DeleteParams::default()).await?;
