@@ -23,7 +23,7 @@ install_operator() {
 	# One job's thumbnail fails whatever it does: `soft-failure`. Nodes are given up sooner than by default.
 	tool helm upgrade --install transcode charts/transcode-operator --namespace $namespace --wait --timeout 3m \
 		--set operator.image.tag=dev,operator.image.pullPolicy=Never,runner.image.tag=dev,runner.image.pullPolicy=Never \
-		--set allow.networks="{10.0.0.0/8:*}",allow.secrets="{*}",runner.lostNodeSeconds=10 \
+		--set "allow.networks={10.0.0.0/8:*},allow.secrets={*},runner.lostNodeSeconds=10" \
 		--set-string runner.env.TRANSCODE_FAULTS='soft-failure/thumbnail/*/*=fail' \
 		--set-string operator.podAnnotations.images="$(hack/images.sh --list | xargs cksum | cksum | cut -d' ' -f1)" >/dev/null
 	tool helm test transcode --namespace $namespace >/dev/null
