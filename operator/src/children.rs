@@ -8,13 +8,13 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use transcode_api::{OnDelete, WorkDataDeletion};
 use transcode_engine::{
     Action, Batch, BatchId, Failure, Outcome, Progress, RecordEntry, StageEnd, StageId, StageKind, StageProgress,
     TaskSet, Waiting, observe::TaskFailure,
 };
 
 use crate::{
+    deletion::erases,
     error::Error,
     known::{Known, Started},
     names::{self, FINALIZER, MANAGER, Names},
@@ -195,12 +195,8 @@ impl Children<'_> {
 
     /// The finalizers are there while there may be work data that is to be deleted with the job.
     async fn finalizers(&self, known: &mut Known, starts: bool) -> Result<(), Error> {
-        let spec = &known.seen.file.spec;
         let cleaned = known.memory.record.done.contains_key(&StageId::job(StageKind::Cleanup));
-        let wanted = match spec.output.on_delete {
-            Some(OnDelete::Delete) => true,
-            _ => spec.delete_work != WorkDataDeletion::Never && !cleaned,
-        };
+        let wanted = erases(&known.seen.file.spec, cleaned);
         let job = self.pass.job;
         let has = job.finalizers().iter().any(|name| name == FINALIZER);
         match wanted {

@@ -8,7 +8,7 @@ use kube::{
     runtime::{controller::Action as Requeue, events::EventType},
 };
 use transcode_api::{OnDelete, WorkDataDeletion};
-use transcode_engine::{Batch, BatchId, StageId, StageKind, TaskSet, estimate};
+use transcode_engine::{Batch, BatchId, ResolvedSpec, StageId, StageKind, TaskSet, estimate};
 
 use crate::{
     children::delete,
@@ -66,7 +66,7 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
     }
     // Another job has the output: what lies there may be its own by now.
     let shared = pass.scope.is_shared(pass.job);
-    let Some(seen) = seen.filter(|seen| !shared && has_work(&seen.file.spec)) else {
+    let Some(seen) = seen.filter(|seen| !shared && erases(&seen.file.spec, false)) else {
         return done(pass).await;
     };
     match cleanup.first().map(|view: &&JobView| &view.over) {
@@ -100,8 +100,9 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
     Ok(Requeue::requeue(rest.try_into().unwrap_or(LOOK)))
 }
 
-fn has_work(spec: &transcode_engine::ResolvedSpec) -> bool {
-    spec.delete_work != WorkDataDeletion::Never || spec.output.on_delete == Some(OnDelete::Delete)
+/// Whether anything is to be erased when the job is deleted; `cleaned` once its work data is gone.
+pub fn erases(spec: &ResolvedSpec, cleaned: bool) -> bool {
+    spec.output.on_delete == Some(OnDelete::Delete) || spec.delete_work != WorkDataDeletion::Never && !cleaned
 }
 
 /// The Job that deletes what a deleted job wrote. Without an owner: it would go with it.

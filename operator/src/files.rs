@@ -34,10 +34,10 @@ pub struct Seen {
     pub image: String,
     /// Of the file as runners read it: they refuse another one.
     pub sha256: String,
-    /// Whether it stays until the operator lets it go, whoever deletes it.
-    pub protected: bool,
-    /// Of both. It lies in the status, which users can't write, and so tells a forged ConfigMap.
+    /// Of the file and the image. The status has it too, which users can't write: a forged ConfigMap differs.
     pub digest: String,
+    /// Whether the ConfigMap has the finalizer.
+    pub protected: bool,
 }
 
 impl Seen {
@@ -49,7 +49,7 @@ impl Seen {
 
     fn written(name: String, file: JobFile, written: &str, image: &str) -> Self {
         let digest = sha256(&format!("{image}\n{written}"));
-        Seen { name, file, image: image.into(), sha256: sha256(written), protected: false, digest }
+        Seen { name, file, image: image.into(), sha256: sha256(written), digest, protected: false }
     }
 }
 

@@ -4,8 +4,9 @@
 //! watch ─> observe ─> decide (transcode-engine) ─> execute ─> tell ─> wait
 //!
 //! main.rs       start, shutdown               args.rs      flags and environment
-//! lease.rs      leadership                    health.rs    signs of life
-//! operator.rs   watches, what passes share     http.rs      metrics, health
+//! lease.rs      leadership                     health.rs    liveness and readiness
+//! watch.rs      watches, and when passes run   http.rs      /metrics, /healthz, /readyz
+//! operator.rs   what passes share
 //! reconcile.rs  one pass, step by step         metrics.rs   counters
 //! load.rs       what is known of a job         tell.rs      status and Events
 //! admit.rs      first sight of a job           files.rs     its ConfigMaps
@@ -41,6 +42,7 @@ mod render;
 mod status;
 mod tell;
 mod view;
+mod watch;
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -96,10 +98,9 @@ async fn operate(client: Client, args: Args, metrics: Metrics, stop: Cancellatio
     let shared = Arc::new(Shared::new(client, args, defaults, metrics, recorder));
     shared.metrics.health.waits_for(namespaces.len().max(1));
     match namespaces.is_empty() {
-        true => operator::run(shared, None, stop).await,
+        true => watch::run(shared, None, stop).await,
         false => {
-            let scopes =
-                namespaces.iter().map(|namespace| operator::run(shared.clone(), Some(namespace), stop.clone()));
+            let scopes = namespaces.iter().map(|namespace| watch::run(shared.clone(), Some(namespace), stop.clone()));
             join_all(scopes).await;
         }
     }
@@ -111,7 +112,7 @@ fn defaults(args: &Args) -> anyhow::Result<ProfileSpec> {
     let Some(path) = &args.defaults else { return Ok(ProfileSpec::default()) };
     let text = std::fs::read_to_string(path).with_context(|| format!("--defaults {} can't be read", path.display()))?;
     let given: Value = serde_saphyr::from_str(&text).with_context(|| format!("--defaults {}", path.display()))?;
-    args::strictly(given).map_err(|words| anyhow!("--defaults {} is no profile's spec: {words}", path.display()))
+    args::strictly(given).map_err(|words| anyhow!("--defaults {} is not a valid profile spec: {words}", path.display()))
 }
 
 /// A client that counts its requests.

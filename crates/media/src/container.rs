@@ -5,7 +5,7 @@
 
 mod crop;
 
-pub use crop::crop;
+pub use crop::{ContainerCrop, crop};
 
 /// Bytes that a [`step`] wants to see.
 pub const WINDOW: u64 = 64;

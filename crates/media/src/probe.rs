@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use transcode_api::value::Rational;
 
-use crate::{index::clock::Clock, spatial::Spatial, time::Timebase};
+use crate::{container::ContainerCrop, index::clock::Clock, spatial::Spatial, time::Timebase};
 
 mod raw;
 
@@ -105,37 +105,6 @@ pub enum FrameTimes {
     /// Packets have decode times only. A decoder gives each frame the time of the packet that it read last, which is so
     /// many ticks too late.
     Late(i64),
-}
-
-/// The part of the decoded picture that the container does not show, pixels before rotation: `PixelCrop` of Matroska
-/// (RFC 9559 5.1.4.1.28.8), `clap` of MP4 (ISO/IEC 14496-12 12.1.4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ContainerCrop {
-    /// Pixels.
-    pub left: u32,
-    /// Pixels.
-    pub top: u32,
-    /// Pixels.
-    pub right: u32,
-    /// Pixels.
-    pub bottom: u32,
-    /// This ffmpeg knows it (7.1 or later) and crops unless it is told not to.
-    #[serde(default)]
-    pub by_ffmpeg: bool,
-}
-
-impl VideoStream {
-    /// Applies a crop, unless it is empty or leaves nothing.
-    pub fn crop(&mut self, crop: ContainerCrop) {
-        let ContainerCrop { left, top, right, bottom, .. } = crop;
-        let rest = |whole: u32, one: u32, other: u32| whole.checked_sub(one)?.checked_sub(other).filter(|s| *s >= 2);
-        let size = rest(self.width, left, right).zip(rest(self.height, top, bottom));
-        let size = size.filter(|size| *size != (self.width, self.height) && self.container_crop.is_none());
-        if let Some((width, height)) = size {
-            (self.width, self.height, self.container_crop) = (width, height, Some(crop));
-        }
-    }
 }
 
 /// Static metadata of HDR10 (SMPTE ST 2086 and CTA-861.3).

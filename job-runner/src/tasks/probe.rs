@@ -16,7 +16,7 @@ use transcode_media::{
     argv::{self, Program, TRANSPORT_STREAM, probe::Analysis},
     container,
     index::{
-        AudioSpan, PacketIndex,
+        AudioSpan, PacketIndex, VideoIndex,
         clock::{Clock, ClockError},
     },
     probe::{self, AudioStream, LeftOut, MediaInfo},
@@ -261,19 +261,7 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Res
     let retiming = spec.filters.retiming();
     let origin = origin(index.video.as_ref(), retiming, carried).map_err(TaskError::bad_input)?;
     let nominal = info.video.as_ref().map_or(Rational::from_integer(25), |v| v.frame_rate);
-    let audio: Vec<AudioFacts> = spans
-        .iter()
-        .map(|a| AudioFacts {
-            start: a.timebase.time(a.start) - origin,
-            length: a.timebase.time(a.end - a.start),
-            holes: (a.holes > 0).then(|| Holes {
-                count: a.holes,
-                first: a.timebase.time(a.first_hole) - origin,
-                first_end: MediaTime::ZERO,
-                silence: a.timebase.time(a.silence),
-            }),
-        })
-        .collect();
+    let audio: Vec<AudioFacts> = spans.iter().map(|span| audio_facts(span, origin)).collect();
     let heard = heard_until(spec, &audio);
     let timeline = |retiming: Option<Retiming>, heard: Option<MediaTime>| {
         let made = index.video.as_ref().map(|v| Timeline::new(v, retiming, origin, heard, nominal));
@@ -284,32 +272,7 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Res
         timeline(retiming, heard)?.map(Timeline::shown_from_start).transpose().map_err(TaskError::bad_input)?;
     let ends = heard.into_iter();
     let duration = ends.chain(timeline.iter().map(|t| t.timescale.time(t.end))).max().unwrap_or(MediaTime::ZERO);
-    let video = timeline.zip(index.video.as_ref()).map(|(t, v)| VideoFacts {
-        frames: t.frames(),
-        ahead: t.ahead.map(|Still { frames, .. }| StillFacts { frames, from: t.timescale.time(t.at(frames)) }),
-        still: t
-            .still
-            .map(|Still { frames, .. }| StillFacts { frames, from: t.timescale.time(t.at(t.frames() - frames)) }),
-        timescale: t.timescale,
-        frame_rate: t.frame_rate(),
-        highest_rate: t.constant_rate.is_none().then(|| t.highest_rate()),
-        constant: t.constant_rate.is_some(),
-        source: source.zip(t.retimed.as_ref()).map(|(s, retimed)| SourceFrames {
-            frames: s.frames(),
-            frame_rate: s.frame_rate(),
-            constant: s.constant_rate.is_some(),
-            left_out: s.frames() - retimed.distinct(),
-        }),
-        equal_times: t.equal_times,
-        holes: v.holes().map(|holes| Holes {
-            count: holes.count,
-            first: v.timebase.time(holes.first.start) - origin,
-            first_end: v.timebase.time(holes.first.end) - origin,
-            silence: v.timebase.time(holes.length),
-        }),
-        undecodable_head: v.undecodable,
-        undecodable_tail: v.undecodable_end,
-    });
+    let video = timeline.zip(index.video.as_ref()).map(|(made, index)| video_facts(&made, source, index, origin));
     Ok(MediaSummary {
         info,
         source: String::new(),
@@ -322,6 +285,52 @@ fn summary(mut info: MediaInfo, index: &PacketIndex, spec: &ResolvedSpec) -> Res
         video,
         audio,
     })
+}
+
+fn audio_facts(span: &AudioSpan, origin: MediaTime) -> AudioFacts {
+    let time = |ticks| span.timebase.time(ticks);
+    AudioFacts {
+        start: time(span.start) - origin,
+        length: time(span.end - span.start),
+        holes: (span.holes > 0).then(|| Holes {
+            count: span.holes,
+            first: time(span.first_hole) - origin,
+            first_end: MediaTime::ZERO,
+            silence: time(span.silence),
+        }),
+    }
+}
+
+/// `source` is the timeline without what filters make of it, where they make another.
+fn video_facts(made: &Timeline, source: Option<Timeline>, index: &VideoIndex, origin: MediaTime) -> VideoFacts {
+    let copies = |still: Option<Still>, first_after: fn(&Timeline, u32) -> u32| {
+        let from = |frames| made.timescale.time(made.at(first_after(made, frames)));
+        still.map(|Still { frames, .. }| StillFacts { frames, from: from(frames) })
+    };
+    VideoFacts {
+        frames: made.frames(),
+        ahead: copies(made.ahead, |_, frames| frames),
+        still: copies(made.still, |made, frames| made.frames() - frames),
+        timescale: made.timescale,
+        frame_rate: made.frame_rate(),
+        highest_rate: made.constant_rate.is_none().then(|| made.highest_rate()),
+        constant: made.constant_rate.is_some(),
+        source: source.zip(made.retimed.as_ref()).map(|(source, retimed)| SourceFrames {
+            frames: source.frames(),
+            frame_rate: source.frame_rate(),
+            constant: source.constant_rate.is_some(),
+            left_out: source.frames() - retimed.distinct(),
+        }),
+        equal_times: made.equal_times,
+        holes: index.holes().map(|holes| Holes {
+            count: holes.count,
+            first: index.timebase.time(holes.first.start) - origin,
+            first_end: index.timebase.time(holes.first.end) - origin,
+            silence: index.timebase.time(holes.length),
+        }),
+        undecodable_head: index.undecodable,
+        undecodable_tail: index.undecodable_end,
+    }
 }
 
 /// Version of ffmpeg; refuses one that is too old or lacks an encoder that the spec asks for.

@@ -18,7 +18,8 @@ use transcode_api::{Crop, DenoiseStrength};
 use super::video::sixteen_bit;
 use crate::{
     codec::VideoCodec,
-    probe::{ContainerCrop, VideoStream},
+    container::ContainerCrop,
+    probe::VideoStream,
     retime::{Hold, Lead, Retiming},
     time::{Rational, Timebase},
 };

@@ -1,6 +1,39 @@
 //! The crop that a container's headers declare. ffprobe reads it from 7.1 on only.
 
-use crate::probe::ContainerCrop;
+use serde::{Deserialize, Serialize};
+
+use crate::probe::VideoStream;
+
+/// The part of the decoded picture that the container does not show, pixels before rotation: `PixelCrop` of Matroska
+/// (RFC 9559 5.1.4.1.28.8), `clap` of MP4 (ISO/IEC 14496-12 12.1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerCrop {
+    /// Pixels.
+    pub left: u32,
+    /// Pixels.
+    pub top: u32,
+    /// Pixels.
+    pub right: u32,
+    /// Pixels.
+    pub bottom: u32,
+    /// This ffmpeg knows it (7.1 or later) and crops unless it is told not to.
+    #[serde(default)]
+    pub by_ffmpeg: bool,
+}
+
+impl VideoStream {
+    /// Applies a crop, unless it is empty or leaves nothing.
+    pub fn crop(&mut self, crop: ContainerCrop) {
+        let ContainerCrop { left, top, right, bottom, .. } = crop;
+        let rest = |whole: u32, one: u32, other: u32| whole.checked_sub(one)?.checked_sub(other).filter(|s| *s >= 2);
+        let size = rest(self.width, left, right).zip(rest(self.height, top, bottom));
+        let size = size.filter(|size| *size != (self.width, self.height) && self.container_crop.is_none());
+        if let Some((width, height)) = size {
+            (self.width, self.height, self.container_crop) = (width, height, Some(crop));
+        }
+    }
+}
 
 /// Reads the crop of a stream from the start of a Matroska file or from the `moov` box of an MP4. Either may be cut short
 /// behind the stream's declaration.

@@ -31,6 +31,7 @@ mod picture;
 mod recorded;
 mod sound;
 mod timing;
+mod uneven;
 
 /// Two small renditions in H.264.
 const H264: &str = "{video: {segmentDuration: 2s, encode: {h264: {preset: veryfast}}}, renditions: [{name: top, box: {width: 320, height: 320}}, {name: low, box: {width: 160, height: 160}}]}";
@@ -55,5 +56,6 @@ const PLAIN: &[(&str, Option<&str>)] = &[("und", None)];
 
 /// Every row.
 pub static TABLE: LazyLock<Vec<Row>> = LazyLock::new(|| {
-    [gops::ROWS, timing::ROWS, clocks::ROWS, containers::ROWS, picture::ROWS, sound::ROWS, recorded::ROWS].concat()
+    [gops::ROWS, timing::ROWS, clocks::ROWS, containers::ROWS, picture::ROWS, sound::ROWS, uneven::ROWS, recorded::ROWS]
+        .concat()
 });
