@@ -140,8 +140,8 @@ pub struct SiteArgs {
 /// What may be reached, and with what credentials.
 #[derive(Debug, Clone, Args)]
 pub struct NetworkArgs {
-    /// A private network or a host that URLs and S3 endpoints of the job may lead to, such as 127.0.0.1:9000,
-    /// 10.20.0.0/16:443 or minio.lan:9000. Without a port, 80 and 443 are open; `:*` opens all.
+    /// Private network or host that the job's URLs and S3 endpoints may point to, such as 127.0.0.1:9000,
+    /// 10.20.0.0/16:443 or minio.lan:9000; repeatable. Without a port, 80 and 443 are allowed; `:*` allows every port.
     #[arg(long = "allow-network", value_name = "NETWORK")]
     pub allow_networks: Vec<AllowedNetwork>,
     /// Follow HTTPS_PROXY, HTTP_PROXY and NO_PROXY. The proxy then resolves names, and has to refuse what must not be

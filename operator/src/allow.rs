@@ -1,5 +1,7 @@
-//! What a job may ask for: the site's lists and ceilings. They bind when a job is first seen; one that was admitted
-//! keeps what it has.
+//! What a job may ask for: the site's allow-lists and limits. They are checked once, when a job is admitted; tightening
+//! them does not affect jobs that have been admitted.
+
+use std::fmt::Display;
 
 use clap::{Args, ValueEnum};
 use transcode_api::{AllowedNetwork, PodSettings, Scheduling, TolerationOperator};
@@ -7,10 +9,10 @@ use transcode_engine::ResolvedSpec;
 
 use crate::pod;
 
-/// Lists of names and ceilings. A pattern is a name with at most one `*`, such as `media-*`.
+/// Allow-lists and limits. A pattern is a name with at most one `*`, such as `media-*`.
 #[derive(Debug, Clone, Args)]
 pub struct Allow {
-    /// Another ServiceAccount that a job may name; may be given several times.
+    /// Additional ServiceAccount that a job may use; repeatable.
     #[arg(
         long = "allow-service-account",
         value_name = "NAME",
@@ -18,7 +20,7 @@ pub struct Allow {
         value_delimiter = ','
     )]
     pub service_accounts: Vec<String>,
-    /// Secret that stores may name; may be given several times. `*` is any of the job's namespace.
+    /// Secret that stores may use; repeatable. `*` allows any Secret in the job's namespace.
     #[arg(
         long = "allow-secret",
         value_name = "PATTERN",
@@ -27,11 +29,11 @@ pub struct Allow {
         default_value = "transcode-*"
     )]
     pub secrets: Vec<String>,
-    /// Private network or host that URLs and S3 endpoints of jobs may lead to, such as 10.96.0.0/16:9000 or
-    /// minio.storage.svc:9000; may be given several times. Without a port, 80 and 443 are open; `:*` opens all.
+    /// Private network or host that the URLs and S3 endpoints of jobs may point to, such as 10.96.0.0/16:9000 or
+    /// minio.storage.svc:9000; repeatable. Without a port, 80 and 443 are allowed; `:*` allows every port.
     #[arg(long = "allow-network", value_name = "NETWORK", env = "TRANSCODE_ALLOW_NETWORKS", value_delimiter = ',')]
     pub networks: Vec<AllowedNetwork>,
-    /// PriorityClass that a job may name; may be given several times.
+    /// PriorityClass that a job may use; repeatable.
     #[arg(
         long = "allow-priority-class",
         value_name = "PATTERN",
@@ -39,7 +41,7 @@ pub struct Allow {
         value_delimiter = ','
     )]
     pub priority_classes: Vec<String>,
-    /// Key of taints that a job may tolerate; may be given several times.
+    /// Taint key that a job may tolerate; repeatable.
     #[arg(
         long = "allow-toleration",
         value_name = "PATTERN",
@@ -47,7 +49,7 @@ pub struct Allow {
         value_delimiter = ','
     )]
     pub tolerations: Vec<String>,
-    /// Label of nodes that a job may select by; may be given several times.
+    /// Node label that a job may select on; repeatable.
     #[arg(
         long = "allow-node-selector",
         value_name = "PATTERN",
@@ -55,89 +57,87 @@ pub struct Allow {
         value_delimiter = ','
     )]
     pub node_selectors: Vec<String>,
-    /// Tasks at a time that a job may ask for. Default: any number.
+    /// Highest `maxParallel` that a job may request. Default: no limit.
     #[arg(long = "allow-parallel", value_name = "TASKS", env = "TRANSCODE_ALLOW_PARALLEL")]
     pub parallel: Option<u32>,
-    /// CPU that a job may ask for a pod, such as 8 or 500m. Default: any.
+    /// Most CPU that a job may request for a pod, such as 8 or 500m. Default: no limit.
     #[arg(long = "allow-cpu", value_name = "AMOUNT", env = "TRANSCODE_ALLOW_CPU", value_parser = millicores)]
     pub cpu: Option<u64>,
-    /// Memory that a job may ask for a pod, such as 16Gi. Default: any.
+    /// Most memory that a job may request for a pod, such as 16Gi. Default: no limit.
     #[arg(long = "allow-memory", value_name = "AMOUNT", env = "TRANSCODE_ALLOW_MEMORY", value_parser = mebibytes)]
     pub memory: Option<u64>,
-    /// What becomes of a job that asks for a priority, nodes or resources that are not allowed. The priorities of
-    /// Kubernetes itself and the taints of its control plane are refused in any case, unless they are listed.
+    /// What to do with a job whose scheduling settings or resources are not allowed. Kubernetes' own priority classes
+    /// (`system-*`) and tolerations of control-plane taints are always refused unless listed.
     #[arg(long = "not-allowed", value_enum, env = "TRANSCODE_NOT_ALLOWED", default_value_t = NotAllowed::Warn)]
     pub otherwise: NotAllowed,
 }
 
-/// What becomes of a job that asks for more.
+/// What to do with a job that asks for more than is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "PascalCase")]
 pub enum NotAllowed {
-    /// An Event tells.
+    /// Run it, and record a Warning Event.
     Warn,
-    /// It never runs.
+    /// Fail it.
     Refuse,
 }
 
-/// What is wrong with a job.
+/// Something that a job asks for and is not allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Objection {
     /// CamelCase.
     pub reason: &'static str,
-    /// What is not allowed, and which value of the chart would allow it.
+    /// The field, what is not allowed, and the chart value that would allow it.
     pub message: String,
-    /// Whether the job can never run.
+    /// Whether the job fails, instead of a warning.
     pub refuses: bool,
 }
 
-/// Priorities that Kubernetes keeps for itself begin so
+/// Prefix of the priority classes that Kubernetes reserves
 /// (<https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/#priorityclass>).
 const SYSTEM_PRIORITY: &str = "system-";
-/// Taints of nodes that are no workers begin so
+/// Prefix of the taints of control-plane nodes
 /// (<https://kubernetes.io/docs/reference/labels-annotations-taints/#node-role-kubernetes-io-control-plane-taint>).
 const NODE_ROLE: &str = "node-role.kubernetes.io/";
 
 impl Allow {
-    /// The first name that a job may not use.
+    /// The first Secret or ServiceAccount that a job may not use.
     pub fn names(&self, spec: &ResolvedSpec, default_account: &str) -> Option<Objection> {
-        let refused = |reason, message| Some(Objection { reason, message, refuses: true });
+        let refused = |reason, field: &str, name: &str, value: &str| {
+            let message = format!("spec.{field}: {}", not_listed(name, value));
+            Some(Objection { reason, message, refuses: true })
+        };
         if let Some(account) = &spec.scheduling.service_account_name
             && account != default_account
             && !self.service_accounts.contains(account)
         {
-            let words = format!(
-                "spec.scheduling.serviceAccountName: the operator does not allow `{account}`; allow.serviceAccounts of the chart can"
+            return refused(
+                "ServiceAccountNotAllowed",
+                "scheduling.serviceAccountName",
+                &format!("`{account}`"),
+                "serviceAccounts",
             );
-            return refused("ServiceAccountNotAllowed", words);
         }
         let secret = pod::secrets(spec).into_iter().find(|name| !listed(&self.secrets, name))?;
-        let words = format!(
-            "spec.stores: the operator does not allow the Secret `{secret}`; allow.secrets of the chart can, and has {}",
-            list(&self.secrets)
-        );
-        refused("SecretNotAllowed", words)
+        refused("SecretNotAllowed", "stores", &format!("the Secret `{secret}`"), "secrets")
     }
 
-    /// The first thing that one layer of a job asks of the scheduler and may not: its own spec, or a profile of its
-    /// namespace. What the site itself says, in its defaults and in ClusterTranscodeProfiles, is not asked.
+    /// The first thing that one layer of a job may not ask of the scheduler. Layers are the job's own spec and profiles
+    /// of its namespace; the site's defaults and ClusterTranscodeProfiles are not checked.
     pub fn scheduling(&self, asked: &Scheduling) -> Option<Objection> {
-        let parallel = asked.max_parallel.filter(|asked| self.parallel.is_some_and(|most| *asked > most));
-        let parallel = parallel.map(|asked| {
-            let most = self.parallel.unwrap_or(asked);
-            self.objects("maxParallel", &format!("{asked} is more than {most}"), "maxParallel", false)
-        });
+        let parallel = above(asked.max_parallel, self.parallel);
+        let parallel = parallel.map(|(asked, most)| self.too_much("maxParallel", &asked, &most, "maxParallel"));
         let pods = [("encode", &asked.encode), ("light", &asked.light)];
         parallel.or_else(|| pods.into_iter().find_map(|(kind, settings)| self.pod(kind, settings.as_ref()?)))
     }
 
     fn pod(&self, kind: &str, asked: &PodSettings) -> Option<Objection> {
-        let objects = |field: &str, why: &str, value: &str, always| {
-            Some(self.objects(&format!("{kind}.{field}"), why, value, always))
+        let objects = |field: &str, name: &str, value: &str, always| {
+            Some(self.objects(&format!("{kind}.{field}"), &not_listed(name, value), always))
         };
         if let Some(class) = asked.priority_class_name.as_ref().filter(|class| !listed(&self.priority_classes, class)) {
-            let why = format!("`{class}` is not allowed");
-            return objects("priorityClassName", &why, "priorityClasses", class.starts_with(SYSTEM_PRIORITY));
+            let always = class.starts_with(SYSTEM_PRIORITY);
+            return objects("priorityClassName", &format!("`{class}`"), "priorityClasses", always);
         }
         for asked in asked.tolerations.iter().flatten() {
             let key = asked.key.clone().unwrap_or_default();
@@ -145,33 +145,46 @@ impl Allow {
                 continue;
             }
             let all = key.is_empty() && asked.operator == Some(TolerationOperator::Exists);
-            let why = if all { "every taint is not allowed".into() } else { format!("`{key}` is not allowed") };
-            return objects("tolerations", &why, "tolerations", all || key.starts_with(NODE_ROLE));
+            let name = if all { "a toleration of every taint (`*`)".into() } else { format!("`{key}`") };
+            return objects("tolerations", &name, "tolerations", all || key.starts_with(NODE_ROLE));
         }
         let mut labels = asked.node_selector.iter().flatten().map(|(label, _)| label);
         if let Some(label) = labels.find(|label| !listed(&self.node_selectors, label)) {
-            return objects("nodeSelector", &format!("`{label}` is not allowed"), "nodeSelectors", false);
+            return objects("nodeSelector", &format!("`{label}`"), "nodeSelectors", false);
         }
         let resources = asked.resources.clone().unwrap_or_default();
-        let most = |text: Option<String>, read: fn(&str) -> Result<u64, String>, most: Option<u64>| {
-            text.filter(|text| read(text).is_ok_and(|asked| most.is_some_and(|most| asked > most)))
-        };
-        let cpu = most(resources.cpu, millicores, self.cpu).or(most(resources.cpu_limit, millicores, self.cpu));
-        if let Some(cpu) = cpu {
-            return objects("resources", &format!("{cpu} of CPU is too much"), "cpu", false);
+        let amount = |text: &Option<String>, read: fn(&str) -> Result<u64, String>| read(text.as_ref()?).ok();
+        for (field, asked) in [("cpu", &resources.cpu), ("cpuLimit", &resources.cpu_limit)] {
+            if let Some((asked, most)) = above(amount(asked, millicores), self.cpu) {
+                let field = format!("{kind}.resources.{field}");
+                return Some(self.too_much(&field, &format!("{asked}m"), &format!("{most}m"), "cpu"));
+            }
         }
-        let memory = most(resources.memory, mebibytes, self.memory)?;
-        objects("resources", &format!("{memory} of memory is too much"), "memory", false)
+        let (asked, most) = above(amount(&resources.memory, mebibytes), self.memory)?;
+        let field = format!("{kind}.resources.memory");
+        Some(self.too_much(&field, &format!("{asked}Mi"), &format!("{most}Mi"), "memory"))
     }
 
-    fn objects(&self, field: &str, why: &str, value: &str, always: bool) -> Objection {
-        let message = format!("spec.scheduling.{field}: {why}; allow.{value} of the chart can allow it");
+    fn too_much(&self, field: &str, asked: &dyn Display, most: &dyn Display, value: &str) -> Objection {
+        let why = format!(
+            "{asked} exceeds the limit of {most}; an administrator can raise `allow.{value}` in the chart's values"
+        );
+        self.objects(field, &why, false)
+    }
+
+    fn objects(&self, field: &str, why: &str, always: bool) -> Objection {
+        let message = format!("spec.scheduling.{field}: {why}");
         Objection { reason: "SchedulingNotAllowed", message, refuses: always || self.otherwise == NotAllowed::Refuse }
     }
 }
 
-fn list(patterns: &[String]) -> String {
-    if patterns.is_empty() { "none".into() } else { patterns.join(", ") }
+/// What was asked, and the limit, where it is above.
+fn above<T: PartialOrd>(asked: Option<T>, most: Option<T>) -> Option<(T, T)> {
+    asked.zip(most).filter(|(asked, most)| asked > most)
+}
+
+fn not_listed(name: &str, value: &str) -> String {
+    format!("{name} is not allowed; an administrator can add it to `allow.{value}` in the chart's values")
 }
 
 fn listed(patterns: &[String], name: &str) -> bool {
@@ -236,7 +249,7 @@ mod tests {
     fn the_control_plane_is_nobodys() {
         let class = |name: &str| json!({"encode": {"priorityClassName": name}});
         let (words, refuses) = objection(&[], class("system-node-critical")).unwrap();
-        let expected = "spec.scheduling.encode.priorityClassName: `system-node-critical` is not allowed; allow.priorityClasses of the chart can allow it";
+        let expected = "spec.scheduling.encode.priorityClassName: `system-node-critical` is not allowed; an administrator can add it to `allow.priorityClasses` in the chart's values";
         assert_eq!((&*words, refuses), (expected, true));
         assert_eq!(objection(&["--allow-priority-class=system-*"], class("system-node-critical")), None);
         for taint in [
@@ -269,5 +282,8 @@ mod tests {
         }
         let within = json!({"maxParallel": 100, "encode": {"resources": {"cpu": "8", "memory": "16Gi"}}});
         assert_eq!(objection(&ceilings, within), None);
+        let (words, _) = objection(&ceilings, json!({"light": {"resources": {"cpuLimit": "9"}}})).unwrap();
+        let expected = "spec.scheduling.light.resources.cpuLimit: 9000m exceeds the limit of 8000m; an administrator can raise `allow.cpu` in the chart's values";
+        assert_eq!(words, expected);
     }
 }

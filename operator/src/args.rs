@@ -54,8 +54,8 @@ pub struct Args {
     /// refuse what must not be reached.
     #[arg(long, env = "TRANSCODE_RUNNER_PROXY")]
     pub runner_proxy: bool,
-    /// YAML file in the form of a PodTemplateSpec, over which runner pods are laid: labels, annotations, volumes, a
-    /// runtime class. What the operator sets itself it sets all the same, but for the pod's security context.
+    /// YAML file with a PodTemplateSpec that runner pods start from: labels, annotations, volumes, a runtime class. The
+    /// operator's own fields take precedence, except for the pod's security context.
     #[arg(long, value_name = "FILE", env = "TRANSCODE_RUNNER_POD_TEMPLATE", value_parser = pod_template)]
     pub runner_pod_template: Option<PodTemplateSpec>,
     /// YAML file in the form of a profile's spec: what holds where neither profile nor job says otherwise.
@@ -144,7 +144,7 @@ fn pod_template(path: &str) -> Result<PodTemplateSpec, String> {
     if let Some(spec) = given.get_mut("spec").and_then(Value::as_object_mut) {
         spec.entry("containers").or_insert_with(|| Value::Array(vec![]));
     }
-    strictly(given).map_err(|words| format!("it is no PodTemplateSpec: {words}"))
+    strictly(given).map_err(|words| format!("not a valid PodTemplateSpec: {words}"))
 }
 
 /// Reads a value whose every field has to be known: what is misspelt would be ignored without a word.

@@ -1,4 +1,4 @@
-//! Whether this process is ready, and whether it is alive: that nothing in it stands still.
+//! Readiness, and liveness: whether passes and watches make progress.
 
 use std::{
     collections::BTreeMap,
@@ -9,12 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// No pass takes so long: each of its requests ends before ([`crate::http::READ_TIMEOUT`]), and there are few.
+/// A pass that takes longer is stuck: each of its requests times out earlier ([`crate::http::READ_TIMEOUT`]), and there are few.
 const LONGEST_PASS: Duration = Duration::from_secs(900);
 /// Watches are opened anew at least this often: kube's end after 295 s, and failed ones are repeated within a minute.
 const LONGEST_WATCH: Duration = Duration::from_secs(600);
 
-/// What is known of it.
+/// Readiness and liveness of this process.
 #[derive(Clone)]
 pub struct Health {
     missing: Arc<AtomicUsize>,
@@ -73,12 +73,13 @@ impl Health {
         result
     }
 
-    /// What stands still at a time, if anything does.
-    pub fn stands_still(&self, now: Instant) -> Option<&'static str> {
+    /// What is stuck at a time, if anything is.
+    pub fn stuck(&self, now: Instant) -> Option<&'static str> {
         let signs = self.signs();
         let pass = signs.passes.values().any(|began| now.duration_since(*began) > LONGEST_PASS);
         let watch = signs.watched.is_some_and(|at| now.duration_since(at) > LONGEST_WATCH);
-        pass.then_some("a pass over a job does not end").or(watch.then_some("watches are not opened any more"))
+        pass.then_some("a reconcile pass has been running for more than 15 minutes")
+            .or(watch.then_some("no watch was opened in the last 10 minutes"))
     }
 
     /// A panic elsewhere leaves plain data behind.
@@ -92,16 +93,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn what_stands_still_is_told() {
+    async fn what_stuck_is_told() {
         let (health, start) = (Health::default(), Instant::now());
         let later = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(health.stands_still(later(100_000)), None);
+        assert_eq!(health.stuck(later(100_000)), None);
         health.watches();
-        assert_eq!(health.stands_still(later(590)), None);
-        assert_eq!(health.stands_still(later(700)), Some("watches are not opened any more"));
-        health
-            .passes(async { assert!(health.stands_still(later(1000)).is_some_and(|why| why.contains("pass"))) })
-            .await;
-        assert_eq!(health.stands_still(later(590)), None);
+        assert_eq!(health.stuck(later(590)), None);
+        assert_eq!(health.stuck(later(700)), Some("no watch was opened in the last 10 minutes"));
+        health.passes(async { assert!(health.stuck(later(1000)).is_some_and(|why| why.contains("pass"))) }).await;
+        assert_eq!(health.stuck(later(590)), None);
     }
 }

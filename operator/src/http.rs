@@ -25,8 +25,8 @@ pub async fn serve(address: SocketAddr, metrics: Metrics, stop: CancellationToke
     let told = |why: Option<&'static str>| {
         std::future::ready(why.map_or((StatusCode::OK, "ok"), |why| (StatusCode::SERVICE_UNAVAILABLE, why)))
     };
-    let ready = move || told((!asked.is_ready()).then_some("watches have not shown everything yet"));
-    let alive = move || told(health.stands_still(Instant::now()));
+    let ready = move || told((!asked.is_ready()).then_some("the initial lists are not complete yet"));
+    let alive = move || told(health.stuck(Instant::now()));
     let kind = [("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")];
     let router = Router::new()
         .route("/metrics", get(move || std::future::ready((kind, scraped.text()))))

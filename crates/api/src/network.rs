@@ -1,32 +1,32 @@
-//! Networks that a site opens to the URLs and endpoints of jobs.
+//! Private networks and hosts that a site allows jobs to connect to.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use ipnet::IpNet;
 
-/// Ports that are open where none is named: those of HTTP and HTTPS.
+/// Ports that are allowed when none is given: HTTP and HTTPS.
 const USUAL: [u16; 2] = [80, 443];
 
-/// A network or a host that jobs may reach although it is not public: `10.96.0.0/16`, `10.96.0.0/16:9000`,
-/// `[fd00::/8]:9000`, `minio.storage.svc:9000`. Without a port, 80 and 443 are open; `:*` opens all of them.
+/// A private network or host that jobs may connect to: `10.96.0.0/16`, `10.96.0.0/16:9000`, `[fd00::/8]:9000`,
+/// `minio.storage.svc:9000`. Without a port, 80 and 443 are allowed; `:*` allows every port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedNetwork {
-    /// What may be reached.
+    /// The destination.
     pub place: Place,
-    /// Where.
+    /// Its ports.
     pub ports: Ports,
 }
 
-/// What may be reached.
+/// The destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// Addresses.
     Network(IpNet),
-    /// A host by its name, in lower case, wherever it is.
+    /// A host name, in lower case; its addresses don't matter.
     Host(String),
 }
 
-/// Which ports are open.
+/// Which ports are allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ports {
     /// 80 and 443.
@@ -37,9 +37,9 @@ pub enum Ports {
     All,
 }
 
-/// It is none of the forms.
+/// The text is not an allowed network in any form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no network such as 10.96.0.0/16:9000 and no host such as minio.storage.svc:9000")]
+#[error("`{0}` is neither a network, such as 10.96.0.0/16:9000, nor a host, such as minio.storage.svc:9000")]
 pub struct NotANetwork(String);
 
 impl AllowedNetwork {
@@ -84,7 +84,7 @@ impl FromStr for AllowedNetwork {
     }
 }
 
-/// A name of a host (RFC 1123 2.1), which no address looks like.
+/// Whether the text is a host name (RFC 1123 2.1): its last label has a letter, so no address is one.
 fn is_host(text: &str) -> bool {
     let label = |label: &str| {
         let inside = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');

@@ -102,7 +102,7 @@ pub struct PodResources {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16), regex(pattern = r"^([0-9]+(\.[0-9]{1,3})?|[0-9]+m)$"), extend("title" = "an amount of CPU such as `2` or `500m`"))]
     pub cpu: Option<String>,
-    /// The most CPU that a pod gets, such as `4`. Default: no limit. A quota on `limits.cpu` asks for one.
+    /// CPU limit of the pod, such as `4`. Default: none. A ResourceQuota on `limits.cpu` requires one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16), regex(pattern = r"^([0-9]+(\.[0-9]{1,3})?|[0-9]+m)$"), extend("title" = "an amount of CPU such as `2` or `500m`"))]
     pub cpu_limit: Option<String>,

@@ -1,4 +1,4 @@
-//! What ffmpeg and ffprobe can reach. They parse what strangers made, so they are taken for hostile.
+//! The sandbox of ffmpeg and ffprobe. They parse untrusted media, so they are treated as hostile.
 //!
 //! Landlock names the files and the one TCP port. A seccomp filter refuses all other sockets, and the calls that lead
 //! into other processes or deep into the kernel. Both hold for a thread and for what it starts. So a thread of its own
@@ -145,7 +145,7 @@ pub fn hide() {
     }
 }
 
-/// What a program can reach beyond itself and the system's libraries.
+/// What a program may access besides itself and the system's libraries.
 #[derive(Debug, Clone, Copy)]
 pub struct Reach<'a> {
     /// The task's own folder.
@@ -154,7 +154,7 @@ pub struct Reach<'a> {
     pub port: Option<u16>,
 }
 
-/// Starts a program that can reach that and no more, as far as the kernel can see to it.
+/// Starts a program with access to that and nothing else, as far as the kernel can enforce it.
 pub(super) fn spawn(process: &mut Command, reach: Reach<'_>) -> io::Result<Child> {
     let runtime = Handle::current();
     thread::scope(|scope| {
@@ -163,7 +163,7 @@ pub(super) fn spawn(process: &mut Command, reach: Reach<'_>) -> io::Result<Child
             confine(process.as_std().get_program(), reach)?;
             process.spawn()
         })?;
-        confined.join().unwrap_or_else(|_| Err(io::Error::other("its sandbox could not be made")))
+        confined.join().unwrap_or_else(|_| Err(io::Error::other("the sandbox thread panicked")))
     })
 }
 
@@ -196,26 +196,26 @@ fn disempower() -> Result<(), CapsError> {
     Ok(())
 }
 
-/// What the kernel does not see to, and what that means.
+/// What the kernel can't enforce, and what that means.
 fn lacking(abi: ABI) -> Option<&'static str> {
     match abi {
         ABI::Unsupported => Some(
-            "this system has no Landlock (Linux 5.13 and later, if it is enabled): an ffmpeg that a hostile file takes over can use this user's files, the credentials too, and any TCP server",
+            "Landlock is not available (it needs Linux 5.13 or later, and to be enabled): a malicious file that exploits ffmpeg could access this user's files, including credentials, and connect to any TCP server",
         ),
         ABI::V1 | ABI::V2 => Some(
-            "this kernel's Landlock knows neither truncation (Linux 6.2) nor TCP (6.7): an ffmpeg that a hostile file takes over can cut this user's files short and use any TCP server",
+            "Landlock cannot restrict truncation (Linux 6.2) or TCP (6.7) on this kernel: a malicious file that exploits ffmpeg could truncate this user's files and connect to any TCP server",
         ),
         ABI::V3 => Some(
-            "this kernel's Landlock does not know TCP (Linux 6.7): an ffmpeg that a hostile file takes over can use any TCP server",
+            "Landlock cannot restrict TCP on this kernel (Linux 6.7 or later can): a malicious file that exploits ffmpeg could connect to any TCP server",
         ),
         ABI::V4 | ABI::V5 => Some(
-            "this kernel's Landlock does not know signals (Linux 6.12): an ffmpeg that a hostile file takes over can stop this user's processes",
+            "Landlock cannot restrict signals on this kernel (Linux 6.12 or later can): a malicious file that exploits ffmpeg could stop this user's processes",
         ),
         _ => None,
     }
 }
 
-/// Files and the port. Tells how much of Landlock there is.
+/// Restricts files and the port. Returns the Landlock ABI that is in force.
 fn restrict(program: &OsStr, reach: Reach<'_>) -> Result<ABI, RulesetError> {
     let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
     let load = read | AccessFs::Execute;
