@@ -99,7 +99,7 @@ next() {
 
 		  eval "\$(e2e/cluster/cluster.sh env)"       # KUBECONFIG, and kubectl and helm on PATH
 		  helm install transcode charts/transcode-operator -n transcode-system --create-namespace --wait \\
-		    --set operator.image.tag=dev,runner.image.tag=dev,allow.networks='{$(services).0.0/16}'
+		    --set operator.image.tag=dev,runner.image.tag=dev,allow.networks='{$(services).0.90:9000}'
 		  examples/make-sample.sh out/sample.mp4 && e2e/cluster/cluster.sh put out/sample.mp4 raw/sample.mp4
 		  kubectl apply -f examples/cluster/quickstart.yaml
 		  kubectl get tj -w
