@@ -117,7 +117,7 @@ flags() {
 		match($0, /long = "[^"]*"/) { long = substr($0, RSTART + 8, RLENGTH - 9) }
 		/^    pub [a-z_]+:/ { name = $2; sub(/:$/, "", name); gsub(/_/, "-", name); print long == "" ? name : long }
 		/^}/ { nextfile }
-	' operator/src/args.rs operator/src/allow.rs | grep -vxE 'namespace|name|allow'
+	' operator/src/args.rs operator/src/allow.rs operator/src/turns.rs | grep -vxE 'namespace|name|allow|limits'
 }
 
 if python3 -c 'import yaml' 2>/dev/null; then

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 
 use clap::{Args, ValueEnum};
-use transcode_api::{AllowedNetwork, PodSettings, Scheduling, TolerationOperator};
+use transcode_api::{AllowedNetwork, PodSettings, Priority, Scheduling, TolerationOperator};
 use transcode_engine::ResolvedSpec;
 
 use crate::pod;
@@ -57,6 +57,15 @@ pub struct Allow {
         value_delimiter = ','
     )]
     pub node_selectors: Vec<String>,
+    /// Highest priority that a job may request: High, Normal or Low.
+    #[arg(
+        long = "allow-priority",
+        value_name = "PRIORITY",
+        env = "TRANSCODE_ALLOW_PRIORITY",
+        default_value = "Normal",
+        value_parser = priority
+    )]
+    pub priority: Priority,
     /// Highest `maxParallel` that a job may request. Default: no limit.
     #[arg(long = "allow-parallel", value_name = "TASKS", env = "TRANSCODE_ALLOW_PARALLEL")]
     pub parallel: Option<u32>,
@@ -125,6 +134,10 @@ impl Allow {
     /// The first thing that one layer of a job may not ask of the scheduler. Layers are the job's own spec and profiles
     /// of its namespace; the site's defaults and ClusterTranscodeProfiles are not checked.
     pub fn scheduling(&self, asked: &Scheduling) -> Option<Objection> {
+        if let Some((asked, most)) = above(asked.priority, Some(self.priority)) {
+            let why = exceeds(&format!("{asked:?}"), &format!("{most:?}"), "priority");
+            return Some(self.objects("priority", &why, true));
+        }
         let parallel = above(asked.max_parallel, self.parallel);
         let parallel = parallel.map(|(asked, most)| self.too_much("maxParallel", &asked, &most, "maxParallel"));
         let pods = [("encode", &asked.encode), ("light", &asked.light)];
@@ -166,10 +179,7 @@ impl Allow {
     }
 
     fn too_much(&self, field: &str, asked: &dyn Display, most: &dyn Display, value: &str) -> Objection {
-        let why = format!(
-            "{asked} exceeds the limit of {most}; an administrator can raise `allow.{value}` in the chart's values"
-        );
-        self.objects(field, &why, false)
+        self.objects(field, &exceeds(asked, most, value), false)
     }
 
     fn objects(&self, field: &str, why: &str, always: bool) -> Objection {
@@ -181,6 +191,10 @@ impl Allow {
 /// What was asked, and the limit, where it is above.
 fn above<T: PartialOrd>(asked: Option<T>, most: Option<T>) -> Option<(T, T)> {
     asked.zip(most).filter(|(asked, most)| asked > most)
+}
+
+fn exceeds(asked: &dyn Display, most: &dyn Display, value: &str) -> String {
+    format!("{asked} exceeds the limit of {most}; an administrator can raise `allow.{value}` in the chart's values")
 }
 
 fn not_listed(name: &str, value: &str) -> String {
@@ -197,6 +211,10 @@ fn matches(pattern: &str, name: &str) -> bool {
         None => pattern == name,
         Some((head, tail)) => name.len() >= head.len() + tail.len() && name.starts_with(head) && name.ends_with(tail),
     }
+}
+
+fn priority(text: &str) -> Result<Priority, String> {
+    serde_json::from_value(text.into()).map_err(|_| "it is High, Normal or Low".into())
 }
 
 /// An amount of CPU as Kubernetes writes it: `2`, `1.5`, `500m`.
@@ -280,6 +298,11 @@ mod tests {
             assert!(objection(&strict, asked.clone()).unwrap().1, "{asked}");
             assert_eq!(objection(&lists, asked.clone()), None, "{asked}");
         }
+        let high = json!({"priority": "High"});
+        let (words, refuses) = objection(&[], high.clone()).unwrap();
+        let expected = "spec.scheduling.priority: High exceeds the limit of Normal; an administrator can raise `allow.priority` in the chart's values";
+        assert_eq!((&*words, refuses), (expected, true));
+        assert_eq!(objection(&["--allow-priority=High"], high), None);
         let within = json!({"maxParallel": 100, "encode": {"resources": {"cpu": "8", "memory": "16Gi"}}});
         assert_eq!(objection(&ceilings, within), None);
         let (words, _) = objection(&ceilings, json!({"light": {"resources": {"cpuLimit": "9"}}})).unwrap();

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::allow::Allow;
+use crate::{allow::Allow, turns::Limits};
 
 /// Runs TranscodeJobs on a Kubernetes cluster.
 #[derive(Debug, Clone, Parser)]
@@ -64,6 +64,9 @@ pub struct Args {
     /// StorageClass for scratch volumes. Default: the node's own disk.
     #[arg(long, value_name = "NAME", env = "TRANSCODE_SCRATCH_STORAGE_CLASS")]
     pub scratch_storage_class: Option<String>,
+    /// How many jobs run at a time.
+    #[command(flatten)]
+    pub limits: Limits,
     /// Tasks at a time of a job that doesn't say.
     #[arg(long, env = "TRANSCODE_MAX_PARALLEL", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
     pub max_parallel: u32,

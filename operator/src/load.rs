@@ -8,7 +8,7 @@ use kube::{
     api::ListParams,
     runtime::{controller::Action as Requeue, events::EventType},
 };
-use transcode_api::{TranscodeJob, status::Phase};
+use transcode_api::{TranscodeJob, TranscodeJobSpec, TranscodeJobStatus, status::Phase};
 use transcode_engine::{Observation, Outcome, assess, begin, status};
 
 use crate::{
@@ -53,6 +53,35 @@ fn told_end(job: &TranscodeJob) -> Option<End> {
     Some(End { outcome, at, settled: quiet && same && timed })
 }
 
+/// Drops what is never read of a job that the watch shows. Many jobs are kept for long after their end.
+pub fn shrink(job: &mut TranscodeJob) {
+    job.managed_fields_mut().clear();
+    if !told_end(job).is_some_and(|end| end.settled) {
+        return;
+    }
+    let spec = &mut job.spec;
+    job.spec = TranscodeJobSpec {
+        stores: std::mem::take(&mut spec.stores),
+        outputs: std::mem::take(&mut spec.outputs),
+        retry_token: spec.retry_token.take(),
+        cancel: spec.cancel,
+        suspend: spec.suspend,
+        ttl_seconds_after_finished: spec.ttl_seconds_after_finished,
+        ..TranscodeJobSpec::default()
+    };
+    if let Some(status) = &mut job.status {
+        *status = TranscodeJobStatus {
+            observed_generation: status.observed_generation,
+            phase: status.phase,
+            message: status.message.take(),
+            conditions: std::mem::take(&mut status.conditions),
+            finished_at: status.finished_at.take(),
+            resolved: status.resolved.take(),
+            ..TranscodeJobStatus::default()
+        };
+    }
+}
+
 /// What there is to work with.
 pub enum Loaded {
     /// The job can go on.
@@ -76,6 +105,11 @@ impl Pass<'_> {
         if let Some(end) = told.as_ref().filter(|end| end.settled) {
             return self.after_end(end).await.map(Loaded::Waits);
         }
+        if self.files().told().is_none()
+            && let Some(requeue) = self.can_begin().await?
+        {
+            return Ok(Loaded::Waits(requeue));
+        }
         let files = self.files();
         let (mut memory, version) = files.memory().await?;
         let seen = match (files.seen().await?, &told) {
@@ -91,7 +125,10 @@ impl Pass<'_> {
             }
             (None, _) => match self.see(&mut memory, version.as_deref()).await? {
                 Ok(seen) => seen,
-                Err(requeue) => return Ok(Loaded::Waits(requeue)),
+                Err(requeue) => {
+                    self.scope.shared.turns.leave(&self.job.uid().unwrap_or_default());
+                    return Ok(Loaded::Waits(requeue));
+                }
             },
         };
         let plan = match &memory.facts {

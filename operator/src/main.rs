@@ -15,7 +15,8 @@
 //! children.rs   batches to Jobs                render.rs    a Job              pod.rs   its pod
 //! status.rs     the status subresource         deletion.rs  a deleted job
 //! known.rs      kept between passes            names.rs     names, labels
-//! places.rs     jobs of one output
+//! places.rs     jobs of one output             turns.rs     jobs that run and jobs in line
+//! index.rs      watched objects by a key
 //! ```
 
 mod admit;
@@ -27,6 +28,7 @@ mod error;
 mod files;
 mod health;
 mod http;
+mod index;
 mod known;
 mod lease;
 mod load;
@@ -41,6 +43,7 @@ mod reconcile;
 mod render;
 mod status;
 mod tell;
+mod turns;
 mod view;
 mod watch;
 
@@ -92,6 +95,7 @@ async fn start(client: Client, args: Args, metrics: Metrics, stop: CancellationT
 
 async fn operate(client: Client, args: Args, metrics: Metrics, stop: CancellationToken) -> anyhow::Result<()> {
     let defaults = defaults(&args)?;
+    metrics.leads();
     let reporter = Reporter { controller: names::MANAGER.into(), instance: args.name.clone() };
     let recorder = Recorder::new(client.clone(), reporter);
     let namespaces: BTreeSet<String> = args.watch_namespaces.iter().cloned().collect();

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU64},
     time::Instant,
 };
 
@@ -14,6 +14,7 @@ use prometheus_client::{
         family::Family,
         gauge::Gauge,
         histogram::{Histogram, exponential_buckets},
+        info::Info,
     },
     registry::Registry,
 };
@@ -22,15 +23,36 @@ use transcode_media::time::Timescale;
 
 use crate::{error::Error, health::Health};
 
+/// A namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Namespace {
+    /// Its name.
+    pub namespace: String,
+}
+
 /// Labels of a pass.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Pass {
     result: String,
 }
 
+/// Labels of jobs that ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobResult {
+    namespace: String,
+    result: String,
+}
+
+/// Labels of this build.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    version: String,
+}
+
 /// Labels of what a stage did.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StageResult {
+    namespace: String,
     stage: String,
     result: String,
 }
@@ -58,13 +80,16 @@ pub struct Metrics {
     pass_seconds: Histogram,
     tasks: Family<StageResult, Counter>,
     stage_seconds: Family<Stage, Histogram>,
-    jobs: Family<Pass, Counter>,
-    media_seconds: Counter<f64, AtomicU64>,
+    jobs: Family<JobResult, Counter>,
+    media_seconds: Family<Namespace, Counter<f64, AtomicU64>>,
     requests: Family<Request, Counter>,
     queue_seconds: Family<Stage, Histogram>,
-    jobs_in_flight: Gauge,
-    tasks_in_flight: Gauge,
-    flying: Arc<Mutex<HashMap<String, u32>>>,
+    /// Jobs that wait in line.
+    pub jobs_waiting: Family<Namespace, Gauge>,
+    jobs_in_flight: Family<Namespace, Gauge>,
+    tasks_in_flight: Family<Namespace, Gauge>,
+    flying: Arc<Mutex<HashMap<String, (Namespace, u32)>>>,
+    leader: Gauge,
     /// What /healthz and /readyz tell.
     pub health: Health,
 }
@@ -77,17 +102,19 @@ impl Default for Metrics {
         let tasks = Family::default();
         let stage_seconds = seconds_by_stage();
         let jobs = Family::default();
-        let media_seconds = Counter::default();
+        let media_seconds = Family::default();
         let requests = Family::default();
         registry.register("reconciles", "Passes over jobs, by result", passes.clone());
         registry.register("reconcile_seconds", "Time of a pass", pass_seconds.clone());
-        registry.register("tasks", "Tasks that ended, by kind of stage and result", tasks.clone());
+        registry.register("tasks", "Tasks that ended, by namespace, kind of stage and result", tasks.clone());
         registry.register("stage_seconds", "Time from a stage's start to its end", stage_seconds.clone());
-        registry.register("jobs", "Jobs that ended, by reason", jobs.clone());
+        registry.register("jobs", "Jobs that ended, by namespace and reason", jobs.clone());
         registry.register("media_seconds", "Media that was published, seconds", media_seconds.clone());
         registry.register("api_requests", "Requests to the API server", requests.clone());
         let queue_seconds = seconds_by_stage();
-        let (jobs_in_flight, tasks_in_flight) = (Gauge::default(), Gauge::default());
+        let (jobs_in_flight, tasks_in_flight) = (Family::default(), Family::default());
+        let jobs_waiting = Family::default();
+        registry.register("jobs_waiting", "Jobs that wait for their turn", jobs_waiting.clone());
         registry.register(
             "queue_seconds",
             "Time from a batch's start to its first pod that runs",
@@ -95,6 +122,10 @@ impl Default for Metrics {
         );
         registry.register("jobs_in_flight", "Jobs that have not ended", jobs_in_flight.clone());
         registry.register("tasks_in_flight", "Tasks that run or may run at any moment", tasks_in_flight.clone());
+        let leader = Gauge::default();
+        registry.register("leader", "1 in the replica that works, 0 in those that wait for the Lease", leader.clone());
+        let build = Build { version: env!("CARGO_PKG_VERSION").into() };
+        registry.register("build", "This build", Info::new(build));
         let (registry, health, flying) = (Arc::new(registry), Health::default(), Arc::default());
         Metrics {
             registry,
@@ -106,9 +137,11 @@ impl Default for Metrics {
             media_seconds,
             requests,
             queue_seconds,
+            jobs_waiting,
             jobs_in_flight,
             tasks_in_flight,
             flying,
+            leader,
             health,
         }
     }
@@ -133,10 +166,16 @@ impl Metrics {
         result
     }
 
-    /// Counts what goes on a record.
-    pub fn noted(&self, entry: &RecordEntry, record: &Record, plan: &Plan) {
+    /// This replica works.
+    pub fn leads(&self) {
+        self.leader.set(1);
+    }
+
+    /// Counts what goes on the record of a job of a namespace.
+    pub fn noted(&self, namespace: &str, entry: &RecordEntry, record: &Record, plan: &Plan) {
         let count = |stage: &transcode_engine::StageId, result: &str, by: u32| {
-            let label = StageResult { stage: stage.kind.name().into(), result: result.into() };
+            let namespace = namespace.into();
+            let label = StageResult { namespace, stage: stage.kind.name().into(), result: result.into() };
             self.tasks.get_or_create(&label).inc_by(u64::from(by));
         };
         match entry {
@@ -152,11 +191,12 @@ impl Metrics {
         }
     }
 
-    /// Counts a job's end.
-    pub fn ended(&self, reason: &str, media: Option<&MediaSummary>) {
-        self.jobs.get_or_create(&Pass { result: reason.into() }).inc();
+    /// Counts the end of a job of a namespace.
+    pub fn ended(&self, namespace: &str, reason: &str, media: Option<&MediaSummary>) {
+        self.jobs.get_or_create(&JobResult { namespace: namespace.into(), result: reason.into() }).inc();
         if let Some(media) = media {
-            self.media_seconds.inc_by(Timescale(1000).round(media.duration) as f64 / 1000.0);
+            let label = Namespace { namespace: namespace.into() };
+            self.media_seconds.get_or_create(&label).inc_by(Timescale(1000).round(media.duration) as f64 / 1000.0);
         }
     }
 
@@ -167,20 +207,26 @@ impl Metrics {
     }
 
     /// A job that has not ended has so many tasks under way.
-    pub fn flies(&self, uid: &str, tasks: u32) {
-        self.fly(|flying| _ = flying.insert(uid.into(), tasks));
+    pub fn flies(&self, uid: &str, namespace: String, tasks: u32) {
+        let label = Namespace { namespace };
+        let before = self.flying().insert(uid.into(), (label.clone(), tasks));
+        if before.is_none() {
+            self.jobs_in_flight.get_or_create(&label).inc();
+        }
+        let before = before.map_or(0, |(_, before)| i64::from(before));
+        self.tasks_in_flight.get_or_create(&label).inc_by(i64::from(tasks) - before);
     }
 
     /// A job ended or is gone.
     pub fn gone(&self, uid: &str) {
-        self.fly(|flying| _ = flying.remove(uid));
+        if let Some((label, tasks)) = self.flying().remove(uid) {
+            self.jobs_in_flight.get_or_create(&label).dec();
+            self.tasks_in_flight.get_or_create(&label).dec_by(i64::from(tasks));
+        }
     }
 
-    fn fly(&self, change: impl FnOnce(&mut HashMap<String, u32>)) {
-        let mut flying = self.flying.lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut flying);
-        self.jobs_in_flight.set(i64::try_from(flying.len()).unwrap_or(i64::MAX));
-        self.tasks_in_flight.set(flying.values().map(|tasks| i64::from(*tasks)).sum());
+    fn flying(&self) -> MutexGuard<'_, HashMap<String, (Namespace, u32)>> {
+        self.flying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Counts a request.

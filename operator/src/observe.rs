@@ -151,7 +151,9 @@ impl Observer<'_> {
         let last = known.looks.get(&view.id).map(|look| look.at);
         let at = match last {
             None => view.created.checked_add(PATIENCE),
-            Some(at) if is_odd(view) => at.checked_add(ODD),
+            Some(at) if view.terminating > 0 => at.checked_add(ODD),
+            // Nothing of it runs: the longer it has lasted, the longer it is likely to last.
+            Some(at) if view.ready == 0 => at.checked_add((at.duration_since(view.created) / 2).clamp(ODD, USUAL)),
             Some(at) => at.checked_add(USUAL),
         };
         at.unwrap_or(Timestamp::MAX)

@@ -19,10 +19,12 @@ use transcode_engine::ResolvedSpec;
 
 use crate::{
     args::Args,
+    index::Index,
     known::Known,
     metrics::Metrics,
     names,
     places::{Place, can_write, is_over, rank},
+    turns::Turns,
     view::JobView,
 };
 
@@ -43,6 +45,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Writes Events.
     pub recorder: Recorder,
+    /// Who runs and who waits in line.
+    pub turns: Turns,
     known: Mutex<HashMap<String, Known>>,
     failures: Mutex<HashMap<String, u32>>,
     places: Mutex<HashMap<String, Place>>,
@@ -52,7 +56,8 @@ impl Shared {
     /// With nothing known yet.
     pub fn new(client: Client, args: Args, defaults: ProfileSpec, metrics: Metrics, recorder: Recorder) -> Self {
         let (known, failures, places) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Shared { client, args, defaults, metrics, recorder, known, failures, places }
+        let turns = Turns::new(args.limits, metrics.jobs_waiting.clone());
+        Shared { client, args, defaults, metrics, recorder, turns, known, failures, places }
     }
 
     /// What is known of a job; whoever takes it brings it back, or it is read anew.
@@ -96,6 +101,7 @@ impl Shared {
         lock(&self.known).remove(uid);
         lock(&self.failures).remove(uid);
         lock(&self.places).remove(uid);
+        self.turns.leave(uid);
         self.metrics.gone(uid);
     }
 }
@@ -111,8 +117,10 @@ pub struct Scope {
     pub shared: Arc<Shared>,
     /// TranscodeJobs.
     pub transcode_jobs: Store<TranscodeJob>,
-    /// Jobs that this operator made.
-    pub jobs: Store<Job>,
+    /// TranscodeJobs by what they [write to](Place::key).
+    pub by_place: Arc<Index<TranscodeJob>>,
+    /// Jobs that this operator made, by the UID of their TranscodeJob.
+    pub by_owner: Arc<Index<Job>>,
 }
 
 impl Scope {
@@ -120,7 +128,7 @@ impl Scope {
     pub fn batches(&self, job: &TranscodeJob) -> Vec<JobView> {
         let there = |child: &Arc<Job>| child.metadata.deletion_timestamp.is_none();
         let own = |child: &Arc<Job>| names::is_child(job, &child.metadata);
-        let children = self.jobs.state().into_iter().filter(own).filter(there);
+        let children = self.by_owner.get(&job.uid().unwrap_or_default()).into_iter().filter(own).filter(there);
         children.filter_map(|child| JobView::of(&child)).collect()
     }
 
@@ -139,7 +147,7 @@ impl Scope {
     }
 
     fn others(&self, job: &TranscodeJob, here: &Place) -> impl Iterator<Item = Arc<TranscodeJob>> {
-        let (uid, jobs) = (job.uid(), self.transcode_jobs.state());
+        let (uid, jobs) = (job.uid(), self.by_place.get(&here.key()));
         let here = here.clone();
         let namespace = job.namespace();
         jobs.into_iter().filter(move |other| {

@@ -24,6 +24,11 @@ impl Place {
         Some(Place { store, bucket: s3.bucket.clone(), prefix: s3.prefix.trim_matches('/').into() })
     }
 
+    /// What two that [meet](Place::meets) have in common.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.bucket, self.prefix)
+    }
+
     /// Whether two may be the same. Better one job too many waits than that two write.
     pub fn meets(&self, other: &Place) -> bool {
         let endpoint = |place: &Place| {

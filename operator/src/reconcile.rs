@@ -19,6 +19,7 @@ use crate::{
     load::Loaded,
     operator::Scope,
     places::SHARES,
+    turns,
     view::JobView,
 };
 
@@ -79,7 +80,13 @@ impl Pass<'_> {
         }
         let mut observation = self.observe(known, &views, &mut wake).await?;
         let before = known.memory.record.ended.is_some();
-        let mut slots = self.total_slots(known).saturating_sub(busy(known, &views));
+        let busy = busy(known, &views);
+        let mut slots = self.total_slots(known).saturating_sub(busy);
+        if let Some(waiting) = self.turn(known, &observation, busy > 0) {
+            observation.waiting = Some(waiting);
+            wake.insert(self.after(turns::LOOK));
+            slots = 0;
+        }
         if observation.waiting.as_ref().is_some_and(|waiting| waiting.reason == SHARES) {
             slots = 0;
             wake.insert(self.after(REFUSED_PAUSE));
@@ -210,7 +217,7 @@ impl Pass<'_> {
         match action {
             Action::Note(entry) => {
                 known.unsaved |= matters(entry);
-                self.scope.shared.metrics.noted(entry, record, &known.plan);
+                self.scope.shared.metrics.noted(&self.job.namespace().unwrap_or_default(), entry, record, &known.plan);
                 record.note(entry.clone());
                 if let RecordEntry::Failed { batch, task, failure, .. } = entry {
                     known.failures.push((batch.stage.clone(), *task, failure.clone()));
@@ -246,7 +253,7 @@ impl Pass<'_> {
         known.ran.retain(|id| views.iter().any(|view| view.id == *id));
         let uid = self.job.uid().unwrap_or_default();
         match known.memory.record.ended {
-            None => metrics.flies(&uid, busy(known, views)),
+            None => metrics.flies(&uid, self.job.namespace().unwrap_or_default(), busy(known, views)),
             Some(_) => metrics.gone(&uid),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
-    Resource,
+    Resource, ResourceExt,
     runtime::events::{Event, EventType},
 };
 use transcode_api::TranscodeJobStatus;
@@ -63,13 +63,14 @@ impl Pass<'_> {
 
     /// The end as an Event, and counted.
     pub async fn tell_end(&self, progress: &Progress, known: &Known) {
+        let namespace = self.job.namespace().unwrap_or_default();
         match &progress.ended {
             Some(Outcome::Complete { reason }) => {
-                self.scope.shared.metrics.ended(reason, known.memory.record.facts.media());
+                self.scope.shared.metrics.ended(&namespace, reason, known.memory.record.facts.media());
                 self.event(EventType::Normal, reason, "Publish", "published and verified").await;
             }
             Some(Outcome::Failed { reason, message }) => {
-                self.scope.shared.metrics.ended(reason, None);
+                self.scope.shared.metrics.ended(&namespace, reason, None);
                 self.event(EventType::Warning, reason, "Run", message).await;
             }
             None => {}

@@ -2,7 +2,7 @@
 
 use std::{any::Any, collections::HashSet, fmt::Debug, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use k8s_openapi::api::{batch::v1::Job, core::v1::PodTemplateSpec};
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -17,14 +17,19 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::sync::CancellationToken;
 use transcode_api::{ClusterTranscodeProfile, ProfileKind, TranscodeJob, TranscodeProfile, status::Phase};
 
 use crate::{
     error::Error,
-    names::SELECTOR,
+    index::Index,
+    load::shrink,
+    names::{self, SELECTOR},
     operator::{Scope, Shared},
+    places::Place,
     reconcile::{Pass, reconcile},
+    turns::has_begun,
 };
 
 /// Passes that run may take so long to end when the process is told to.
@@ -79,12 +84,17 @@ pub async fn run(shared: Arc<Shared>, namespace: Option<&str>, stop: Cancellatio
     let (transcode_jobs, own_writer) = reflector::store();
     let (jobs, job_writer) = reflector::store();
     let ready = Ready::default();
-    let own = own(&shared, namespace, own_writer, ready.transcode_jobs.clone());
-    let children = children(&client, namespace, job_writer, ready.jobs.clone());
-    let scope = Arc::new(Scope { shared: shared.clone(), transcode_jobs: transcode_jobs.clone(), jobs });
+    let by_place = Arc::new(Index::new(transcode_jobs.clone(), |job: &TranscodeJob| {
+        Some(Place::new(job.spec.outputs.first()?, &job.spec.stores)?.key())
+    }));
+    let by_owner = Arc::new(Index::new(jobs, |child: &Job| child.labels().get(names::JOB_UID).cloned()));
+    let own = own(&shared, namespace, own_writer, by_place.clone(), ready.transcode_jobs.clone());
+    let children = children(&client, namespace, job_writer, by_owner.clone(), ready.jobs.clone());
+    let scope = Arc::new(Scope { shared: shared.clone(), transcode_jobs: transcode_jobs.clone(), by_place, by_owner });
     let mut controller = Controller::for_stream(own, transcode_jobs.clone())
         .with_config(Config::default().concurrency(shared.args.concurrency).debounce(DEBOUNCE))
         .watches_stream(children, |child: Job| parent(&child))
+        .reconcile_on(turns(&shared, namespace))
         .watches_stream(
             readable(api::<DeserializeGuard<TranscodeProfile>>(&client, namespace), &shared).touched_objects(),
             waiting_for(transcode_jobs.clone(), ProfileKind::TranscodeProfile),
@@ -134,14 +144,21 @@ fn own(
     shared: &Arc<Shared>,
     namespace: Option<&str>,
     writer: Writer<TranscodeJob>,
+    by_place: Arc<Index<TranscodeJob>>,
     shown: CancellationToken,
 ) -> impl Stream<Item = Result<TranscodeJob, watcher::Error>> + Send + 'static {
     let (known, mut uids) = (shared.clone(), Shown::default());
     readable(api::<DeserializeGuard<TranscodeJob>>(&shared.client, namespace), shared)
-        .modify(|job| job.managed_fields_mut().clear())
+        .modify(shrink)
         .reflect(writer)
         .inspect_ok(move |event| {
+            by_place.follow(event);
             uids.gone(event).iter().for_each(|uid| known.forget(uid));
+            if let watcher::Event::InitApply(job) = event
+                && has_begun(job)
+            {
+                known.turns.hold(job);
+            }
             if matches!(event, watcher::Event::InitDone) {
                 shown.cancel();
             }
@@ -156,6 +173,7 @@ fn children(
     client: &Client,
     namespace: Option<&str>,
     writer: Writer<Job>,
+    by_owner: Arc<Index<Job>>,
     shown: CancellationToken,
 ) -> impl Stream<Item = Result<Job, watcher::Error>> + Send + 'static {
     watcher(api::<Job>(client, namespace), watcher::Config::default().labels(SELECTOR))
@@ -163,11 +181,21 @@ fn children(
         .modify(trim)
         .reflect(writer)
         .inspect_ok(move |event| {
+            by_owner.follow(event);
             if matches!(event, watcher::Event::InitDone) {
                 shown.cancel();
             }
         })
         .touched_objects()
+}
+
+/// Jobs of a namespace, or of all, whose turn has come.
+fn turns(shared: &Shared, namespace: Option<&str>) -> impl Stream<Item = ObjectRef<TranscodeJob>> + Send + 'static {
+    let (announced, namespace) = (shared.turns.announced(), namespace.map(str::to_owned));
+    let next = |mut announced: UnboundedReceiver<_>| async { announced.recv().await.map(|job| (job, announced)) };
+    stream::unfold(announced, next).filter(move |job: &ObjectRef<TranscodeJob>| {
+        std::future::ready(namespace.is_none() || job.namespace == namespace)
+    })
 }
 
 /// A pass, whatever becomes of it: a defect that one job meets must not end everybody's. What fails again and
@@ -259,7 +287,7 @@ fn trim(job: &mut Job) {
 
 /// The TranscodeJob of a Job. One without an owner, which cleans up after a deleted one, has it too.
 fn parent(child: &Job) -> Option<ObjectRef<TranscodeJob>> {
-    let name = child.annotations().get(crate::names::PARENT)?;
+    let name = child.annotations().get(names::PARENT)?;
     Some(ObjectRef::new(name).within(&child.namespace()?))
 }
 

@@ -38,7 +38,7 @@ pub use headers::{CacheControl, ContentTypes};
 pub use job::{Attempts, ProcessingOptions, Retry, TranscodeJob, TranscodeJobSpec, WorkData, WorkDataDeletion};
 pub use network::AllowedNetwork;
 pub use profile::{ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, TranscodeProfile};
-pub use scheduling::{PodResources, PodSettings, Scheduling, TaintEffect, Toleration, TolerationOperator};
+pub use scheduling::{PodResources, PodSettings, Priority, Scheduling, TaintEffect, Toleration, TolerationOperator};
 pub use status::TranscodeJobStatus;
 pub use storage::{
     Addressing, CredentialsSpec, FileInput, FileOutput, Format, HttpInput, Input, OnDelete, Output, S3Input, S3Output,

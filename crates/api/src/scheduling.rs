@@ -10,6 +10,10 @@ use serde_json::json;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Scheduling {
+    /// Place among the jobs that wait for their turn on a cluster: those with a high priority first, and the oldest
+    /// first within a priority. Jobs that run are never stopped for others. Default: Normal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
     /// Tasks at a time. Default: what the site gives; for the local engine one for each core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
@@ -25,6 +29,18 @@ pub struct Scheduling {
     /// All other pods: probe, audio, merge, package, verify, publish, thumbnail, cleanup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub light: Option<PodSettings>,
+}
+
+/// Place in line; see [`Scheduling::priority`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
+pub enum Priority {
+    /// After all others.
+    Low,
+    /// Of jobs that don't say.
+    #[default]
+    Normal,
+    /// Before all others.
+    High,
 }
 
 /// Where pods go and what they ask for, on a cluster.

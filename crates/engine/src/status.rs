@@ -93,7 +93,15 @@ fn phase(observation: &Observation, progress: &Progress) -> (Phase, String) {
 
 /// The status of a job that has no plan: it waits for something, or can never run.
 pub fn without_plan(ended: Option<Outcome>, reason: &str, message: &str) -> TranscodeJobStatus {
-    let phase = if ended.is_some() { Phase::Failed } else { Phase::Pending };
+    bare(if ended.is_some() { Phase::Failed } else { Phase::Pending }, ended, reason, message)
+}
+
+/// The status of a job that waits in line and was not begun.
+pub fn in_line(reason: &str, message: &str) -> TranscodeJobStatus {
+    bare(Phase::Queued, None, reason, message)
+}
+
+fn bare(phase: Phase, ended: Option<Outcome>, reason: &str, message: &str) -> TranscodeJobStatus {
     let waiting = Waiting { reason: reason.into(), message: message.into() };
     TranscodeJobStatus {
         phase: Some(phase),
