@@ -18,7 +18,7 @@ use crate::{extend::renditions, facts::MediaSummary, spec::ResolvedSpec};
 
 /// Version of what encoders are asked to do and of how their output is rewritten; part of every key,
 /// so that a changed pipeline never meets its own old work.
-const PIPELINE: u32 = 6;
+const PIPELINE: u32 = 7;
 
 /// Where intermediate data lies.
 pub const WORK: &str = "_work";

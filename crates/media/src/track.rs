@@ -21,11 +21,11 @@ pub struct FileFacts {
     pub sha256: String,
 }
 
-/// One CMAF media segment: one `moof` and one `mdat`, starting with a random access point.
+/// One CMAF media segment: a fragment, `moof` and `mdat`, for each key frame in it. It starts with the first of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Segment {
-    /// Absolute, from 1; also `mfhd.sequence_number` and DASH's `$Number$`.
+    /// Absolute, from 1; also DASH's `$Number$`.
     pub number: u32,
     /// The file.
     #[serde(flatten)]
@@ -39,6 +39,33 @@ pub struct Segment {
     /// Bytes from the start of the file to the end of the first sample: what an I-frame playlist
     /// asks for (RFC 8216bis 4.4.3.6).
     pub key_bytes: u64,
+    /// Key frames after the first, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub further_keys: Vec<KeyFrame>,
+}
+
+/// A key frame of a segment, and the fragment that it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyFrame {
+    /// Of the first byte that decoding needs beside the init segment, in the segment's file: the `moof`, or the start of
+    /// the file.
+    pub offset: u64,
+    /// From there to the end of the key frame.
+    pub bytes: u64,
+    /// Presentation time, ticks.
+    pub start: i64,
+    /// Access units of the fragment.
+    pub samples: u32,
+}
+
+impl Segment {
+    /// All key frames in order, at least one; of sound the first access unit alone.
+    pub fn key_frames(&self) -> impl Iterator<Item = KeyFrame> {
+        let further = self.further_keys.iter().map(|key| key.samples);
+        let samples = further.fold(self.samples, u32::saturating_sub);
+        let first = KeyFrame { offset: 0, bytes: self.key_bytes, start: self.start, samples };
+        std::iter::once(first).chain(self.further_keys.iter().copied())
+    }
 }
 
 /// What a track is, apart from its segments.
@@ -167,5 +194,25 @@ fn bandwidth(bytes: u64, ticks: u64, timescale: Timescale) -> u64 {
     match ticks {
         0 => 0,
         _ => (u128::from(bytes) * 8 * u128::from(timescale.0)).div_ceil(u128::from(ticks)) as u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_without_further_key_frames_have_one_fragment() {
+        let old =
+            r#"{"number":3,"path":"a","bytes":900,"sha256":"","start":40,"duration":60,"samples":6,"keyBytes":300}"#;
+        let segment: Segment = serde_json::from_str(old).unwrap();
+        let first = KeyFrame { offset: 0, bytes: 300, start: 40, samples: 6 };
+        assert!(segment.key_frames().eq([first]));
+        assert_eq!(serde_json::to_string(&segment).unwrap(), old);
+
+        let second = KeyFrame { offset: 500, bytes: 200, start: 70, samples: 2 };
+        let two = Segment { further_keys: vec![second], ..segment };
+        assert_eq!(serde_json::from_str::<Segment>(&serde_json::to_string(&two).unwrap()).unwrap(), two);
+        assert!(two.key_frames().eq([KeyFrame { samples: 4, ..first }, second]));
     }
 }

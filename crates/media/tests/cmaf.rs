@@ -49,13 +49,19 @@ fn check_video(source: &Source, encoder: &[&str], delay: u32) -> Track {
     assert_eq!(text, init.codec);
 
     let facts: Vec<_> = track.segments.iter().map(|s| inspect_segment(&s.bytes, &init).unwrap()).collect();
-    assert_eq!(continuity(&facts, &[]), []);
-    for (segment, facts) in track.segments.iter().zip(&facts) {
-        assert_eq!(segment.number, facts.sequence);
+    assert_eq!(continuity(&(1..).zip(facts.iter().cloned()).collect::<Vec<_>>(), &[]), []);
+    let mut before = 0;
+    for ((number, segment), facts) in (1..).zip(&track.segments).zip(&facts) {
+        assert_eq!((segment.number, &segment.further_keys), (number, &facts.further_keys()));
+        assert_eq!(facts.hidden_key(), None, "every key frame begins a fragment");
+        for fragment in &facts.fragments {
+            assert_eq!(fragment.sequence as usize, before + fragment.samples.start + 1);
+        }
+        before += facts.samples.len();
         assert_eq!(segment.samples as usize, facts.samples.len());
         assert_eq!(segment.key_bytes, facts.key_bytes());
-        assert_eq!(segment.start, facts.decode_time as i64);
-        assert_eq!(segment.duration, facts.decode_end() - facts.decode_time);
+        assert_eq!(segment.start, facts.decode_time() as i64);
+        assert_eq!(segment.duration, facts.decode_end() - facts.decode_time());
         assert!(!facts.has_encoder_banner);
     }
     assert_eq!(facts.last().unwrap().decode_end() as i64, source.end);
@@ -85,6 +91,37 @@ fn x264_at_a_variable_rate() {
     check_video(&source, &X264, source.delay());
 }
 
+/// Key frames of every chunk beside those that start its segments, and how they are asked for.
+const KEYS: [usize; 4] = [1, 10, 30, 31];
+const FORCED: [&str; 2] = ["-force_key_frames", "expr:eq(n,0)+eq(n,1)+eq(n,10)+eq(n,24)+eq(n,30)+eq(n,31)"];
+
+/// Every key frame begins a fragment, and is one picture by itself: the right one.
+fn check_keys(encoder: &[&str], delay: u32) {
+    let source = Source::constant();
+    let track = check_video(&source, &[encoder, &FORCED].concat(), delay);
+    let keys = track.segments.iter().flat_map(|segment| &segment.further_keys).map(|key| key.start);
+    let chunks = (0..FRAMES).step_by(CHUNK);
+    let asked: Vec<i64> = chunks.flat_map(|first| KEYS.map(|key| source.times[first + key])).collect();
+    assert_eq!(keys.collect::<Vec<_>>(), asked);
+    let shown = OnDisk::new(&track.joined()).pictures();
+    for segment in &track.segments {
+        for key in &segment.further_keys {
+            let part = &segment.bytes[key.offset as usize..][..key.bytes as usize];
+            let alone = OnDisk::new(&[&init_segment(&track.init)[..], part].concat()).pictures();
+            let at = source.times.iter().position(|time| *time == key.start).unwrap();
+            assert_eq!(alone, shown[at..=at]);
+        }
+    }
+}
+
+#[test]
+fn key_frames_inside_of_segments_begin_fragments() {
+    check_keys(&X264, 2002);
+    check_keys(&X265, 2002);
+    let forced = ["-svtav1-params", "enable-force-key-frames=1"];
+    check_keys(&[&AV1[..], &forced].concat(), 0);
+}
+
 #[test]
 fn x264_without_reordering_has_no_edit_list() {
     let track = check_video(&Source::constant(), &[&X264[..], &["-bf", "0"]].concat(), 0);
@@ -111,15 +148,16 @@ fn check_audio(encoder: &[&str], priming: u32, unit: u32, codec: &str, roll: Opt
     let init = inspect_init(&init_segment(&track.init)).unwrap();
     assert_eq!((init.codec.as_str(), init.language.as_str()), (codec, "fra"));
     let facts: Vec<_> = track.segments.iter().map(|s| inspect_segment(&s.bytes, &init).unwrap()).collect();
-    assert_eq!(continuity(&facts, &[]), []);
+    assert_eq!(continuity(&(1..).zip(facts.iter().cloned()).collect::<Vec<_>>(), &[]), []);
     assert_eq!(facts.len(), STARTS.len());
     assert!(init.rolls.iter().copied().eq(roll) && facts.iter().all(|facts| facts.roll == roll), "{:?}", init.rolls);
-    assert_eq!(facts[0].decode_time, 0);
+    assert_eq!(facts[0].decode_time(), 0);
     assert_eq!(facts.last().unwrap().decode_end() as i64, TONE + i64::from(priming));
     for (facts, segment) in facts.iter().zip(&track.segments) {
-        let start = STARTS[facts.sequence as usize - 1];
+        let start = STARTS[segment.number as usize - 1];
         let first = facts.samples[0].pts;
-        assert!(first < start + i64::from(unit) && (first >= start || facts.sequence == 1));
+        assert!(first < start + i64::from(unit) && (first >= start || segment.number == 1));
+        assert!(facts.fragments.len() == 1 && segment.further_keys.is_empty());
         assert_eq!(segment.start, first.max(0));
     }
     let ends: Vec<_> = track.segments.iter().map(|s| s.start + s.duration as i64).collect();
@@ -270,6 +308,7 @@ fn chunks_of_one_and_two_frames_keep_their_time() {
             source.encode(7..7 + frames, encoder, &path);
             let segments = [SegmentFrames { number: 9, frames: 0..frames }];
             let plan = ChunkPlan {
+                before: 7,
                 times: &source.times[7..7 + frames],
                 end: source.times[7 + frames],
                 offset: 0,
@@ -318,7 +357,7 @@ fn holes_and_early_starts_of_sound_are_errors() {
 proptest! {
     #[test]
     fn heads_of_segments_are_read_without_trust(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = transcode_media::cmaf::progressive::read_segment_head(&bytes);
+        let _ = transcode_media::cmaf::progressive::read_fragment_head(&bytes, u64::MAX - 90);
         let _ = TrackInit::parse(&bytes);
     }
 }

@@ -23,6 +23,12 @@ fn facts(stream: &Fragments) -> (InitFacts, Vec<SegmentFacts>) {
     (init, segments)
 }
 
+/// What `continuity` says of segments that are numbered from 1.
+fn findings(segments: &[SegmentFacts], gaps: &[Gap]) -> Vec<Finding> {
+    let numbered: Vec<_> = (1..).zip(segments.iter().cloned()).collect();
+    continuity(&numbered, gaps)
+}
+
 /// Times, sizes and flags of all samples, as ffprobe sees the whole stream.
 fn assert_as_ffprobe(stream: &Fragments) {
     let (_, segments) = facts(stream);
@@ -35,7 +41,11 @@ fn assert_as_ffprobe(stream: &Fragments) {
         assert_eq!(u64::from(sample.size), packet.size);
         assert_eq!(sample.sync, packet.key);
     }
-    assert_eq!(continuity(&segments, &[]).iter().filter(|f| !is_banner(f)).count(), 0);
+    assert_eq!(findings(&segments, &[]).iter().filter(|f| !is_banner(f)).count(), 0);
+}
+
+fn starts_with_random_access(segment: &SegmentFacts) -> bool {
+    segment.fragments.iter().all(|fragment| fragment.starts_with_random_access)
 }
 
 fn is_banner(finding: &Finding) -> bool {
@@ -53,9 +63,9 @@ fn h264_with_b_frames() {
     let MediaKind::Video { width, height, sar, .. } = init.kind else { panic!("video") };
     assert_eq!((width, height, sar), (320, 180, Rational::new(4, 3)));
     assert_eq!(segments.len(), 3);
-    assert!(segments.iter().all(|s| s.starts_with_random_access));
+    assert!(segments.iter().all(starts_with_random_access));
     assert!(segments[0].has_encoder_banner && !segments[1].has_encoder_banner);
-    assert_eq!(segments[1].decode_time, 25_600);
+    assert_eq!(segments[1].decode_time(), 25_600);
     assert_eq!(segments[0].decode_end(), 25_600);
     assert_eq!(segments[0].samples[0].offset + u64::from(segments[0].samples[0].size), segments[0].key_bytes());
 }
@@ -65,17 +75,16 @@ fn h264_without_a_banner() {
     let stream = Fragments::video("libx264", &["-bsf:v", "filter_units=remove_types=6"]);
     let (_, segments) = facts(&stream);
     assert!(segments.iter().all(|s| !s.has_encoder_banner));
-    assert_eq!(continuity(&segments, &[]), []);
+    assert_eq!(findings(&segments, &[]), []);
 }
 
 #[test]
 fn open_gops_are_seen_in_the_bitstream() {
     let stream = Fragments::video("libx264", &["-x264-params", "open-gop=1:bframes=3"]);
     let (_, segments) = facts(&stream);
-    assert!(segments[0].starts_with_random_access);
-    assert!(!segments[1].starts_with_random_access, "a recovery point is no IDR");
-    let findings = continuity(&segments, &[]);
-    assert!(findings.contains(&Finding::NoRandomAccess { segment: segments[1].sequence }));
+    assert!(starts_with_random_access(&segments[0]));
+    assert!(!starts_with_random_access(&segments[1]), "a recovery point is no IDR");
+    assert!(findings(&segments, &[]).contains(&Finding::NoRandomAccess { segment: 2 }));
 }
 
 #[test]
@@ -86,13 +95,13 @@ fn hevc() {
     let (init, segments) = facts(&stream);
     assert!(init.codec.starts_with("hvc1.1.6.L"), "{}", init.codec);
     assert!(init.has_encoder_banner);
-    assert!(segments.iter().all(|s| s.starts_with_random_access));
+    assert!(segments.iter().all(starts_with_random_access));
 
     let params = "info=0:open-gop=1:log-level=none";
     let stream = Fragments::video("libx265", &["-tag:v", "hvc1", "-x265-params", params]);
     let (init, segments) = facts(&stream);
     assert!(!init.has_encoder_banner && segments.iter().all(|s| !s.has_encoder_banner));
-    assert!(segments[0].starts_with_random_access && !segments[1].starts_with_random_access);
+    assert!(starts_with_random_access(&segments[0]) && !starts_with_random_access(&segments[1]));
 }
 
 #[test]
@@ -114,7 +123,7 @@ fn av1() {
     let (init, segments) = facts(&stream);
     assert_eq!(init.codec, "av01.0.00M.08");
     assert_eq!(init.nal_length_size, None);
-    assert!(segments.iter().all(|s| s.starts_with_random_access && !s.has_encoder_banner));
+    assert!(segments.iter().all(|s| starts_with_random_access(s) && !s.has_encoder_banner));
     let MediaKind::Video { colour: Some(colour), .. } = init.kind else { panic!("colour") };
     assert_eq!((colour.primaries, colour.transfer, colour.matrix), (1, 1, 1));
 }
@@ -141,7 +150,7 @@ fn opus() {
     assert_eq!(init.codec, "Opus");
     assert_eq!(init.kind, MediaKind::Audio { channels: 2, sample_rate: 48_000, stream_id: None });
     assert_eq!(init.edit_media_time, 312);
-    assert!(segments.iter().all(|s| !s.has_encoder_banner && s.starts_with_random_access));
+    assert!(segments.iter().all(|s| !s.has_encoder_banner && starts_with_random_access(s)));
 }
 
 #[test]
@@ -173,44 +182,75 @@ fn progressive_files() {
 fn continuity_tells_what_is_wrong_and_where() {
     let stream = Fragments::video("libx264", &["-bf", "2", "-bsf:v", "filter_units=remove_types=6"]);
     let (_, segments) = facts(&stream);
-    let number = segments[1].sequence;
-    let gap = |duration| Gap { number, start: 25_600, duration };
-    let missing = [segments[0].clone(), segments[2].clone()];
+    let gap = |duration| Gap { number: 2, start: 25_600, duration };
+    let missing = [(1, segments[0].clone()), (3, segments[2].clone())];
     assert_eq!(continuity(&missing, &[gap(25_600)]), []);
-    let findings = continuity(&missing, &[]);
+    let without = continuity(&missing, &[]);
     assert_eq!(
-        findings,
+        without,
         [
-            Finding::Number { expected: number, found: number + 1 },
-            Finding::DecodeTime { segment: number + 1, expected: 25_600, found: 51_200 },
+            Finding::Number { expected: 2, found: 3 },
+            Finding::DecodeTime { segment: 3, expected: 25_600, found: 51_200 },
         ]
     );
-    assert_eq!(findings[0].to_string(), "segment 2 should come next, but 3 does");
+    assert_eq!(without[0].to_string(), "segment 2 should come next, but 3 does");
     assert_eq!(continuity(&missing, &[gap(25_599)]).len(), 1);
 
     let mut broken = segments.clone();
     broken[1].samples[3].pts = broken[1].samples[4].pts;
     let pts = broken[1].samples[4].pts;
-    assert!(continuity(&broken, &[]).contains(&Finding::SamePts { segment: number, pts }));
+    assert!(findings(&broken, &[]).contains(&Finding::SamePts { segment: 2, pts }));
     let mut broken = segments.clone();
     broken[1].samples[3].pts = 0;
-    let findings = continuity(&broken, &[]);
-    assert!(findings.iter().any(|f| matches!(f, Finding::Overlap { found: 0, .. })), "{findings:?}");
-    assert!(findings.iter().any(|f| matches!(f, Finding::NegativeOffset { .. })));
-    let mut broken = segments;
+    let found = findings(&broken, &[]);
+    assert!(found.iter().any(|f| matches!(f, Finding::Overlap { found: 0, .. })), "{found:?}");
+    assert!(found.iter().any(|f| matches!(f, Finding::NegativeOffset { .. })));
+    let mut broken = segments.clone();
     broken[2].samples[0].sync = false;
-    assert_eq!(continuity(&broken, &[]), [Finding::NotSync { segment: number + 1 }]);
+    assert_eq!(findings(&broken, &[]), [Finding::NotSync { segment: 3 }]);
+    let mut broken = segments;
+    broken[2].fragments[0].sequence = broken[1].fragments[0].sequence;
+    let last = broken[1].fragments[0].sequence;
+    assert_eq!(findings(&broken, &[]), [Finding::Sequence { segment: 3, last, found: last }]);
 }
 
 #[test]
-fn a_segment_holds_one_fragment_and_nothing_else() {
+fn key_frames_inside_of_a_segment_are_found() {
+    let stream = Fragments::video("libx264", &["-bf", "2", "-bsf:v", "filter_units=remove_types=6"]);
+    let init = inspect_init(&stream.init).unwrap();
+    let two = inspect_segment(&[stream.segments[0].as_slice(), &stream.segments[1]].concat(), &init).unwrap();
+    let (_, segments) = facts(&stream);
+    assert_eq!(findings(&[two.clone(), segments[2].clone()], &[]), []);
+    assert_eq!(two.samples.len(), segments[0].samples.len() + segments[1].samples.len());
+    assert_eq!((two.decode_time(), two.decode_end()), (0, segments[1].decode_end()));
+    let [key] = two.further_keys()[..] else { panic!("one more") };
+    let moof = stream.segments[1].windows(4).position(|w| w == b"moof").unwrap() as u64 - 4;
+    assert_eq!(key.offset, stream.segments[0].len() as u64 + moof);
+    assert_eq!(key.bytes, segments[1].key_bytes() - moof);
+    assert_eq!((key.start, key.samples as usize), (segments[1].samples[0].pts, segments[1].samples.len()));
+    assert_eq!(two.hidden_key(), None);
+
+    let mut hidden = two.clone();
+    hidden.samples[60].sync = true;
+    assert_eq!(hidden.hidden_key(), Some(&hidden.samples[60]));
+    // The second fragment, a frame later.
+    let mut late = two;
+    late.fragments[1].decode_time += 512;
+    let (expected, found) = (25_600, 26_112);
+    assert!(findings(&[late], &[]).contains(&Finding::DecodeTime { segment: 1, expected, found }));
+}
+
+#[test]
+fn a_segment_holds_whole_fragments_and_nothing_else() {
     let stream = Fragments::video("libx264", &[]);
     let init = inspect_init(&stream.init).unwrap();
     let segment = &stream.segments[0];
     let of = |data: &[u8]| inspect_segment(data, &init);
     let mdat = segment.windows(4).position(|w| w == b"mdat").unwrap() - 4;
 
-    let two = [segment.as_slice(), &stream.segments[1]].concat();
+    let two = [segment.as_slice(), &segment[..mdat]].concat();
+    assert!(matches!(of(&two), Err(InspectError::Missing("mdat"))));
+    let two = [&segment[..mdat], segment].concat();
     assert!(matches!(of(&two), Err(InspectError::Unexpected { kind, .. }) if kind == "moof"));
     let mfra = [segment.as_slice(), b"\0\0\0\x08mfra"].concat();
     assert!(matches!(of(&mfra), Err(InspectError::Unexpected { kind, .. }) if kind == "mfra"));

@@ -176,6 +176,40 @@ fn the_target_duration_is_the_same_in_every_media_playlist() {
 }
 
 #[test]
+fn iframe_playlists_name_every_key_frame() {
+    let mut film = film();
+    // Of 4.004 s in segment 2, 2.002 and 1 s.
+    film.video[0] = with_keys(film.video[0].clone(), 2, &[(48_048, 30_000), (72_048, 70_000)]);
+    let listed = &film.video[0];
+    let text = hls::iframes(listed, listed.iframes.as_ref().unwrap(), 4).unwrap();
+    let (theirs, ours) = (m3u8_media(&text), own_media(&text));
+    assert_eq!((theirs.segments.len(), ours.segments.len()), (6, 6));
+    let named = |n: usize| (ours.segments[n].range.unwrap(), decimal_seconds(ours.segments[n].duration));
+    let second = ((0, 90_000), "2.002000".to_owned());
+    let further = [((48_048, 30_000), "1.000000".to_owned()), ((72_048, 70_000), "1.002000".to_owned())];
+    assert_eq!([named(1), named(2), named(3)], [second, further[0].clone(), further[1].clone()]);
+    assert_eq!(ours.segments[1].uri, ours.segments[3].uri);
+    assert_eq!(decimal_seconds(ours.duration()), decimal_seconds(listed.track.duration()));
+    assert!(media(listed) == media(&self::film().video[0]), "whole segments are listed as before");
+
+    // The rates count them: 500,000 + 900,000 + 1,600,000 + 700,000, a tenth of each, and 100,000 more in 16.016 s.
+    let master = m3u8_master(&hls::master(&film, MASTER).unwrap());
+    let tag = master.variants.iter().find(|variant| variant.is_i_frame).unwrap();
+    assert_eq!(tag.average_bandwidth, Some(234_766));
+    // The most in 2 to 6 s: 30,000 and 70,000 of segment 2 in 2.002 s.
+    assert_eq!(tag.bandwidth, 399_601);
+}
+
+#[test]
+fn key_frames_outside_of_their_segment_are_errors() {
+    for keys in [&[(0, 1)][..], &[(96_096, 1)], &[(9, 1), (9, 1)], &[(9, 1), (8, 1)], &[(-1, 1)]] {
+        let listed = with_keys(film().video[0].clone(), 2, keys);
+        let error = hls::iframes(&listed, "iframes.m3u8", 4).unwrap_err();
+        assert!(matches!(error, PlaylistError::KeyFrames { number: 2, .. }), "{keys:?}: {error}");
+    }
+}
+
+#[test]
 fn iframe_playlists_name_the_first_sample_of_each_segment() {
     let film = with_gaps(film(), &[2]);
     let listed = &film.video[0];

@@ -24,7 +24,7 @@ use transcode_media::{
     probe::{AudioStream, MediaInfo},
     time::{MediaTime, Timescale, human},
     timeline::Timeline,
-    track::{FinishedTrack, Segment, Track, TrackKind},
+    track::{FinishedTrack, Track, TrackKind},
 };
 
 use crate::{
@@ -162,17 +162,10 @@ impl Storing<'_> {
         let plan = AudioPlan { offset, priming, access_unit, slack, rolls, segments: &cuts };
         let mut segments = vec![];
         for made in audio_segments(encoded, &plan).map_err(|e| wrong(self.n, scale, e))? {
-            let made = made.map_err(|e| wrong(self.n, scale, e))?;
+            let mut made = made.map_err(|e| wrong(self.n, scale, e))?;
             let key = format!("{folder}/segments/{:06}.m4s", made.number);
-            let file = self.context.put(&key, made.bytes.into()).await?;
-            segments.push(Segment {
-                number: made.number,
-                file,
-                start: made.start,
-                duration: made.duration,
-                samples: made.samples,
-                key_bytes: made.key_bytes,
-            });
+            let file = self.context.put(&key, std::mem::take(&mut made.bytes).into()).await?;
+            segments.push(made.recorded(file));
         }
         Ok(FinishedTrack { track, segments, gaps: vec![], captions: BTreeSet::new() })
     }

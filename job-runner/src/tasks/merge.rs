@@ -1,7 +1,11 @@
 //! Merge: one rendition's progressive MP4, written as one stream: the index of every segment is read
 //! first, then their media is copied in order.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    fmt::Display,
+    ops::Range,
+    sync::{Arc, Mutex},
+};
 
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
@@ -14,9 +18,9 @@ use transcode_media::{
     cmaf::{
         head_bytes,
         init::TrackInit,
-        progressive::{Copy, ProgressivePlan, ProgressiveTrack, SegmentHead, SegmentSamples, plan, read_segment_head},
+        progressive::{Copy, ProgressivePlan, ProgressiveTrack, SegmentSamples, plan, read_fragment_head},
     },
-    track::{FileFacts, FinishedTrack, Segment, TrackKind},
+    track::{FileFacts, FinishedTrack, KeyFrame, Segment, TrackKind},
 };
 use transcode_storage::{ByteStream, StoreError};
 
@@ -28,6 +32,8 @@ use crate::{
 
 /// Indexes that are read at a time.
 const PARALLEL: usize = 16;
+/// Bytes between two indexes of a segment that are read with them: another request takes about as long.
+const NEAR: u64 = 256 << 10;
 /// A segment at most; larger ones are no work of this system.
 const MAX_SEGMENT: u64 = 1 << 30;
 
@@ -107,22 +113,35 @@ async fn index(
     segment: &Segment,
     blame: &Blame,
 ) -> Result<SegmentSamples, TaskError> {
-    let mut bytes = head_bytes(segment.samples);
-    for _ in 0..2 {
-        let head = part(context, track, segment, 0..bytes, blame).await?;
-        match read_segment_head(&head).map_err(|e| blame.segment(track, segment, &e.to_string()))? {
-            SegmentHead::Samples(samples) => return Ok(samples),
-            SegmentHead::Needs(more) => bytes = more,
+    let wrong = |what: &dyn Display| blame.segment(track, segment, &format!("its index: {what}"));
+    let mut fragments = vec![];
+    for (range, keys) in together(segment) {
+        let read = part(context, track, segment, range.clone(), blame).await?;
+        for key in keys {
+            let head = usize::try_from(key.offset - range.start).ok().and_then(|from| read.get(from..));
+            fragments.push(read_fragment_head(head.unwrap_or_default(), key.offset).map_err(|e| wrong(&e))?);
         }
     }
-    Err(blame.segment(track, segment, "its index can't be read"))
+    SegmentSamples::of(fragments).map_err(|e| wrong(&e))
+}
+
+/// Ranges of a segment's bytes that hold the heads of its fragments; those that lie near each other are read at once.
+fn together(segment: &Segment) -> impl Iterator<Item = (Range<u64>, Vec<KeyFrame>)> {
+    let range = |key: KeyFrame| key.offset..key.offset.saturating_add(head_bytes(key.samples));
+    segment.key_frames().map(move |key| (range(key), vec![key])).coalesce(|(near, mut keys), (far, further)| {
+        if far.start < near.start || far.start.saturating_sub(near.end) > NEAR {
+            return Err(((near, keys), (far, further)));
+        }
+        keys.extend(further);
+        Ok((near.start..near.end.max(far.end), keys))
+    })
 }
 
 async fn part(
     context: &Context,
     track: &FinishedTrack,
     segment: &Segment,
-    range: std::ops::Range<u64>,
+    range: Range<u64>,
     blame: &Blame,
 ) -> Result<Vec<u8>, TaskError> {
     let read = async { context.store.get(&segment.file.path, Some(range)).await?.try_collect::<Vec<Bytes>>().await };
@@ -178,4 +197,24 @@ async fn write(
     let bytes = context.store.put_stream(path, whole, Some(planned.bytes)).await?;
     let digest = hash.lock().map(|hash| hash.clone().finalize()).map_err(|_| TaskError::transient("hashing failed"))?;
     Ok(FileFacts { path: path.into(), bytes, sha256: hex::encode(digest) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indexes_that_lie_near_each_other_are_read_at_once() {
+        let far = 10 * NEAR;
+        let key = |offset| KeyFrame { offset, bytes: 900, start: 0, samples: 2 };
+        let file = FileFacts { path: String::new(), bytes: 2 * far, sha256: String::new() };
+        let further_keys = vec![key(1000), key(far), key(far + NEAR)];
+        let segment = Segment { number: 1, file, start: 0, duration: 8, samples: 8, key_bytes: 900, further_keys };
+        let head = head_bytes(2);
+        let read: Vec<_> = together(&segment).map(|(range, keys)| (range, keys.len())).collect();
+        assert_eq!(read, [(0..1000 + head, 2), (far..far + NEAR + head, 2)]);
+        let alone = Segment { further_keys: vec![], ..segment };
+        let read: Vec<_> = together(&alone).map(|(range, keys)| (range, keys.len())).collect();
+        assert_eq!(read, [(0..head_bytes(8), 1)]);
+    }
 }

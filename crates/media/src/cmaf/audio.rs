@@ -101,6 +101,8 @@ pub struct AudioSegments<R: Read + Seek> {
     access_unit: u32,
     slack: u32,
     rolls: bool,
+    /// Access units in segments before.
+    written: u32,
     boundaries: Peekable<vec::IntoIter<AudioSegment>>,
     /// The access unit that comes next; its time is already the output's.
     pending: Option<EncodedSample>,
@@ -131,6 +133,7 @@ pub fn audio_segments<R: Read + Seek>(
         access_unit: plan.access_unit,
         slack: plan.slack,
         rolls: plan.rolls,
+        written: 0,
         boundaries: boundaries.into_iter().peekable(),
         pending: None,
         expected: None,
@@ -199,15 +202,18 @@ impl<R: Read + Seek> AudioSegments<R> {
         let decode_time = decode_time.and_then(|time| u64::try_from(time).ok());
         let decode_time = decode_time.ok_or(AudioError::TooEarly { time: first, priming: self.priming })?;
 
-        let mut writer = SegmentWriter::new(Kind::Audio { rolls: self.rolls }, units.len());
-        for EncodedSample { offset, size, duration, .. } in units {
+        let mut writer = SegmentWriter::new(Kind::Audio { rolls: self.rolls });
+        writer.fragment(units.len());
+        let before = self.written;
+        self.written = before.saturating_add(units.len() as u32);
+        for EncodedSample { offset, size, duration, pts, .. } in units {
             let start = writer.bytes.len();
             self.track.read_sample(offset, size, &mut writer.bytes)?;
-            let row = Row { duration, size, sync: true, composition_offset: 0 };
+            let row = Row { duration, size, sync: true, composition_offset: 0, shown: pts };
             writer.push(start, row).map_err(|_| AudioError::TooLarge { segment: number })?;
         }
         let (start, end) = (first.max(0), last.max(0));
-        Ok(writer.finish(number, decode_time, start, end.abs_diff(start)))
+        Ok(writer.finish(number, before, decode_time, start, end.abs_diff(start)))
     }
 }
 

@@ -12,7 +12,10 @@ use crate::time::MediaTime;
 
 /// A chunk on its way into the file.
 pub(super) struct Piece {
-    pub(super) copy: Copy,
+    /// Index.
+    pub(super) track: usize,
+    /// Of one segment; one, unless it has samples of several fragments.
+    pub(super) copies: Vec<Copy>,
     pub(super) samples: u32,
     /// Presentation time at which it should be there.
     pub(super) time: MediaTime,
@@ -42,8 +45,7 @@ pub(super) fn close_gaps(track: &mut ProgressiveTrack, at: usize) -> Result<(), 
     }
     let nexts = starts.into_iter().skip(1).enumerate();
     for ((index, next), segment) in nexts.zip(&mut track.segments) {
-        let length: u64 = segment.samples.iter().map(|s| u64::from(s.duration)).sum();
-        let expected = segment.decode_time.saturating_add(length);
+        let expected = segment.decode_end();
         let gap = next.checked_sub(expected).ok_or(ProgressiveError::Overlap {
             track: at,
             segment: index + 1,
@@ -104,20 +106,17 @@ pub(super) fn cut(track: &ProgressiveTrack, at: usize, interleave: MediaTime) ->
     let mut pieces = Vec::new();
     for (index, segment) in track.segments.iter().enumerate() {
         let mut time = segment.decode_time.min(i64::MAX as u64) as i64;
-        let mut offset = segment.offset;
         let mut open: Option<(Piece, i64)> = None;
-        for sample in &segment.samples {
+        for (sample, offset) in segment.placed() {
             let full = |from: &i64| time.saturating_sub(*from) >= longest;
             if let Some((piece, _)) = open.take_if(|(_, from)| full(from)) {
                 pieces.push(piece);
             }
             let (piece, _) = open.get_or_insert_with(|| {
-                let copy = Copy { track: at, segment: index, offset, length: 0 };
-                (Piece { copy, samples: 0, time: scale.time(time) }, time)
+                (Piece { track: at, copies: Vec::new(), samples: 0, time: scale.time(time) }, time)
             });
-            piece.copy.length += u64::from(sample.size);
+            append(&mut piece.copies, Copy { track: at, segment: index, offset, length: u64::from(sample.size) });
             piece.samples += 1;
-            offset = offset.saturating_add(u64::from(sample.size));
             time = time.saturating_add(i64::from(sample.duration));
         }
         pieces.extend(open.map(|(piece, _)| piece));
@@ -128,28 +127,33 @@ pub(super) fn cut(track: &ProgressiveTrack, at: usize, interleave: MediaTime) ->
 /// Gives every chunk its place; says how many bytes there are.
 pub(super) fn place(pieces: &[Piece], laid: &mut [Laid]) -> Result<u64, ProgressiveError> {
     let mut offset = 0_u64;
-    for Piece { copy, samples, .. } in pieces {
-        if let Some(track) = laid.get_mut(copy.track) {
+    for Piece { track, copies, samples, .. } in pieces {
+        if let Some(track) = laid.get_mut(*track) {
             track.chunks.push(Chunk { samples: *samples, offset });
         }
-        offset = offset.checked_add(copy.length).ok_or(ProgressiveError::TooLarge)?;
+        for copy in copies {
+            offset = offset.checked_add(copy.length).ok_or(ProgressiveError::TooLarge)?;
+        }
     }
     Ok(offset)
 }
 
-/// Neighbours in the same segment become one copy.
+/// The copies of all chunks in order; neighbours in the same segment become one.
 pub(super) fn joined(pieces: &[Piece]) -> Vec<Copy> {
-    let mut copies: Vec<Copy> = Vec::new();
-    for Piece { copy, .. } in pieces {
-        match copies.last_mut() {
-            Some(last)
-                if (last.track, last.segment) == (copy.track, copy.segment)
-                    && last.offset + last.length == copy.offset =>
-            {
-                last.length += copy.length;
-            }
-            _ => copies.push(*copy),
-        }
-    }
+    let mut copies = Vec::new();
+    pieces.iter().flat_map(|piece| &piece.copies).for_each(|copy| append(&mut copies, *copy));
     copies
+}
+
+/// Adds a copy, or makes the last one longer where the two are neighbours.
+fn append(copies: &mut Vec<Copy>, copy: Copy) {
+    match copies.last_mut() {
+        Some(last)
+            if (last.track, last.segment) == (copy.track, copy.segment)
+                && last.offset.checked_add(last.length) == Some(copy.offset) =>
+        {
+            last.length = last.length.saturating_add(copy.length);
+        }
+        _ => copies.push(copy),
+    }
 }

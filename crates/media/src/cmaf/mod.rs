@@ -5,7 +5,7 @@
 //!                                    └──> audio   (whole track) ──┴──> media segments
 //! sample entry ─────────────> init ──> init segment, byte-identical for all chunks of a plan
 //!                           └ codec ──> RFC 6381 text
-//! init + head of each segment ──> progressive ──> header and byte ranges of an ordinary MP4
+//! init + head of each fragment ─> progressive ──> header and byte ranges of an ordinary MP4
 //! ```
 //!
 //! Media time, presentation time: a track's presentation timeline starts at the job's origin (0).

@@ -23,6 +23,8 @@ pub(super) struct Placed {
 #[derive(Debug)]
 pub(super) struct Planned {
     pub(super) number: u32,
+    /// Samples of the track before it.
+    pub(super) before: u32,
     pub(super) samples: usize,
     pub(super) start: i64,
     pub(super) duration: u64,
@@ -47,6 +49,7 @@ pub(super) fn planned(plan: &ChunkPlan<'_>) -> Result<Vec<Planned>, RewriteError
         next = end;
         segments.push(Planned {
             number: segment.number,
+            before: plan.before.saturating_add(u32::try_from(first).unwrap_or(u32::MAX)),
             samples: end - first,
             start: at(first),
             duration: at(end).abs_diff(at(first)),
@@ -190,7 +193,7 @@ mod tests {
             let samples = samples(&times, &order);
             let end = times[times.len() - 1] + last;
             let whole = [SegmentFrames { number: 1, frames: 0..times.len() }];
-            let plan = ChunkPlan { times: &times, end, offset: 7, composition_delay: 0, segments: &whole };
+            let plan = ChunkPlan { before: 0, times: &times, end, offset: 7, composition_delay: 0, segments: &whole };
             // A delay of 0 says how much is needed, and exactly that is enough.
             let needed = match placed(&samples, &plan) {
                 Ok(_) => 0,
@@ -216,7 +219,7 @@ mod tests {
         let mut open = samples(&times, &[0, 1, 3, 2, 4, 5]);
         open[2].sync = true;
         let two = [SegmentFrames { number: 1, frames: 0..3 }, SegmentFrames { number: 2, frames: 3..6 }];
-        let plan = ChunkPlan { times: &times, end: 6, offset: 7, composition_delay: 9, segments: &two };
+        let plan = ChunkPlan { before: 0, times: &times, end: 6, offset: 7, composition_delay: 9, segments: &two };
         let error = placed(&open, &plan).unwrap_err();
         assert!(matches!(error, RewriteError::OpenSegment { segment: 1, time: 2 }), "{error}");
     }
@@ -225,7 +228,8 @@ mod tests {
     fn plans_that_contradict_themselves_are_refused() {
         let frames = |number, frames| SegmentFrames { number, frames };
         let good = [frames(1, 0..2), frames(2, 2..3)];
-        let plan = ChunkPlan { times: &[0, 5, 9], end: 10, offset: 0, composition_delay: 0, segments: &good };
+        let plan =
+            ChunkPlan { before: 0, times: &[0, 5, 9], end: 10, offset: 0, composition_delay: 0, segments: &good };
         assert!(planned(&plan).is_ok());
         for wrong in [
             ChunkPlan { times: &[0, 9, 5], ..plan },

@@ -1,14 +1,14 @@
 //! A progressive MP4 with its index first, out of the segments that are already there.
 //!
 //! ```text
-//! init segments ────────> TrackInit ──────┐
-//! head of every segment ─> SegmentSamples ┴──> plan ──> header (ftyp, moov, mdat's header)
-//!                                                   └─> copies: byte ranges of segments, in order
+//! init segments ─────────> TrackInit ──────┐
+//! head of every fragment ─> SegmentSamples ┴──> plan ──> header (ftyp, moov, mdat's header)
+//!                                                    └─> copies: byte ranges of segments, in order
 //! ```
 //!
 //! No media is read: whoever writes the file appends the ranges to the header.
 
-pub use super::head::{SegmentHead, SegmentSamples, read_segment_head};
+pub use super::head::{FragmentSamples, SegmentSamples, read_fragment_head};
 use super::{
     BoxError,
     headers::{self, TrackHeader},
@@ -28,7 +28,7 @@ pub enum ProgressiveError {
     /// A segment's head is damaged.
     #[error("the head of a segment: {0}")]
     Box(#[from] BoxError),
-    /// A segment's samples don't follow each other, or it isn't one of this system's.
+    /// A segment's samples or fragments don't follow each other, or it isn't one of this system's.
     #[error("the head of a segment: {0}")]
     Segment(&'static str),
     /// There is no track, or one has no segment.
@@ -106,7 +106,7 @@ pub fn plan(mut tracks: Vec<ProgressiveTrack>, interleave: MediaTime) -> Result<
         laid.push(lay(track, movie)?);
         pieces.extend(cut(track, at, interleave));
     }
-    pieces.sort_by_key(|piece| (piece.time, piece.copy.track));
+    pieces.sort_by_key(|piece| (piece.time, piece.track));
     let media = place(&pieces, &mut laid)?;
     let header = header(&tracks, &laid, movie, media)?;
     let bytes = (header.len() as u64).checked_add(media).ok_or(ProgressiveError::TooLarge)?;
@@ -192,7 +192,7 @@ mod tests {
         let sample = |sync| Sample { duration: 1000, size, composition_offset: 40, sync };
         SegmentSamples {
             decode_time: seconds * 1000,
-            offset: 100,
+            places: vec![(4, 100)],
             samples: vec![sample(true), sample(false), sample(false), sample(false)],
         }
     }
@@ -246,6 +246,33 @@ mod tests {
         assert_eq!(mdat, [&4_292_000_008_u32.to_be_bytes()[..], b"mdat"].concat());
         assert_eq!(plan.copies.len(), 1, "neighbours are joined");
         assert_eq!((plan.copies[0].offset, plan.copies[0].length), (100, 4_292_000_000));
+    }
+
+    #[test]
+    fn fragments_of_a_segment_change_nothing_but_where_it_is_copied_from() {
+        let whole = planned(vec![segment(0, 5), segment(4, 5)]);
+        let mut parts = vec![segment(0, 5), segment(4, 5)];
+        parts[1].places = vec![(1, 100), (3, 300)];
+        let parts = planned(parts);
+        assert_eq!(parts.header, whole.header);
+        let ranges = |plan: &ProgressivePlan| -> Vec<(usize, u64, u64)> {
+            plan.copies.iter().map(|copy| (copy.segment, copy.offset, copy.length)).collect()
+        };
+        assert_eq!(ranges(&whole), [(0, 100, 20), (1, 100, 20)]);
+        assert_eq!(ranges(&parts), [(0, 100, 20), (1, 100, 5), (1, 300, 15)]);
+    }
+
+    #[test]
+    fn fragments_of_a_segment_follow_each_other() {
+        let fragment = |decode_time| {
+            let SegmentSamples { samples, .. } = segment(0, 5);
+            FragmentSamples { decode_time, offset: 100, samples }
+        };
+        let two = SegmentSamples::of([fragment(7000), fragment(11_000)]).unwrap();
+        assert_eq!((two.decode_time, two.samples.len(), two.decode_end()), (7000, 8, 15_000));
+        for wrong in [vec![], vec![fragment(7000), fragment(10_999)]] {
+            assert!(matches!(SegmentSamples::of(wrong), Err(ProgressiveError::Segment(_))));
+        }
     }
 
     #[test]

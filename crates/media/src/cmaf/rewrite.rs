@@ -25,6 +25,8 @@ use crate::captions::Captions;
 /// What a chunk must become.
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkPlan<'a> {
+    /// Frames of the track before the chunk.
+    pub before: u32,
     /// Presentation time of each frame of the chunk on the output timeline, strictly rising, ticks.
     pub times: &'a [i64],
     /// The first frame of the next chunk, or the end of the track, ticks.
@@ -181,23 +183,34 @@ impl<R: Read + Seek> VideoSegments<R> {
 
     fn write(&mut self, segment: &Planned) -> Result<SegmentBytes, RewriteError> {
         let too_large = |_| RewriteError::TooLarge { segment: segment.number };
-        let mut writer = SegmentWriter::new(Kind::Video, segment.samples);
-        for sample in self.samples.by_ref().take(segment.samples) {
-            let start = writer.bytes.len();
-            self.track.read_sample(sample.offset, sample.size, &mut writer.bytes)?;
-            if let Some(nal_units) = self.nal_units {
-                let damaged = |_| RewriteError::Bitstream { offset: sample.offset };
-                nal_units.strip(&mut writer.bytes, start).map_err(damaged)?;
-                let constructs = nal_units.captions(writer.bytes.get(start..).unwrap_or_default()).map_err(damaged)?;
-                constructs.into_iter().for_each(|constructs| self.captions.push(sample.shown, constructs));
+        let mut writer = SegmentWriter::new(Kind::Video);
+        let samples: Vec<Placed> = self.samples.by_ref().take(segment.samples).collect();
+        for fragment in samples.chunk_by(|_, next| !next.sync) {
+            writer.fragment(fragment.len());
+            for sample in fragment {
+                let start = writer.bytes.len();
+                self.read(sample, &mut writer.bytes)?;
+                let Placed { size, duration, composition_offset, sync, shown, .. } = *sample;
+                let row = Row { duration, size, sync, composition_offset, shown };
+                writer.push(start, row).map_err(too_large)?;
             }
-            let Placed { size, duration, composition_offset, sync, .. } = sample;
-            let row = Row { duration, size, sync, composition_offset };
-            writer.push(start, row).map_err(too_large)?;
         }
         // Not negative: the plan was checked.
         let decode_time = segment.start.unsigned_abs();
-        Ok(writer.finish(segment.number, decode_time, segment.start, segment.duration))
+        Ok(writer.finish(segment.number, segment.before, decode_time, segment.start, segment.duration))
+    }
+
+    /// Appends a sample as it is to be stored, and keeps its captions.
+    fn read(&mut self, sample: &Placed, bytes: &mut Vec<u8>) -> Result<(), RewriteError> {
+        let start = bytes.len();
+        self.track.read_sample(sample.offset, sample.size, bytes)?;
+        if let Some(nal_units) = self.nal_units {
+            let damaged = |_| RewriteError::Bitstream { offset: sample.offset };
+            nal_units.strip(bytes, start).map_err(damaged)?;
+            let constructs = nal_units.captions(bytes.get(start..).unwrap_or_default()).map_err(damaged)?;
+            constructs.into_iter().for_each(|constructs| self.captions.push(sample.shown, constructs));
+        }
+        Ok(())
     }
 }
 

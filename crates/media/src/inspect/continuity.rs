@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::SegmentFacts;
+use super::{FragmentFacts, SegmentFacts};
 use crate::track::Gap;
 
 /// Something that a player would stumble over. Times are ticks of the track.
@@ -13,10 +13,20 @@ pub enum Finding {
     Number {
         /// The number after the last one, and after declared gaps.
         expected: u32,
-        /// `mfhd.sequence_number` of the next segment.
+        /// The number of the next segment.
         found: u32,
     },
-    /// A segment does not begin at the decode time where the one before ends.
+    /// Sequence numbers must rise in the order of the fragments (ISO/IEC 14496-12 8.8.5).
+    #[error("segment {segment}: a fragment with the sequence number {found} comes after number {last}")]
+    Sequence {
+        /// The segment of the later one.
+        segment: u32,
+        /// `mfhd.sequence_number` of the fragment before.
+        last: u32,
+        /// Its own.
+        found: u32,
+    },
+    /// A segment, or a fragment of it, does not begin at the decode time where the one before ends.
     #[error(
         "segment {segment} starts at decode time {found}, but the samples before it end at \
          {expected}"
@@ -61,13 +71,13 @@ pub enum Finding {
         offset: i64,
     },
     /// A player can't start or switch here.
-    #[error("segment {segment} does not start with a random access point in its bitstream")]
+    #[error("segment {segment}, or a fragment of it, does not start with a random access point in its bitstream")]
     NoRandomAccess {
         /// The segment.
         segment: u32,
     },
-    /// The first sample isn't marked as a sync sample.
-    #[error("segment {segment} starts with a sample that is not marked as a sync sample")]
+    /// The first sample of a fragment isn't marked as a sync sample.
+    #[error("segment {segment}, or a fragment of it, starts with a sample that is not marked as a sync sample")]
     NotSync {
         /// The segment.
         segment: u32,
@@ -80,56 +90,63 @@ pub enum Finding {
     },
 }
 
-/// What is wrong with a track's segments, in order. `gaps` are the numbers that may be missing, with
-/// their durations. Empty when all is well.
+/// What is wrong with a track's segments, each with its number, in order. `gaps` are the numbers that may be missing,
+/// with their durations. Empty when all is well.
 ///
 /// The first segment may have any number and start anywhere: only what follows is judged by it.
-pub fn continuity(segments: &[SegmentFacts], gaps: &[Gap]) -> Vec<Finding> {
+pub fn continuity(segments: &[(u32, SegmentFacts)], gaps: &[Gap]) -> Vec<Finding> {
     let gaps: BTreeMap<u32, u64> = gaps.iter().map(|gap| (gap.number, gap.duration)).collect();
     let mut findings = Vec::new();
-    let mut last_pts = None;
-    for (at, segment) in segments.iter().enumerate() {
-        if let Some(previous) = at.checked_sub(1).and_then(|before| segments.get(before)) {
-            join(previous, segment, &gaps, &mut findings);
+    let (mut before, mut last_pts) = (None, None);
+    for (number, segment) in segments {
+        let time = before.map(|(previous, end)| join(previous, end, *number, &gaps, &mut findings));
+        fragments(*number, segment, time, &mut findings);
+        if segment.has_encoder_banner {
+            findings.push(Finding::EncoderBanner { segment: *number });
         }
-        start(segment, &mut findings);
-        last_pts = times(segment, last_pts, &mut findings).max(last_pts);
+        last_pts = times(*number, segment, last_pts, &mut findings).max(last_pts);
+        before = Some((*number, segment.decode_end()));
     }
+    let sequences = segments.iter().flat_map(|(number, s)| s.fragments.iter().map(|f| (*number, f.sequence)));
+    let pairs = sequences.clone().zip(sequences.skip(1)).filter(|((_, last), (_, found))| found <= last);
+    findings.extend(pairs.map(|((_, last), (segment, found))| Finding::Sequence { segment, last, found }));
     findings
 }
 
-fn join(previous: &SegmentFacts, segment: &SegmentFacts, gaps: &BTreeMap<u32, u64>, findings: &mut Vec<Finding>) {
-    let (mut expected, mut time) = (previous.sequence.wrapping_add(1), previous.decode_end());
-    while expected < segment.sequence
+/// Whether a segment is the next one after `previous`, which ended at a decode time; when it should start.
+fn join(previous: u32, end: u64, number: u32, gaps: &BTreeMap<u32, u64>, findings: &mut Vec<Finding>) -> u64 {
+    let (mut expected, mut time) = (previous.wrapping_add(1), end);
+    while expected < number
         && let Some(duration) = gaps.get(&expected)
     {
         expected += 1;
         time = time.saturating_add(*duration);
     }
-    if segment.sequence != expected {
-        findings.push(Finding::Number { expected, found: segment.sequence });
+    if number != expected {
+        findings.push(Finding::Number { expected, found: number });
     }
-    if segment.decode_time != time {
-        findings.push(Finding::DecodeTime { segment: segment.sequence, expected: time, found: segment.decode_time });
-    }
+    time
 }
 
-fn start(segment: &SegmentFacts, findings: &mut Vec<Finding>) {
-    let number = segment.sequence;
-    if !segment.starts_with_random_access {
-        findings.push(Finding::NoRandomAccess { segment: number });
-    }
-    if !segment.samples.first().is_some_and(|sample| sample.sync) {
-        findings.push(Finding::NotSync { segment: number });
-    }
-    if segment.has_encoder_banner {
-        findings.push(Finding::EncoderBanner { segment: number });
+/// Where each fragment begins, and with what; the first one should at `time`, if that is known.
+fn fragments(number: u32, segment: &SegmentFacts, mut time: Option<u64>, findings: &mut Vec<Finding>) {
+    for fragment in &segment.fragments {
+        let FragmentFacts { decode_time: found, starts_with_random_access, .. } = fragment;
+        if let Some(expected) = time.filter(|expected| expected != found) {
+            findings.push(Finding::DecodeTime { segment: number, expected, found: *found });
+        }
+        if !starts_with_random_access {
+            findings.push(Finding::NoRandomAccess { segment: number });
+        }
+        if !segment.of(fragment).first().is_some_and(|sample| sample.sync) {
+            findings.push(Finding::NotSync { segment: number });
+        }
+        time = Some(segment.end_of(fragment));
     }
 }
 
 /// Checks the presentation times of a segment, and returns the largest.
-fn times(segment: &SegmentFacts, last: Option<i64>, findings: &mut Vec<Finding>) -> Option<i64> {
-    let number = segment.sequence;
+fn times(number: u32, segment: &SegmentFacts, last: Option<i64>, findings: &mut Vec<Finding>) -> Option<i64> {
     if let Some(sample) = segment.samples.iter().find(|sample| sample.pts < sample.dts) {
         let offset = sample.pts.saturating_sub(sample.dts);
         findings.push(Finding::NegativeOffset { segment: number, pts: sample.pts, offset });

@@ -32,7 +32,7 @@ pub use init::{Colour, InitFacts, LightBoxes, MediaKind, SpatialBoxes, inspect_i
 pub use mpd::{MpdFacts, MpdSegment, RepresentationFacts, mpd};
 pub use progressive::{ProgressiveFacts, ProgressiveTrack, inspect_progressive};
 pub use sample_table::SampleTable;
-pub use segment::{SampleFacts, SegmentFacts, inspect_segment};
+pub use segment::{FragmentFacts, SampleFacts, SegmentFacts, inspect_segment};
 
 /// Why bytes or text could not be understood.
 #[derive(Debug, thiserror::Error)]

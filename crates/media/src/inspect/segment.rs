@@ -1,4 +1,6 @@
-//! What a media segment holds (`moof`, `mdat`; ISO/IEC 14496-12 8.8).
+//! What a media segment holds (`moof` and `mdat` in turn; ISO/IEC 14496-12 8.8).
+
+use std::ops::Range;
 
 use super::{
     InitFacts, InspectError, MediaKind,
@@ -7,6 +9,7 @@ use super::{
     roll,
     runs::Runs,
 };
+use crate::track::KeyFrame;
 
 /// One access unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,18 +29,29 @@ pub struct SampleFacts {
     pub offset: u64,
 }
 
-/// What a media segment says.
+/// What a fragment, one `moof` and its `mdat`, says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SegmentFacts {
+pub struct FragmentFacts {
     /// `mfhd.sequence_number`.
     pub sequence: u32,
+    /// Of the first byte of `moof` in the file.
+    pub offset: u64,
     /// `tfdt.baseMediaDecodeTime`, ticks, before the edit list.
     pub decode_time: u64,
-    /// In decode order; never empty.
-    pub samples: Vec<SampleFacts>,
+    /// Which of [`SegmentFacts::samples`] are its own; never empty.
+    pub samples: Range<usize>,
     /// The first sample really is a random access point, by its bitstream: IDR (H.264, HEVC), or a
     /// sequence header and a shown key frame (AV1). Always true for sound.
     pub starts_with_random_access: bool,
+}
+
+/// What a media segment says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentFacts {
+    /// In order; never empty.
+    pub fragments: Vec<FragmentFacts>,
+    /// Of all fragments, in decode order; never empty.
+    pub samples: Vec<SampleFacts>,
     /// The encoder wrote its name and settings into the bitstream.
     pub has_encoder_banner: bool,
     /// The pre-roll that all samples have, access units; negative.
@@ -45,24 +59,85 @@ pub struct SegmentFacts {
 }
 
 impl SegmentFacts {
+    /// Decode time of the first sample, ticks, before the edit list.
+    pub fn decode_time(&self) -> u64 {
+        self.fragments.first().map_or(0, |fragment| fragment.decode_time)
+    }
+
     /// Decode time after the last sample, ticks, before the edit list.
     pub fn decode_end(&self) -> u64 {
-        self.decode_time + self.samples.iter().map(|s| u64::from(s.duration)).sum::<u64>()
+        self.fragments.last().map_or(0, |fragment| self.end_of(fragment))
+    }
+
+    /// The same of a fragment.
+    pub(super) fn end_of(&self, fragment: &FragmentFacts) -> u64 {
+        fragment.decode_time + self.of(fragment).iter().map(|s| u64::from(s.duration)).sum::<u64>()
+    }
+
+    /// Samples of a fragment.
+    pub(super) fn of(&self, fragment: &FragmentFacts) -> &[SampleFacts] {
+        self.samples.get(fragment.samples.clone()).unwrap_or_default()
     }
 
     /// Bytes from the start of the file to the end of the first sample.
     pub fn key_bytes(&self) -> u64 {
         self.samples.first().map_or(0, |s| s.offset + u64::from(s.size))
     }
+
+    /// The first samples of all fragments but the first, as key frames.
+    pub fn further_keys(&self) -> Vec<KeyFrame> {
+        let key = |fragment: &FragmentFacts| {
+            let samples = self.of(fragment);
+            samples.first().map(|first| KeyFrame {
+                offset: fragment.offset,
+                bytes: first.offset + u64::from(first.size) - fragment.offset,
+                start: first.pts,
+                samples: samples.len() as u32,
+            })
+        };
+        self.fragments.iter().skip(1).filter_map(key).collect()
+    }
+
+    /// A sync sample that isn't the first of its fragment: nobody can find it.
+    pub fn hidden_key(&self) -> Option<&SampleFacts> {
+        let later = self.fragments.iter().flat_map(|fragment| self.of(fragment).iter().skip(1));
+        later.into_iter().find(|sample| sample.sync)
+    }
 }
 
 /// Boxes that may stand beside `moof` and `mdat`: they hold no media (ISO/IEC 23000-19 7.3.2.3).
 const HARMLESS: [&[u8; 4]; 6] = [b"styp", b"sidx", b"prft", b"emsg", b"free", b"skip"];
 
-/// Reads a media segment: one `moof`, then one `mdat` that holds exactly its samples, nothing else
+/// Reads a media segment: fragments of one `moof` and then one `mdat` that holds exactly its samples, nothing else
 /// but harmless boxes.
 pub fn inspect_segment(data: &[u8], init: &InitFacts) -> Result<SegmentFacts, InspectError> {
-    let (moof, mdat) = media_boxes(data)?;
+    let coding = coding(init);
+    let mut segment =
+        SegmentFacts { fragments: Vec::new(), samples: Vec::new(), has_encoder_banner: false, roll: None };
+    for (n, (moof, mdat)) in media_boxes(data)?.into_iter().enumerate() {
+        let (sequence, decode_time, samples, roll) = fragment(&moof, &mdat, init)?;
+        let from = segment.samples.len();
+        for (sample, at) in samples.iter().zip(from..) {
+            segment.has_encoder_banner |= bitstream::check(slice(data, sample), coding, at)?;
+        }
+        let first = samples.first().map(|sample| slice(data, sample)).unwrap_or_default();
+        segment.roll = if n == 0 { roll } else { segment.roll.filter(|of_others| roll == Some(*of_others)) };
+        segment.samples.extend(samples);
+        segment.fragments.push(FragmentFacts {
+            sequence,
+            offset: moof.at as u64,
+            decode_time,
+            samples: from..segment.samples.len(),
+            starts_with_random_access: bitstream::starts_at_random_access(first, coding)?,
+        });
+    }
+    Ok(segment)
+}
+
+/// What the boxes of a fragment say: sequence number, decode time, samples, and the pre-roll of all of them.
+type Fragment = (u32, u64, Vec<SampleFacts>, Option<i16>);
+
+fn fragment(moof: &BoxRef<'_>, mdat: &BoxRef<'_>, init: &InitFacts) -> Result<Fragment, InspectError> {
     let children = Children::of(moof.body)?;
     let sequence = full_u32(children.one("mfhd")?, "mfhd")?;
     let traf = children.inside("traf")?;
@@ -77,28 +152,16 @@ pub fn inspect_segment(data: &[u8], init: &InitFacts) -> Result<SegmentFacts, In
         runs.read(trun.body)?;
     }
     let samples = runs.finish()?;
-    let coding = coding(init);
-    let first = samples.first().map(|sample| slice(data, sample)).unwrap_or_default();
-    let mut has_encoder_banner = false;
-    for (at, sample) in samples.iter().enumerate() {
-        has_encoder_banner |= bitstream::check(slice(data, sample), coding, at)?;
-    }
-    Ok(SegmentFacts {
-        sequence,
-        decode_time,
-        starts_with_random_access: bitstream::starts_at_random_access(first, coding)?,
-        has_encoder_banner,
-        roll: roll::of_all(&traf, &init.rolls, samples.len())?,
-        samples,
-    })
+    let roll = roll::of_all(&traf, &init.rolls, samples.len())?;
+    Ok((sequence, decode_time, samples, roll))
 }
 
-fn media_boxes(data: &[u8]) -> Result<(BoxRef<'_>, BoxRef<'_>), InspectError> {
+/// Each `moof` with its `mdat`; at least one.
+fn media_boxes(data: &[u8]) -> Result<Vec<(BoxRef<'_>, BoxRef<'_>)>, InspectError> {
     let all = split(data)?;
-    let media: Vec<_> = all.iter().filter(|b| !HARMLESS.contains(&&b.kind)).collect();
-    for (at, media) in media.iter().enumerate() {
-        let wanted = [b"moof", b"mdat"].get(at).is_some_and(|kind| media.kind == **kind);
-        if !wanted {
+    let media: Vec<_> = all.into_iter().filter(|b| !HARMLESS.contains(&&b.kind)).collect();
+    for (media, wanted) in media.iter().zip([b"moof", b"mdat"].into_iter().cycle()) {
+        if media.kind != *wanted {
             return Err(InspectError::Unexpected {
                 kind: media.kind.escape_ascii().to_string(),
                 at: media.at,
@@ -106,10 +169,10 @@ fn media_boxes(data: &[u8]) -> Result<(BoxRef<'_>, BoxRef<'_>), InspectError> {
             });
         }
     }
-    match media.as_slice() {
-        [moof, mdat] => Ok((**moof, **mdat)),
-        [_] => Err(InspectError::Missing("mdat")),
-        _ => Err(InspectError::Missing("moof")),
+    match media.as_chunks() {
+        ([], []) => Err(InspectError::Missing("moof")),
+        (_, [_, ..]) => Err(InspectError::Missing("mdat")),
+        (fragments, []) => Ok(fragments.iter().map(|[moof, mdat]| (*moof, *mdat)).collect()),
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     ListedTrack, PlaylistError, Presentation,
     groups::{Member, groups, quotable},
     pattern::Pattern,
-    slots::slots,
+    slots::{key_frames, slots},
     uri::relative_uri,
     variants::{Picture, Sound},
 };
@@ -41,7 +41,7 @@ pub fn media(listed: &ListedTrack, target: u64) -> Result<String, PlaylistError>
     media_lines(listed, &listed.playlist, target, &Form::Whole)
 }
 
-/// The I-frame playlist of a track (RFC 8216bis 4.4.3.6), to be written at `path`: the first sample
+/// The I-frame playlist of a track (RFC 8216bis 4.4.3.6), to be written at `path`: every key frame
 /// of each segment, as a range of bytes that includes the `moof` before it. Its target duration might differ
 /// (RFC 8216 6.2.4), but has no reason to.
 pub fn iframes(listed: &ListedTrack, path: &str, target: u64) -> Result<String, PlaylistError> {
@@ -56,7 +56,10 @@ enum Form {
 
 fn media_lines(listed: &ListedTrack, path: &str, target: u64, form: &Form) -> Result<String, PlaylistError> {
     let track = &listed.track;
-    let slots = slots(track)?;
+    let slots = match form {
+        Form::Whole => slots(track)?,
+        Form::KeyFrames => key_frames(track)?,
+    };
     let timescale = track.track.timescale;
     let version = if track.gaps.is_empty() { VERSION } else { VERSION_WITH_GAPS };
     let pattern = if track.gaps.is_empty() { None } else { Some(Pattern::of(track)?) };
@@ -76,10 +79,9 @@ fn media_lines(listed: &ListedTrack, path: &str, target: u64, form: &Form) -> Re
     for slot in &slots {
         let micros = slot.micros(timescale);
         lines.push(format!("#EXTINF:{}.{:06},", micros / 1_000_000, micros % 1_000_000));
-        match (slot.segment, form) {
-            (Some(_), Form::Whole) => {}
-            (Some(s), Form::KeyFrames) => lines.push(format!("#EXT-X-BYTERANGE:{}@0", s.key_bytes)),
-            (None, _) => lines.push("#EXT-X-GAP".to_owned()),
+        lines.extend(slot.key.map(|key| format!("#EXT-X-BYTERANGE:{}@{}", key.bytes, key.offset)));
+        if slot.segment.is_none() {
+            lines.push("#EXT-X-GAP".to_owned());
         }
         lines.push(match (slot.segment, &pattern) {
             (None, Some(pattern)) => relative_uri(path, &pattern.path(slot.number)),

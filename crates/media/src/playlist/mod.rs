@@ -1,7 +1,8 @@
 //! How players find the media: HLS and DASH over the same CMAF segments, as pure text.
 //!
 //! ```text
-//! FinishedTrack ──> slots ──┬─> hls::media, hls::iframes    one line per segment or gap
+//! FinishedTrack ──> slots ──┬─> hls::media                  one line per segment or gap
+//!                           ├─> hls::iframes                one line per key frame or gap
 //!                           ├─> hls::master                 what there is to choose from
 //!                           └─> dash::mpd                   all of it in one file
 //! ```
@@ -92,6 +93,14 @@ pub enum PlaylistError {
         expected: i64,
         /// Its own start, ticks.
         found: i64,
+    },
+    /// The key frames of a segment aren't one after the other within it.
+    #[error("track `{track}`: the key frames of segment {number} are not in order, or not in it")]
+    KeyFrames {
+        /// Name of the track.
+        track: String,
+        /// The segment.
+        number: u32,
     },
     /// A segment starts before the origin of the output timeline.
     #[error("track `{track}` starts at tick {start}, before the origin")]

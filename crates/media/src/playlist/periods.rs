@@ -71,7 +71,7 @@ fn rows(tracks: &[ListedTrack], target: u64) -> Result<Vec<Row<'_>>, PlaylistErr
     let mut rows = Vec::new();
     for listed in tracks {
         let slots = slots(&listed.track)?;
-        let peak = rate::peak(&slots, listed.track.track.timescale, target, |s| s.file.bytes);
+        let peak = rate::peak(&slots, listed.track.track.timescale, target);
         rows.push(Row { listed, peak, slots });
     }
     Ok(rows)

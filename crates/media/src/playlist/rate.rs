@@ -4,10 +4,7 @@ use super::{
     PlaylistError,
     slots::{Slot, slots},
 };
-use crate::{
-    time::Timescale,
-    track::{FinishedTrack, Segment},
-};
+use crate::{time::Timescale, track::FinishedTrack};
 
 /// The longest EXTINF of all tracks, rounded to whole seconds, at least 1: `EXT-X-TARGETDURATION` (RFC 8216bis
 /// 4.4.3.1), which is the same in every media playlist of a presentation (RFC 8216 6.2.4).
@@ -20,20 +17,20 @@ pub(super) fn target_duration<'a>(tracks: impl Iterator<Item = &'a FinishedTrack
     Ok((longest.unsigned_abs() + 500_000).div_euclid(1_000_000).max(1))
 }
 
-/// The largest rate of any run of neighbouring segments that lasts 0.5 to 1.5 times `target` (seconds, the
+/// The largest rate of any run of neighbouring slots without a gap that lasts 0.5 to 1.5 times `target` (seconds, the
 /// presentation's target duration), bit/s, rounded up.
 ///
 /// A single segment doesn't do: the last one of a film may be one key frame and 40 ms long, and its
 /// own rate would shut every player out of the rendition. When no run is long enough (a film of half
 /// a second), it is the rate of the whole track.
-pub(super) fn peak(slots: &[Slot], timescale: Timescale, target: u64, bytes: impl Fn(&Segment) -> u64) -> u64 {
+pub(super) fn peak(slots: &[Slot], timescale: Timescale, target: u64) -> u64 {
     let target = u128::from(target) * u128::from(timescale.0);
     let mut peak = 0;
     for first in 0..slots.len() {
         let (mut size, mut ticks) = (0, 0);
         for slot in &slots[first..] {
-            let Some(segment) = slot.segment else { break };
-            size += u128::from(bytes(segment));
+            let Some(bytes) = slot.bytes() else { break };
+            size += u128::from(bytes);
             ticks += u128::from(slot.duration);
             if ticks * 2 > target * 3 {
                 break;
@@ -43,14 +40,14 @@ pub(super) fn peak(slots: &[Slot], timescale: Timescale, target: u64, bytes: imp
             }
         }
     }
-    if peak == 0 { average(slots, timescale, bytes) } else { peak }
+    if peak == 0 { average(slots, timescale) } else { peak }
 }
 
-/// Rate over all segments, without gaps, bit/s, rounded up: `AVERAGE-BANDWIDTH`.
-pub(super) fn average(slots: &[Slot], timescale: Timescale, bytes: impl Fn(&Segment) -> u64) -> u64 {
-    let segments = || slots.iter().filter_map(|slot| slot.segment);
-    let size = segments().map(|s| u128::from(bytes(s))).sum();
-    rate(size, segments().map(|s| u128::from(s.duration)).sum(), timescale)
+/// Rate over all slots, without gaps, bit/s, rounded up: `AVERAGE-BANDWIDTH`.
+pub(super) fn average(slots: &[Slot], timescale: Timescale) -> u64 {
+    let present = slots.iter().filter_map(|slot| Some((slot.bytes()?, slot.duration)));
+    let (size, ticks) = present.fold((0, 0), |(size, ticks), (s, t)| (size + u128::from(s), ticks + u128::from(t)));
+    rate(size, ticks, timescale)
 }
 
 fn rate(bytes: u128, ticks: u128, timescale: Timescale) -> u64 {
@@ -63,20 +60,28 @@ fn rate(bytes: u128, ticks: u128, timescale: Timescale) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::track::FileFacts;
+    use crate::track::{FileFacts, Segment};
 
     fn segment(number: u32, duration: u64, bytes: u64) -> Segment {
         let file = FileFacts { path: String::new(), bytes, sha256: String::new() };
-        Segment { number, file, start: 0, duration, samples: 1, key_bytes: 1 }
+        Segment { number, file, start: 0, duration, samples: 1, key_bytes: 1, further_keys: vec![] }
     }
 
     fn peak_of(segments: &[(u64, u64)], target: u64) -> u64 {
         let segments: Vec<_> = segments.iter().enumerate().map(|(n, (d, b))| segment(n as u32, *d, *b)).collect();
         let slots: Vec<_> = segments
             .iter()
-            .map(|s| Slot { number: s.number, start: 0, duration: s.duration, segment: Some(s), early: 0, late: 0 })
+            .map(|s| Slot {
+                number: s.number,
+                start: 0,
+                duration: s.duration,
+                segment: Some(s),
+                key: None,
+                early: 0,
+                late: 0,
+            })
             .collect();
-        peak(&slots, Timescale(1000), target, |s| s.file.bytes)
+        peak(&slots, Timescale(1000), target)
     }
 
     #[test]

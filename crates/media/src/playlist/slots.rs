@@ -3,10 +3,10 @@
 use super::PlaylistError;
 use crate::{
     time::Timescale,
-    track::{FinishedTrack, Segment, TrackKind},
+    track::{FinishedTrack, KeyFrame, Segment, TrackKind},
 };
 
-/// A place in the timeline: a segment, or a gap where one is missing.
+/// A place in the timeline: a segment or a key frame of it, or a gap where a segment is missing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Slot<'a> {
     pub(super) number: u32,
@@ -16,6 +16,8 @@ pub(super) struct Slot<'a> {
     pub(super) duration: u64,
     /// `None` is a gap.
     pub(super) segment: Option<&'a Segment>,
+    /// What is listed of the segment; `None` is all of it.
+    pub(super) key: Option<KeyFrame>,
     /// Where it begins on the decode timeline less where it is presented, ticks: the priming of sound, which
     /// a player throws away. 0 for the first one, before which nothing is decoded.
     pub(super) early: u32,
@@ -24,6 +26,11 @@ pub(super) struct Slot<'a> {
 }
 
 impl Slot<'_> {
+    /// Bytes of what is listed; `None` of a gap.
+    pub(super) fn bytes(&self) -> Option<u64> {
+        self.segment.map(|segment| self.key.map_or(segment.file.bytes, |key| key.bytes))
+    }
+
     pub(super) fn end(&self) -> i64 {
         self.start.saturating_add_unsigned(self.duration)
     }
@@ -53,6 +60,7 @@ pub(super) fn slots(track: &FinishedTrack) -> Result<Vec<Slot<'_>>, PlaylistErro
         start: s.start,
         duration: s.duration,
         segment: Some(s),
+        key: None,
         early: priming,
         late: priming,
     });
@@ -61,6 +69,7 @@ pub(super) fn slots(track: &FinishedTrack) -> Result<Vec<Slot<'_>>, PlaylistErro
         start: g.start,
         duration: g.duration,
         segment: None,
+        key: None,
         early: priming,
         late: priming,
     });
@@ -88,4 +97,24 @@ pub(super) fn slots(track: &FinishedTrack) -> Result<Vec<Slot<'_>>, PlaylistErro
         }
     }
     Ok(slots)
+}
+
+/// All slots in order, with a slot for each key frame instead of those of whole segments: it lasts until the next one
+/// (RFC 8216bis 4.4.3.6), or the end of its segment.
+pub(super) fn key_frames(track: &FinishedTrack) -> Result<Vec<Slot<'_>>, PlaylistError> {
+    let mut keys = Vec::new();
+    for slot in slots(track)? {
+        let Some(segment) = slot.segment else {
+            keys.push(slot);
+            continue;
+        };
+        let ends = segment.further_keys.iter().map(|key| key.start).chain([slot.end()]);
+        for (key, end) in segment.key_frames().zip(ends) {
+            let duration = u64::try_from(end.saturating_sub(key.start)).ok().filter(|duration| *duration > 0);
+            let duration = duration
+                .ok_or_else(|| PlaylistError::KeyFrames { track: track.track.name.clone(), number: slot.number })?;
+            keys.push(Slot { start: key.start, duration, key: Some(key), ..slot });
+        }
+    }
+    Ok(keys)
 }

@@ -4,11 +4,18 @@ use std::collections::BTreeSet;
 
 use num_rational::Ratio;
 
-use super::{ListedTrack, PlaylistError, groups::Group, hls::CAPTIONS, rate, slots::slots, uri::relative_uri};
+use super::{
+    ListedTrack, PlaylistError,
+    groups::Group,
+    hls::CAPTIONS,
+    rate,
+    slots::{Slot, key_frames, slots},
+    uri::relative_uri,
+};
 use crate::{
     captions::Channel,
     time::Rational,
-    track::{Segment, TrackKind, VideoRange},
+    track::{TrackKind, VideoRange},
 };
 
 /// Peak and average bit rate, bit/s.
@@ -19,10 +26,10 @@ struct Rates {
 }
 
 impl Rates {
-    fn of(listed: &ListedTrack, target: u64, bytes: impl Fn(&Segment) -> u64 + Copy) -> Result<Self, PlaylistError> {
-        let (slots, timescale) = (slots(&listed.track)?, listed.track.track.timescale);
-        let peak = rate::peak(&slots, timescale, target, bytes);
-        Ok(Rates { peak, average: rate::average(&slots, timescale, bytes) })
+    /// Of slots of the track.
+    fn of(listed: &ListedTrack, slots: &[Slot], target: u64) -> Self {
+        let timescale = listed.track.track.timescale;
+        Rates { peak: rate::peak(slots, timescale, target), average: rate::average(slots, timescale) }
     }
 
     fn louder(self, other: Self) -> Self {
@@ -42,7 +49,7 @@ impl<'a> Sound<'a> {
     pub(super) fn of(group: &'a Group<'a>, target: u64) -> Result<Self, PlaylistError> {
         let (mut rates, mut codecs) = (Rates::default(), Vec::new());
         for member in &group.members {
-            rates = rates.louder(Rates::of(member.listed, target, |s| s.file.bytes)?);
+            rates = rates.louder(Rates::of(member.listed, &slots(&member.listed.track)?, target));
             let codec = member.listed.track.track.codec.as_str();
             if !codecs.contains(&codec) {
                 codecs.push(codec);
@@ -87,7 +94,7 @@ impl<'a> Picture<'a> {
         Ok(Picture {
             listed,
             target,
-            rates: Rates::of(listed, target, |s| s.file.bytes)?,
+            rates: Rates::of(listed, &slots(&listed.track)?, target),
             size: (square(width, sar), height),
             frame_rate: peak_rate.unwrap_or(frame_rate),
             range: match range {
@@ -119,7 +126,7 @@ impl<'a> Picture<'a> {
     }
 
     pub(super) fn iframe_tag(&self, uri: &str) -> Result<String, PlaylistError> {
-        let rates = Rates::of(self.listed, self.target, |s| s.key_bytes)?;
+        let rates = Rates::of(self.listed, &key_frames(&self.listed.track)?, self.target);
         Ok(format!(
             "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\",\
              RESOLUTION={}x{},VIDEO-RANGE={},URI=\"{uri}\"",

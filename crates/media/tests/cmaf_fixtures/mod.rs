@@ -4,7 +4,10 @@ use std::{fs::File, io::Cursor, ops::Range, path::Path, process::Command};
 
 use num_rational::Ratio;
 use tempfile::TempDir;
-use transcode_media::time::{MediaTime, Timescale};
+use transcode_media::{
+    time::{MediaTime, Timescale},
+    track::{FileFacts, KeyFrame},
+};
 
 use transcode_media::cmaf::{
     SampleEntry, SegmentBytes,
@@ -12,7 +15,7 @@ use transcode_media::cmaf::{
     encoded::EncodedTrack,
     head_bytes,
     init::{AudioInit, Colour, Language, TrackInit, VideoInit, init_segment},
-    progressive::{ProgressiveTrack, SegmentHead, SegmentSamples, plan, read_segment_head},
+    progressive::{ProgressiveTrack, SegmentSamples, plan, read_fragment_head},
     rewrite::{ChunkPlan, SegmentFrames, video_segments},
 };
 
@@ -127,6 +130,7 @@ impl Source {
     pub fn chunk<'a>(&'a self, n: usize, segments: &'a [SegmentFrames]) -> ChunkPlan<'a> {
         let end = (n + 1) * CHUNK;
         ChunkPlan {
+            before: (n * CHUNK) as u32,
             times: &self.times[n * CHUNK..end],
             end: self.times.get(end).copied().unwrap_or(self.end),
             offset: 0,
@@ -225,22 +229,16 @@ impl Track {
     }
 }
 
-/// Reads a head as a caller does who fetches no more than is asked for.
+/// Reads the heads as a caller does who fetches no more than is asked for.
 fn heads(segment: &SegmentBytes) -> SegmentSamples {
-    let (count, segment) = (segment.samples, segment.bytes.as_slice());
-    let at_once = segment.len().min(head_bytes(count) as usize);
-    let head = read_segment_head(&segment[..at_once]).unwrap();
-    assert!(matches!(head, SegmentHead::Samples(_)), "what is fetched at once is enough");
-    let mut have = 32;
-    loop {
-        match read_segment_head(&segment[..have]).unwrap() {
-            SegmentHead::Needs(more) => {
-                assert!(more as usize > have && more as usize <= segment.len());
-                have = more as usize;
-            }
-            SegmentHead::Samples(samples) => return samples,
-        }
-    }
+    let record = segment.clone().recorded(FileFacts { path: String::new(), bytes: 0, sha256: String::new() });
+    let head = |key: KeyFrame| {
+        let from = &segment.bytes[key.offset as usize..];
+        let head = &from[..from.len().min(head_bytes(key.samples) as usize)];
+        assert!(read_fragment_head(&head[..100], key.offset).is_err(), "less is not enough");
+        read_fragment_head(head, key.offset).unwrap()
+    };
+    SegmentSamples::of(record.key_frames().map(head)).unwrap()
 }
 
 /// Writes a progressive file of some tracks.
@@ -299,6 +297,15 @@ impl OnDisk {
 
     pub fn times(&self, stream: &str, entries: &str) -> Vec<i64> {
         self.probe(stream, entries).iter().map(|line| line.parse().unwrap()).collect()
+    }
+
+    /// Hashes of the pictures, in order.
+    pub fn pictures(&self) -> Vec<String> {
+        let words =
+            ["-v", "fatal", "-i", &self.path(), "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framehash", "-"];
+        let (listed, _) = run("ffmpeg", &words);
+        let hashes = listed.lines().filter(|line| !line.starts_with('#'));
+        hashes.map(|line| line.rsplit(',').next().unwrap().to_owned()).collect()
     }
 
     /// Samples of the first sound, decoded to 16 bits by ffmpeg.

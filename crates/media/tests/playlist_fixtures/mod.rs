@@ -3,7 +3,7 @@
 use transcode_media::{
     playlist::{ListedTrack, Presentation},
     time::{Rational, Timescale},
-    track::{FileFacts, FinishedTrack, Gap, Segment, Track, TrackKind, VideoRange},
+    track::{FileFacts, FinishedTrack, Gap, KeyFrame, Segment, Track, TrackKind, VideoRange},
 };
 
 fn file(path: String, bytes: u64) -> FileFacts {
@@ -20,6 +20,7 @@ fn listed(folder: &str, track: Track, durations: &[u64], bytes: &[u64]) -> Liste
             duration: *duration,
             samples: 96,
             key_bytes: bytes / 10,
+            further_keys: vec![],
         };
         start += *duration as i64;
         segment
@@ -121,6 +122,21 @@ pub fn timed(from: ListedTrack, timescale: u32, durations: &[u64]) -> ListedTrac
 /// The sound with other durations of its segments.
 pub fn timed_sound(from: ListedTrack, durations: &[u64]) -> ListedTrack {
     listed("outputs/k/sound", from.track.track, durations, &vec![1000; durations.len()])
+}
+
+/// The track with key frames inside a segment: at ticks after its start, of so many bytes.
+pub fn with_keys(mut listed: ListedTrack, number: u32, keys: &[(i64, u64)]) -> ListedTrack {
+    let segment = listed.track.segments.iter_mut().find(|segment| segment.number == number).unwrap();
+    segment.further_keys = keys
+        .iter()
+        .map(|(after, bytes)| KeyFrame {
+            offset: *after as u64,
+            bytes: *bytes,
+            start: segment.start + after,
+            samples: 9,
+        })
+        .collect();
+    listed
 }
 
 /// The track without the segments of these numbers.

@@ -110,12 +110,13 @@ impl FirstPasses<'_> {
         Ok(all)
     }
 
-    /// Bits of every chunk. What the boxes of segments take is taken off first.
+    /// Bits of every chunk. What the boxes of segments take is taken off first, as far as the plan knows it: a scene cut
+    /// takes 100 bytes more.
     fn shares(&self, bitrate: u32, all: &BTreeMap<u32, Complexity>) -> Result<BTreeMap<u32, f64>, TaskError> {
         let cap = self.rendition.codec.rate().cap();
         let chunks: Vec<_> = self.chunks.iter().filter_map(|c| Some((c, *all.get(&c.index)?))).collect();
         let bits = |chunk: &Chunk, rate: u32| {
-            let boxes: u64 = chunk.segments.iter().map(|s| SegmentSizes::boxes_of(s.frames)).sum();
+            let boxes: u64 = chunk.segments.iter().map(|s| SegmentSizes::boxes_of(s.frames, 1)).sum();
             (f64::from(rate) * self.seconds(chunk) - boxes as f64 * 8.0).max(0.0)
         };
         let total: f64 = chunks.iter().map(|(chunk, _)| bits(chunk, bitrate)).sum();

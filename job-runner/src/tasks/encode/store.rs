@@ -14,7 +14,7 @@ use transcode_media::{
     cmaf::{
         SampleEntry,
         codec::codec_text,
-        encoded::EncodedTrack,
+        encoded::{EncodedSample, EncodedTrack},
         init::{TrackInit, VideoInit, init_segment},
         rewrite::{ChunkPlan, RewriteError, SegmentFrames, video_segments},
     },
@@ -24,7 +24,7 @@ use transcode_media::{
     rate::{CapCheck, OverCap, SegmentSizes},
     spatial::Spatial,
     timeline::Timeline,
-    track::{Segment, Track, TrackKind, VideoRange},
+    track::{Track, TrackKind, VideoRange},
 };
 
 use super::decode::Decoded;
@@ -54,19 +54,18 @@ impl Storing<'_> {
     /// Why what was encoded is above the rendition's cap.
     pub fn over_cap(&self, path: &Path) -> Result<Option<OverCap>, TaskError> {
         let Some(cap) = self.rendition.codec.rate().cap() else { return Ok(None) };
-        let sizes: Vec<u32> = Self::open(path)?
-            .map(|sample| sample.map(|s| s.size))
-            .collect::<Result<_, _>>()
-            .map_err(TaskError::transient)?;
+        let encoded: Vec<EncodedSample> = Self::open(path)?.collect::<Result<_, _>>().map_err(TaskError::transient)?;
         let mut check = CapCheck::new(cap, self.timeline.timescale, self.context.task.spec.segment_duration);
         let first = self.chunk.first_frame();
         for (span, number) in self.chunk.segments.iter().zip(self.chunk.first_segment..) {
             let frames = span.first..span.first + span.frames;
+            let of = |frame: u32| encoded.get((frame - first) as usize);
             let sample = |frame: u32| {
                 let ticks = self.timeline.at(frame + 1) - self.timeline.at(frame);
-                Some((*sizes.get((frame - first) as usize)?, u32::try_from(ticks).ok()?))
+                Some((of(frame)?.size, u32::try_from(ticks).ok()?))
             };
-            let boxes = SegmentSizes::boxes_of(span.frames);
+            let keys = frames.clone().filter_map(of).filter(|sample| sample.sync).count() as u32;
+            let boxes = SegmentSizes::boxes_of(span.frames, keys);
             let segment = SegmentSizes { number, boxes, samples: frames.filter_map(sample).collect() };
             if let Err(error) = check.next(&segment) {
                 return Ok(Some(error));
@@ -93,6 +92,7 @@ impl Storing<'_> {
             .map(|(s, number)| SegmentFrames { number, frames: local(s.first)..local(s.first + s.frames) })
             .collect();
         let plan = ChunkPlan {
+            before: first,
             times: &times,
             end: self.timeline.at(end),
             offset: self.timeline.offset(),
@@ -103,21 +103,14 @@ impl Storing<'_> {
         let mut segments = vec![];
         let mut rewritten = video_segments(encoded, &plan).map_err(|e| self.wrong(e))?;
         for made in rewritten.by_ref() {
-            let made = made.map_err(|e| self.wrong(e))?;
+            let mut made = made.map_err(|e| self.wrong(e))?;
             let key = format!("{folder}/segments/{:06}.m4s", made.number);
-            let mut bytes = made.bytes;
+            let mut bytes = std::mem::take(&mut made.bytes);
             if fault::asked(self.context) == Some(Fault::Garbage) {
                 bytes.reverse();
             }
             let file = self.context.put(&key, bytes.into()).await?;
-            segments.push(Segment {
-                number: made.number,
-                file,
-                start: made.start,
-                duration: made.duration,
-                samples: made.samples,
-                key_bytes: made.key_bytes,
-            });
+            segments.push(made.recorded(file));
         }
         let captions = self.captions(rewritten.into_captions(), decoded.captioned)?;
         if let Some(first) = self.first_pass {

@@ -107,6 +107,7 @@ mod tests {
             duration: 1,
             samples: 1,
             key_bytes: 1,
+            further_keys: vec![],
         };
         let segments = [of(TOGETHER / 6), of(TOGETHER)];
         let chunk = Chunk {

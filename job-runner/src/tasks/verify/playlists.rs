@@ -8,7 +8,7 @@ use transcode_engine::{Failure, StageId, StageKind, layout::MULTIVARIANT};
 use transcode_media::{
     inspect::{HlsFacts, MediaFacts, VariantFacts, mpd, playlist_hls},
     time::MediaTime,
-    track::{FileFacts, FinishedTrack, TrackKind},
+    track::{FileFacts, FinishedTrack, Segment, TrackKind},
 };
 use url::Url;
 
@@ -119,7 +119,13 @@ fn media_playlist(path: &str, facts: MediaFacts, packaged: &PackageResult) -> Re
     if longest.ratio().round().to_integer() > facts.target_duration as i64 {
         return Err(format!("EXT-X-TARGETDURATION is {}, its longest segment {longest}", facts.target_duration));
     }
-    if facts.segments.len() != track.segments.len() + track.gaps.len() && !facts.iframes_only {
+    if facts.iframes_only {
+        let listed = facts.segments.iter().filter(|s| !s.gap).map(|s| s.range);
+        let keys = track.segments.iter().flat_map(Segment::key_frames).map(|key| Some((key.offset, key.bytes)));
+        if !listed.eq(keys) {
+            return Err("it does not list every key frame".into());
+        }
+    } else if facts.segments.len() != track.segments.len() + track.gaps.len() {
         return Err("it does not list every segment".into());
     }
     let present = facts.segments.iter().filter(|s| !s.gap).map(|s| s.uri.clone());

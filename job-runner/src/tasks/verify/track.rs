@@ -66,6 +66,11 @@ impl Verify<'_> {
                 findings.push(blame.segment(track, claimed, "its frames are not those of the source"));
             } else if facts.decode_end() as i64 != timeline.at(span.first + span.frames) {
                 findings.push(blame.segment(track, claimed, "its durations do not lead to the next segment"));
+            } else if let Some(key) = facts.hidden_key() {
+                let what = format!("the key frame at tick {} begins no fragment", key.pts);
+                findings.push(blame.segment(track, claimed, &what));
+            } else if !numbered(facts, span.first) {
+                findings.push(blame.segment(track, claimed, "its fragments are not numbered by their frames"));
             }
             if over.is_none() {
                 over = rate.as_mut().and_then(|check| holds(check, track, claimed, facts).err());
@@ -111,8 +116,12 @@ impl Verify<'_> {
     /// The whole sound, from its priming to the source's end. Sound that is passed through may begin late.
     pub(super) async fn audio(&mut self, n: usize, track: &FinishedTrack) -> Result<(), TaskError> {
         let init = self.init(track).await?;
-        let (mut first, mut end, mut rolls) = (None, 0, None);
+        let (mut first, mut end, mut rolls, mut before) = (None, 0, None, 0);
         let look = |claimed: &Segment, facts: &SegmentFacts| {
+            if !numbered(facts, before) {
+                return Err(format!("segment {} is not numbered by its access units", claimed.number));
+            }
+            before += claimed.samples;
             first = first.or(facts.samples.first().map(|sample| sample.pts));
             end = facts.decode_end() as i64;
             // Of a track of one unit, which may be short, nobody knows.
@@ -210,9 +219,9 @@ impl Verify<'_> {
             let bytes = this.checked(track, Some(claimed)).await?;
             let facts =
                 inspect_segment(&bytes, facts_of).map_err(|e| this.blame.segment(track, claimed, &e.to_string()))?;
-            let same = facts.sequence == claimed.number
-                && facts.samples.len() as u32 == claimed.samples
-                && facts.key_bytes() == claimed.key_bytes;
+            let same = facts.samples.len() as u32 == claimed.samples
+                && facts.key_bytes() == claimed.key_bytes
+                && facts.further_keys() == claimed.further_keys;
             if same {
                 Ok((claimed, facts))
             } else {
@@ -232,11 +241,11 @@ impl Verify<'_> {
                     continue;
                 }
             };
-            let pair: Vec<SegmentFacts> = before.take().into_iter().chain([facts]).collect();
+            let pair: Vec<(u32, SegmentFacts)> = before.take().into_iter().chain([(claimed.number, facts)]).collect();
             let seam = continuity(&pair, &track.gaps).into_iter().find(|finding| !theirs(finding));
             wrong = wrong.or(seam.map(|finding| finding.to_string()));
             before = pair.into_iter().next_back();
-            if let Some(facts) = &before {
+            if let Some((_, facts)) = &before {
                 samples += facts.samples.len() as u64;
                 wrong = wrong.or(look(claimed, facts).err());
             }
@@ -263,6 +272,13 @@ pub(super) fn roll(init: &InitFacts, samples: &[SampleFacts]) -> Option<i16> {
         codec if codec.starts_with("mp4a.40.") => Some(-1),
         _ => None,
     }
+}
+
+/// Whether `mfhd.sequence_number` of each fragment is that of its first sample in the track, of which so many come before
+/// the segment.
+fn numbered(facts: &SegmentFacts, before: u32) -> bool {
+    let number = |first: usize| u32::try_from(first).ok().and_then(|first| before.checked_add(first)?.checked_add(1));
+    facts.fragments.iter().all(|fragment| number(fragment.samples.start) == Some(fragment.sequence))
 }
 
 /// Whether the rate model still holds with a segment.
