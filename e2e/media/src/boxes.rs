@@ -18,7 +18,9 @@ pub struct Sample {
     pub sync: bool,
     /// Where its bytes are.
     pub bytes: Range<usize>,
-    /// Which fragment it lies in, from 0.
+    /// Which segment it lies in, from 0: each begins with `styp`.
+    pub segment: usize,
+    /// Start of its fragment, byte of `moof`.
     pub fragment: usize,
     /// Its pre-roll by sample groups, samples.
     pub roll: Option<i16>,
@@ -151,9 +153,12 @@ pub fn read(bytes: &[u8]) -> Result<BTreeMap<u32, Track>> {
             track.defaults = Defaults { duration: n.next(), size: n.next(), flags: n.next() };
         }
     }
-    for (fragment, (_, whole, moof)) in top.iter().filter(|b| &b.0 == b"moof").enumerate() {
-        for (_, _, traf) in children(bytes, moof.clone()).iter().filter(|b| &b.0 == b"traf") {
-            read_fragment(bytes, traf, whole.start, fragment, &mut tracks)?;
+    let mut begun = 0_usize;
+    for (kind, whole, content) in &top {
+        begun += usize::from(kind == b"styp");
+        let inside = if kind == b"moof" { children(bytes, content.clone()) } else { vec![] };
+        for (_, _, traf) in inside.iter().filter(|b| &b.0 == b"traf") {
+            read_fragment(bytes, traf, whole.start, begun.saturating_sub(1), &mut tracks)?;
         }
     }
     for sample in tracks.values().flat_map(|t: &Track| &t.samples) {
@@ -258,6 +263,7 @@ fn read_table(bytes: &[u8], stbl: Range<usize>) -> Result<Vec<Sample>> {
             duration: durations[n],
             sync: syncs.as_ref().is_none_or(|s| s.contains(&(n + 1))),
             bytes,
+            segment: 0,
             fragment: 0,
             roll: None,
         };
@@ -297,7 +303,7 @@ fn read_fragment(
     bytes: &[u8],
     traf: &Range<usize>,
     moof: usize,
-    fragment: usize,
+    segment: usize,
     tracks: &mut BTreeMap<u32, Track>,
 ) -> Result<()> {
     let boxes = children(bytes, traf.clone());
@@ -337,14 +343,15 @@ fn read_fragment(
                 duration,
                 sync,
                 bytes: at..at + size,
-                fragment,
+                segment,
+                fragment: moof,
                 roll: None,
             });
             decode += duration;
             at += size;
         }
     }
-    let first = track.samples.iter().position(|s| s.fragment == fragment).unwrap_or(track.samples.len());
+    let first = track.samples.iter().position(|s| s.fragment == moof).unwrap_or(track.samples.len());
     roll(bytes, &boxes, &track.rolls, &mut track.samples[first..])
 }
 

@@ -102,7 +102,7 @@ impl Media {
     /// Presentation time of the first sample of each segment, and of the end, ticks.
     pub fn bounds(&self) -> Vec<i64> {
         let track = &self.track;
-        let of = |n: usize| track.samples.iter().filter(move |s| s.fragment == n);
+        let of = |n: usize| track.samples.iter().filter(move |s| s.segment == n);
         let starts = (0..self.segments.len()).filter_map(|n| of(n).map(|s| s.composition - track.media_time).min());
         // Decoding ends with the last sample; what is shown is later by as much as at the start. The duration of the
         // sample that is shown last is that of its decoding.

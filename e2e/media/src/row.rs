@@ -49,6 +49,8 @@ pub struct Row {
     pub warns: &'static [&'static str],
     /// Frames a second, where frame n is shown at n of their length from 0 on, whatever ffmpeg says of the source.
     pub counted: Option<i64>,
+    /// Frames inside of segments at which every rendition has a key frame, since another scene begins.
+    pub cuts: &'static [usize],
     /// Takes minutes: proved with `make test-long` only.
     pub long: bool,
 }
@@ -105,5 +107,6 @@ pub const ROW: Row = Row {
     mended: 0,
     warns: &[],
     counted: None,
+    cuts: &[],
     long: false,
 };

@@ -41,7 +41,7 @@ fn each_stands_alone(evidence: &Evidence<'_>, media: &Media) -> Result<()> {
     let smallest = evidence.published.video().last().is_some_and(|last| last.name == media.name);
     evidence.figures.add("access_points", media.segments.len());
     for n in 0..media.segments.len() {
-        let samples: Vec<_> = media.track.samples.iter().filter(|s| s.fragment == n).collect();
+        let samples: Vec<_> = media.track.samples.iter().filter(|s| s.segment == n).collect();
         let first = samples.first().with_context(|| format!("segment {n} is empty"))?;
         ensure!(
             first.sync && bitstream::begins(media, &media.bytes[first.bytes.clone()])?,

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use m3u8_rs::{AlternativeMedia, AlternativeMediaType, MasterPlaylist, MediaPlaylist, VariantStream};
 
 use super::{Evidence, audio};
-use crate::{listing, published::Media, tool};
+use crate::{bitstream, boxes::Sample, listing, published::Media, tool};
 
 /// Proves it.
 pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
@@ -292,37 +292,68 @@ fn exact_sum(text: &str, seconds: f64) -> Result<()> {
     Ok(())
 }
 
-/// Each range of bytes behind the init segment is one picture.
+/// Every key frame has a range of bytes that begins with its fragment and ends with it, until the next one. Behind the
+/// init segment it is one picture: the one that all segments together show there.
 fn i_frames(evidence: &Evidence<'_>, variant: &VariantStream, media: &Media) -> Result<()> {
     let (path, playlist) = media_playlist(evidence, &variant.uri)?;
     ensure!(playlist.i_frames_only, "EXT-X-I-FRAMES-ONLY is missing");
-    ensure!(
-        playlist.segments.len() == media.segments.len(),
-        "{} I-frames of {} segments",
-        playlist.segments.len(),
-        media.segments.len()
-    );
-    let file = evidence.folder.join("iframe.mp4");
-    for (n, listed) in playlist.segments.iter().enumerate() {
+    let keys = key_frames(evidence, media)?;
+    ensure!(playlist.segments.len() == keys.len(), "{} I-frames of {} key frames", playlist.segments.len(), keys.len());
+    let (alone, whole) = (evidence.folder.join("iframe.mp4"), evidence.folder.join("iframes.mp4"));
+    fs::write(&whole, &media.bytes)?;
+    let (shown, order) = (listing::decode(&whole, "v:0", &evidence.folder)?.frames, media.track.presented());
+    let presented = |key: &Sample| key.composition - media.track.media_time;
+    let ends = keys.iter().skip(1).map(|key| presented(key)).chain(media.bounds().last().copied());
+    for ((n, (listed, key)), end) in playlist.segments.iter().zip(&keys).enumerate().zip(ends) {
+        let exact = (end - presented(key)) as f64 / media.track.timescale as f64;
+        ensure!(
+            (f64::from(listed.duration) - exact).abs() < 2e-5,
+            "EXTINF {} of I-frame {n}, not {exact:.6}",
+            listed.duration
+        );
+        let file = resolved(evidence, &path, &listed.uri)?;
+        let own = evidence.published.folder.join(&media.segments[key.segment]).canonicalize()?;
+        ensure!(file == own, "I-frame {n} is in {}", listed.uri);
         let range = listed.byte_range.as_ref().context("no EXT-X-BYTERANGE")?;
         let start = range.offset.context("no offset")? as usize;
-        let content = fs::read(resolved(evidence, &path, &listed.uri)?)?;
+        let content = fs::read(file)?;
         let part = content.get(start..start + range.length as usize).context("a range beyond its file")?;
-        ensure!(media.segment(n).starts_with(part), "I-frame {n} is not the start of segment {n}");
-        let first = media.track.samples.iter().find(|s| s.fragment == n).context("no sample")?;
-        let segment_start = media.segment(n).as_ptr() as usize - media.bytes.as_ptr() as usize;
-        ensure!(segment_start + part.len() == first.bytes.end, "I-frame {n} does not end with its sample");
-        if n == 0 || n + 1 == playlist.segments.len() {
-            fs::write(&file, [media.init(), part].concat())?;
+        let segment = media.segment(key.segment).as_ptr() as usize - media.bytes.as_ptr() as usize;
+        let first = key.segment != n.checked_sub(1).map_or(usize::MAX, |before| keys[before].segment);
+        let begins = if first { 0 } else { key.fragment - segment };
+        ensure!(start == begins, "I-frame {n} begins at byte {start} of its segment, not {begins}");
+        ensure!(segment + start + part.len() == key.bytes.end, "I-frame {n} does not end with its sample");
+        if !first || n == 0 || n + 1 == playlist.segments.len() {
+            fs::write(&alone, [media.init(), part].concat())?;
             // The rest of the segment's samples is missing on purpose: only the picture counts.
             let ran = tool::ffmpeg(
                 "-v fatal -i {in} -map 0:v:0 -fps_mode passthrough -f framehash -hash md5 -",
-                &[("in", &file)],
+                &[("in", &alone)],
                 &evidence.folder,
             )?;
-            let pictures = listing::Listing::parse(&String::from_utf8_lossy(&ran.stdout))?.frames.len();
-            ensure!(pictures == 1, "I-frame {n} decodes to {pictures} pictures");
+            let pictures = listing::Listing::parse(&String::from_utf8_lossy(&ran.stdout))?.frames;
+            ensure!(pictures.len() == 1, "I-frame {n} decodes to {} pictures", pictures.len());
+            let frame = order.binary_search(&presented(key)).ok().context("a key frame that is not presented")?;
+            ensure!(pictures[0].hash == shown[frame].hash, "I-frame {n} is not picture {frame}");
         }
     }
     Ok(())
+}
+
+/// Samples that are key frames by their bits, in order: each is marked and begins a fragment. The row says which there
+/// are beside those that segments begin with.
+fn key_frames<'a>(evidence: &Evidence<'_>, media: &'a Media) -> Result<Vec<&'a Sample>> {
+    let (mut keys, mut fragment) = (vec![], None);
+    for (n, sample) in media.track.samples.iter().enumerate() {
+        let key = bitstream::begins(media, &media.bytes[sample.bytes.clone()])?;
+        ensure!(key == sample.sync, "sample {n} is marked as what it is not: a key frame or another");
+        let begins = fragment.replace(sample.fragment) != Some(sample.fragment);
+        ensure!(key == begins, "sample {n} begins a fragment without a key frame, or is one inside of it");
+        keys.extend(key.then_some(sample));
+    }
+    let (times, order) = (keys.iter().map(|key| key.composition - media.track.media_time), media.track.presented());
+    let frames: BTreeSet<usize> = times.filter_map(|time| order.binary_search(&time).ok()).collect();
+    let without: Vec<_> = evidence.row.cuts.iter().filter(|cut| !frames.contains(cut)).collect();
+    ensure!(without.is_empty(), "no key frames at the cuts {without:?}: {frames:?}");
+    Ok(keys)
 }

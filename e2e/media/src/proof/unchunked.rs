@@ -55,7 +55,7 @@ pub fn prove(evidence: &Evidence<'_>) -> Result<()> {
 
 /// First frames of the segments, and the number of all frames.
 fn segment_starts(media: &Media) -> Vec<usize> {
-    let before = |n: usize| media.track.samples.iter().filter(|sample| sample.fragment < n).count();
+    let before = |n: usize| media.track.samples.iter().filter(|sample| sample.segment < n).count();
     (0..=media.segments.len()).map(before).collect()
 }
 

@@ -6,6 +6,16 @@ use crate::row::{
     Step::{Ffmpeg, Python},
 };
 
+/// Other pictures, which have nothing in common with a pattern in motion.
+macro_rules! scenes {
+    () => {
+        " -f lavfi -i life=size=320x180:rate=25:seed=3:mold=10:life_color=white "
+    };
+}
+
+/// Where they begin and end: some frames of the start and the end, none on whole seconds.
+const SCENES: &[usize] = &[37, 80, 117, 160, 240, 320, 437, 837];
+
 /// The rows.
 pub const ROWS: &[Row] = &[
     Row {
@@ -128,6 +138,37 @@ pub const ROWS: &[Row] = &[
         options: TINY,
         frames: 900,
         pictures: SMALL,
+        ..ROW
+    },
+    // Encoders put key frames where another scene begins, inside of segments too.
+    Row {
+        name: "scene_cuts",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "36"),
+            scenes!(),
+            clicks!("36"),
+            "-filter_complex [0][1]overlay=shortest=1:enable='lt(mod(n\\,80)\\,37)'[v] -map [v] -map 2:a -c:v libx264 -preset veryfast -g 50 -sc_threshold 0 -c:a aac {out}"
+        ))],
+        options: H264,
+        frames: 900,
+        chunks: 2,
+        pictures: WIDE,
+        audio: PLAIN,
+        cuts: SCENES,
+        ..ROW
+    },
+    Row {
+        name: "scene_cuts_hevc",
+        source: &[Ffmpeg(concat!(
+            pictures!("320x180", "25", "36"),
+            scenes!(),
+            "-filter_complex [0][1]overlay=shortest=1:enable='lt(mod(n\\,80)\\,37)'[v] -map [v] -c:v libx264 -preset veryfast -g 50 -sc_threshold 0 {out}"
+        ))],
+        options: "{video: {segmentDuration: 2s, encode: {hevc: {preset: superfast}}}, renditions: [{name: low, box: {width: 160, height: 160}}]}",
+        frames: 900,
+        chunks: 2,
+        pictures: SMALL,
+        cuts: SCENES,
         ..ROW
     },
     // Nothing says how far pictures are reordered, and none is until 20 s.

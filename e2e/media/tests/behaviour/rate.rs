@@ -37,7 +37,7 @@ fn made(folder: &Path, source: &Path, codec: &str, rate: &str) -> Result<Publish
 fn rates(media: &Media) -> (Vec<f64>, f64) {
     let (track, scale) = (&media.track, media.track.timescale as f64);
     let seconds =
-        |n: usize| track.samples.iter().filter(|s| s.fragment == n).map(|s| s.duration as f64 / scale).sum::<f64>();
+        |n: usize| track.samples.iter().filter(|s| s.segment == n).map(|s| s.duration as f64 / scale).sum::<f64>();
     let segments = media.sizes.iter().enumerate().map(|(n, bytes)| *bytes as f64 * 8.0 / seconds(n)).collect();
     let (mut full, mut emptiest) = (BUFFER * BEGIN, BUFFER);
     for sample in &track.samples {
