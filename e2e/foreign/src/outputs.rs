@@ -174,6 +174,20 @@ pub const OUTPUTS: &[Kind] = &[
     },
     Kind {
         row: Row {
+            // Segments of several fragments.
+            name: "scene_cuts",
+            source: &[Step::Ffmpeg(
+                "-f lavfi -i testsrc2=size=320x180:rate=25:duration=7 -f lavfi -i life=size=320x180:rate=25:seed=3:mold=10:life_color=white -f lavfi -i sine=duration=7 -filter_complex [0][1]overlay=shortest=1:enable='lt(mod(n\\,80)\\,37)'[v] -map [v] -map 2:a -c:v libx264 -preset ultrafast -g 25 -c:a aac {out}",
+            )],
+            options: "{video: {segmentDuration: 2s, encode: {h264: {preset: veryfast}}}, renditions: [{name: low, box: {width: 160, height: 160}}]}",
+            frames: 175,
+            cuts: &[37, 80, 117, 160],
+            ..ROW
+        },
+        ..KIND
+    },
+    Kind {
+        row: Row {
             name: "wide_pixels",
             source: &[Step::Ffmpeg(
                 "-f lavfi -i testsrc2=size=180x144:rate=25:duration=6 -vf setsar=64/45 -c:v libx264 -preset ultrafast -g 25 {out}",
