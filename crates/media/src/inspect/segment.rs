@@ -100,8 +100,7 @@ impl SegmentFacts {
 
     /// A sync sample that isn't the first of its fragment: nobody can find it.
     pub fn hidden_key(&self) -> Option<&SampleFacts> {
-        let later = self.fragments.iter().flat_map(|fragment| self.of(fragment).iter().skip(1));
-        later.into_iter().find(|sample| sample.sync)
+        self.fragments.iter().flat_map(|fragment| self.of(fragment).iter().skip(1)).find(|sample| sample.sync)
     }
 }
 
