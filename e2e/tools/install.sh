@@ -26,6 +26,7 @@ package_of() {
 	versitygw) echo versitygw github.com/versity/versitygw github.com/versity/versitygw/cmd/versitygw ;;
 	etcd) echo etcd go.etcd.io/etcd/server/v3 go.etcd.io/etcd/server/v3 ;;
 	helm) echo helm helm.sh/helm/v4 helm.sh/helm/v4/cmd/helm ;;
+	kwok) echo kwok sigs.k8s.io/kwok sigs.k8s.io/kwok/cmd/kwok ;;
 	kstatus) echo kstatus github.com/fluxcd/cli-utils . ;;
 	mediacheck) echo mediacheck github.com/Eyevinn/mp4ff . ;;
 	runc) echo runc github.com/opencontainers/runc github.com/opencontainers/runc ;;

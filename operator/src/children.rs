@@ -201,7 +201,7 @@ impl Children<'_> {
         let has = job.finalizers().iter().any(|name| name == FINALIZER);
         match wanted {
             true if starts => {
-                if !has {
+                if !known.seen.protected && !has {
                     set_finalizer(&self.pass.scope.api(job), job, true).await?;
                 }
                 // Behind the job's own: one without it would leave a ConfigMap that nobody lets go.

@@ -120,14 +120,16 @@ impl<'a> Files<'a> {
             ("engine".into(), env!("CARGO_PKG_VERSION").into()),
         ]);
         let mut map = self.object(seen.name.clone(), data, Some(true));
-        match self.create(&map).await {
+        map.metadata.finalizers = seen.protected.then(|| vec![FINALIZER.into()]);
+        let there = match self.create(&map).await {
             Err(Error::Unreadable { .. } | Error::Foreign { .. }) => {
                 seen.name = self.names.other_job_file(&seen.digest);
                 map.metadata.name = Some(seen.name.clone());
-                self.create(&map).await?;
+                self.create(&map).await?
             }
             other => other?,
-        }
+        };
+        seen.protected = is_protected(&there);
         Ok(seen)
     }
 
@@ -160,7 +162,7 @@ impl<'a> Files<'a> {
         let digest = sha256(&facts);
         let data = BTreeMap::from([("plan.json".to_owned(), text(plan)), ("facts.json".to_owned(), facts)]);
         let name = self.names.facts_file(&sha256(&data.values().cloned().collect::<String>())[..10]);
-        self.create(&self.object(name.clone(), data, Some(true))).await?;
+        _ = self.create(&self.object(name.clone(), data, Some(true))).await?;
         Ok(Kept { name, sha256: digest })
     }
 
@@ -214,15 +216,16 @@ impl<'a> Files<'a> {
         ConfigMap { metadata, data: Some(data), immutable, ..ConfigMap::default() }
     }
 
-    async fn create(&self, map: &ConfigMap) -> Result<(), Error> {
+    /// Makes a ConfigMap, and tells what is there then.
+    async fn create(&self, map: &ConfigMap) -> Result<ConfigMap, Error> {
         match self.api.create(&PostParams::default(), map).await {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {
                 // An earlier pass made it, the very same.
                 let name = map.name_any();
                 let there = self.get(&name).await?.ok_or_else(|| Error::Gone { name: name.clone() })?;
-                (there.data == map.data).then_some(()).ok_or(Error::Unreadable { name })
+                if there.data == map.data { Ok(there) } else { Err(Error::Unreadable { name }) }
             }
-            other => Ok(other.map(|_| ())?),
+            other => Ok(other?),
         }
     }
 

@@ -42,6 +42,8 @@ pub struct Known {
     pub failures: Vec<(StageId, u32, TaskFailure)>,
     /// What a closer look at batches found.
     pub looks: BTreeMap<BatchId, Look>,
+    /// Whether the status has the digest of what the job was first seen as. Nothing is started before.
+    pub vouched: bool,
     /// The status as it was written last, or as the watch showed it at first, and when.
     pub status: Option<(TranscodeJobStatus, Timestamp)>,
 }
@@ -83,6 +85,7 @@ impl Known {
             ran: BTreeSet::new(),
             failures: vec![],
             looks: BTreeMap::new(),
+            vouched: false,
             status: None,
         }
     }

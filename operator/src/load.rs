@@ -9,10 +9,12 @@ use kube::{
     runtime::{controller::Action as Requeue, events::EventType},
 };
 use transcode_api::{TranscodeJob, TranscodeJobSpec, TranscodeJobStatus, status::Phase};
-use transcode_engine::{Observation, Outcome, assess, begin, status};
+use transcode_engine::{Outcome, begin, status};
 
 use crate::{
     admit::{Admission, admit},
+    children::set_finalizer,
+    deletion::erases,
     error::Error,
     files::{Memory, Seen},
     known::{Known, Started},
@@ -142,14 +144,15 @@ impl Pass<'_> {
             known.unsaved = known.memory.record.ended.is_some();
             known.memory.record.epoch = self.job.spec.retry_token.clone().unwrap_or_default();
         }
-        // The watch may lag behind what an earlier pass, or an earlier operator, started.
-        let mut there = self.children().await?;
+        // The watch may lag behind what an earlier pass, or an earlier operator, started. Without a digest in the status
+        // nothing was; where the watch lags behind that too, the same batch is met under its name.
+        let mut there = if self.files().told().is_some() { self.children().await? } else { vec![] };
         known.note_started(&there);
         there.retain(|view| !view.going);
         known.ran = there.iter().filter(|view| view.has_run()).map(|view| view.id.clone()).collect();
         let unseen = there.into_iter().filter(|view| !known.memory.record.seen.contains(&view.id));
         known.started = unseen.map(|view| (view.id.clone(), Started::of(&view, self.now))).collect();
-        self.vouch(&mut known).await?;
+        self.told(&mut known);
         Ok(Loaded::Known(Box::new(known)))
     }
 
@@ -180,7 +183,7 @@ impl Pass<'_> {
                 for objection in objections {
                     self.event(EventType::Warning, objection.reason, "Admit", &objection.message).await;
                 }
-                Ok(Ok(self.files().see(*seen).await?))
+                Ok(Ok(self.keep(*seen).await?))
             }
             Admission::Waits { .. } if self.job.spec.cancel == Some(true) => {
                 self.refuse(memory, version, "Cancelled", "the job was cancelled").await.map(Err)
@@ -193,19 +196,22 @@ impl Pass<'_> {
         }
     }
 
-    /// Before anything is started the status has the digest of what it is started from.
-    async fn vouch(&self, known: &mut Known) -> Result<(), Error> {
-        let told = self.job.status.clone().filter(|status| status.resolved.as_ref() == Some(&known.seen.digest));
-        if let Some(told) = told {
-            // Of a job that is over, what the watch shows needs no second writing.
-            known.status = Some((untimed(told), self.now)).filter(|_| known.memory.record.ended.is_some());
-            return Ok(());
+    /// Keeps a job as it is now, for good.
+    async fn keep(&self, mut seen: Seen) -> Result<Seen, Error> {
+        if erases(&seen.file.spec, false) {
+            // Before the ConfigMap's own: nobody would let that go for a job without one.
+            set_finalizer(&self.scope.api(self.job), self.job, true).await?;
+            seen.protected = true;
         }
-        let record = known.memory.record.clone();
-        let observation = Observation { intent: self.intent(), record, ..Observation::default() };
-        let progress = assess(&known.plan, &observation);
-        let status = status(&known.seen.file.spec, &known.plan, &observation, &progress, self.now);
-        self.publish(known, status, &mut BTreeSet::new()).await
+        self.files().see(seen).await
+    }
+
+    /// What the status says already.
+    fn told(&self, known: &mut Known) {
+        let told = self.job.status.clone().filter(|status| status.resolved.as_ref() == Some(&known.seen.digest));
+        known.vouched = told.is_some();
+        // Of a job that is over, what the watch shows needs no second writing.
+        known.status = told.filter(|_| known.memory.record.ended.is_some()).map(|told| (untimed(told), self.now));
     }
 
     /// Ends a job that can't run, before it began.

@@ -3,10 +3,13 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kube::{Api, ResourceExt, runtime::controller::Action as Requeue};
+use kube::{
+    Api, ResourceExt,
+    runtime::{controller::Action as Requeue, events::EventType},
+};
 use transcode_api::TranscodeJob;
 use transcode_engine::{
-    Action, Grant, Observation, Outcome, Record, RecordEntry, TaskSet, assess, begin, decide, status,
+    Action, Grant, Observation, Outcome, Record, RecordEntry, StageKind, TaskSet, assess, begin, decide, status,
 };
 
 use crate::{
@@ -73,7 +76,7 @@ impl Pass<'_> {
         if self.outlived(known.memory.record.ended_at, &mut wake).await? {
             return Ok((Requeue::await_change(), true));
         }
-        self.begin_again(known);
+        self.begin_again(known).await;
         let views = self.scope.batches(self.job);
         if let Some(requeue) = self.namespace_goes(&views).await? {
             return Ok((requeue, false));
@@ -93,6 +96,11 @@ impl Pass<'_> {
         }
         let todo = self.decide(known, &mut observation, slots, &mut wake).await;
         let progress = assess(&known.plan, &observation);
+        if !known.vouched {
+            let told = status(&known.seen.file.spec, &known.plan, &observation, &progress, self.now);
+            self.publish(known, told, &mut wake).await?;
+            known.vouched = true;
+        }
         let refused = Children { pass: self, views: &views }.execute(known, todo, &progress).await?;
         if known.unsaved {
             // A batch could not be started, now or later: the next pass decides what follows.
@@ -154,7 +162,7 @@ impl Pass<'_> {
     }
 
     /// A failed job with a new retry token starts over; of any other the token is only noted.
-    fn begin_again(&self, known: &mut Known) {
+    async fn begin_again(&self, known: &mut Known) {
         let token = self.job.spec.retry_token.clone().unwrap_or_default();
         let record = &mut known.memory.record;
         if record.epoch == token {
@@ -170,6 +178,8 @@ impl Pass<'_> {
                 known.kept = None;
                 known.status = None;
                 known.unsaved = true;
+                let note = "spec.retryToken changed: the job begins again, with what is done already";
+                self.event(EventType::Normal, "RetryRequested", "Run", note).await;
             }
             false => record.epoch = token,
         }
@@ -301,13 +311,12 @@ pub fn lost_slots(record: &Record, view: &JobView) -> u32 {
     view.open().iter().filter(|task| counted.contains(*task)).count() as u32
 }
 
-/// Whether an entry would be lost with this process. What Jobs still tell is not.
+/// Whether an entry would be lost with this process, and lost work with it. What Jobs still tell is not, and deleting
+/// work data that is gone costs nothing.
 fn matters(entry: &RecordEntry) -> bool {
-    matches!(
-        entry,
-        RecordEntry::Failed { .. }
-            | RecordEntry::Ended { .. }
-            | RecordEntry::Reopened { .. }
-            | RecordEntry::GivenUp { .. }
-    )
+    match entry {
+        RecordEntry::Ended { batch } => batch.stage.kind != StageKind::Cleanup,
+        RecordEntry::Failed { .. } | RecordEntry::Reopened { .. } | RecordEntry::GivenUp { .. } => true,
+        _ => false,
+    }
 }

@@ -6,7 +6,10 @@ use kube::{
     api::{Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use transcode_api::{TranscodeJob, TranscodeJobStatus, crd, status::Condition};
+use transcode_api::{
+    TranscodeJob, TranscodeJobStatus, crd,
+    status::{Condition, Phase},
+};
 
 use transcode_engine::status::seconds;
 
@@ -39,12 +42,21 @@ pub fn due(new: &TranscodeJobStatus, last: Option<&(TranscodeJobStatus, Timestam
     }
 }
 
-/// Everything that changes step by step left out.
+/// Everything that changes step by step left out, and that what was started has begun.
 fn without_progress(status: &TranscodeJobStatus) -> TranscodeJobStatus {
     let mut status = status.clone();
     status.progress = None;
     for stage in &mut status.stages {
         stage.done = 0;
+        stage.started_at = None;
+    }
+    status.started_at = None;
+    if status.phase == Some(Phase::Pending) && status.conditions.iter().all(|condition| condition.kind != "Queued") {
+        status.phase = Some(Phase::Running);
+    }
+    if status.phase == Some(Phase::Running) {
+        status.message = None;
+        status.conditions.clear();
     }
     status
 }
@@ -162,5 +174,8 @@ mod tests {
         assert_eq!(due(&status(Phase::Running, "2%"), Some(&last), later), Publish::Now);
         assert_eq!(due(&status(Phase::Succeeded, "2%"), Some(&last), now), Publish::Now);
         assert_eq!(due(&status(Phase::Pending, "0%"), None, now), Publish::Now);
+        let pending = (status(Phase::Pending, "0%"), now);
+        assert_eq!(due(&status(Phase::Running, "0%"), Some(&pending), now), Publish::Later(later));
+        assert_eq!(due(&status(Phase::Queued, "0%"), Some(&pending), now), Publish::Now);
     }
 }

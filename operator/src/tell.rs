@@ -8,7 +8,7 @@ use kube::{
     Resource, ResourceExt,
     runtime::events::{Event, EventType},
 };
-use transcode_api::TranscodeJobStatus;
+use transcode_api::{TranscodeJobStatus, status::Phase};
 use transcode_engine::{Outcome, Progress, StageId, TaskSet, observe::TaskFailure};
 
 use crate::{
@@ -37,6 +37,10 @@ impl Pass<'_> {
             Publish::Later(at) => _ = wake.insert(at),
             Publish::Now => {
                 write(&self.scope.shared.client, self.job, &status, self.now).await?;
+                let before = known.status.as_ref().map(|(status, _)| status).or(self.job.status.as_ref());
+                for (reason, note) in news(before, &status) {
+                    self.event(EventType::Normal, reason, "Run", note).await;
+                }
                 known.status = Some((status, self.now));
             }
         }
@@ -99,6 +103,24 @@ impl Pass<'_> {
     }
 }
 
+/// What a status says that is worth an Event. Ends and failures are told by themselves.
+fn news(before: Option<&TranscodeJobStatus>, after: &TranscodeJobStatus) -> Vec<(&'static str, &'static str)> {
+    let (suspended, started) = (
+        |status: &TranscodeJobStatus| status.phase == Some(Phase::Suspended),
+        |status: &TranscodeJobStatus| status.started_at.is_some(),
+    );
+    let [was_suspended, had_started] = [before.is_some_and(suspended), before.is_some_and(started)];
+    let resumed = was_suspended && matches!(after.phase, Some(Phase::Pending | Phase::Queued | Phase::Running));
+    [
+        (!had_started && started(after), ("Started", "the first task has started")),
+        (!was_suspended && suspended(after), ("Suspended", "spec.suspend is true: nothing runs until it is false")),
+        (resumed, ("Resumed", "spec.suspend is false again")),
+    ]
+    .into_iter()
+    .filter_map(|(holds, told)| holds.then_some(told))
+    .collect()
+}
+
 impl Shared {
     /// Tells an Event; one that can't be told is not worth a failure.
     pub async fn event(&self, about: &ObjectReference, kind: EventType, reason: &str, action: &str, note: &str) {
@@ -108,5 +130,32 @@ impl Shared {
         if let Err(error) = self.recorder.publish(&event, about).await {
             tracing::warn!(%error, reason, "an Event can't be written");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn a_start_a_suspension_and_a_resumption_are_told_once() {
+        let status = |value: Value| serde_json::from_value::<TranscodeJobStatus>(value).unwrap();
+        let story = [
+            json!({"phase": "Pending"}),
+            json!({"phase": "Running", "startedAt": "t"}),
+            json!({"phase": "Running", "startedAt": "t", "message": "encode"}),
+            json!({"phase": "Suspended", "startedAt": "t"}),
+            json!({"phase": "Queued", "startedAt": "t"}),
+            json!({"phase": "Suspended", "startedAt": "t"}),
+            json!({"phase": "Failed", "startedAt": "t"}),
+        ];
+        let (mut before, mut told) = (None, vec![]);
+        for now in story.map(status) {
+            told.extend(news(before.as_ref(), &now).into_iter().map(|(reason, _)| reason));
+            before = Some(now);
+        }
+        assert_eq!(told, ["Started", "Suspended", "Resumed", "Suspended"]);
     }
 }

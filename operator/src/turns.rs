@@ -106,8 +106,10 @@ impl Place {
             101..=1000 => "place 101 to 1,000 in line".into(),
             _ => "beyond place 1,000 in line".to_owned(),
         };
-        let (limit, whose) = (self.limit, if self.of_namespace { " of this namespace" } else { "" });
-        format!("{place}: no more than {limit} jobs{whose} run at a time")
+        let limit = if self.limit == 1 { "one job".into() } else { format!("{} jobs", self.limit) };
+        let (whose, verb) =
+            (if self.of_namespace { " of this namespace" } else { "" }, if self.limit == 1 { "runs" } else { "run" });
+        format!("{place}: {limit}{whose} {verb} at a time")
     }
 }
 
@@ -378,10 +380,10 @@ mod tests {
     #[test]
     fn a_place_is_told_exactly_near_the_front_only() {
         let words = |number| Place { number, limit: 100, of_namespace: false }.words();
-        assert_eq!(words(1), "first in line: no more than 100 jobs run at a time");
-        assert_eq!(words(3), "place 3 in line: no more than 100 jobs run at a time");
+        assert_eq!(words(1), "first in line: 100 jobs run at a time");
+        assert_eq!(words(3), "place 3 in line: 100 jobs run at a time");
         assert_eq!((words(6), words(101)), (words(20), words(1000)));
         let own = Place { number: 7, limit: 2, of_namespace: true }.words();
-        assert_eq!(own, "place 6 to 20 in line: no more than 2 jobs of this namespace run at a time");
+        assert_eq!(own, "place 6 to 20 in line: 2 jobs of this namespace run at a time");
     }
 }

@@ -15,11 +15,14 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 use tokio::sync::Mutex;
-use transcode_api::{TranscodeJob, status::Phase};
+use transcode_api::{
+    TranscodeJob, TranscodeJobStatus,
+    status::{Condition, Phase},
+};
 use transcode_storage::Store;
 
 /// The cluster has one fault at a time.
@@ -67,6 +70,70 @@ async fn the_operator_restarts_and_nothing_is_redone() -> Result<()> {
     let failed: u32 = status.stages.iter().map(|stage| stage.failed_attempts).sum();
     ensure!(failed == 0, "{failed} attempts failed");
     space.end().await
+}
+
+/// Gives the operator another value of a flag, and waits until it runs with it. Tells the one before.
+async fn flag(space: &Space, name: &str, value: &str) -> Result<String> {
+    let (mut deployment, api) = operator(space).await?;
+    let spec = deployment.spec.as_mut().and_then(|spec| spec.template.spec.as_mut()).context("no pod")?;
+    let mut all = spec.containers.iter_mut().flat_map(|container| container.args.iter_mut().flatten());
+    let start = format!("{name}=");
+    let found = all.find(|argument| argument.starts_with(&start)).with_context(|| format!("{name} is not given"))?;
+    let before = found.split_off(start.len());
+    found.push_str(value);
+    let name = deployment.name_any();
+    let changed = api.replace(&name, &PostParams::default(), &deployment).await?;
+    until(&api, &name, |deployment| {
+        let Some(status) = deployment.and_then(|deployment| deployment.status.as_ref()) else { return false };
+        let ready = [status.replicas, status.updated_replicas, status.available_replicas].map(|count| count == Some(1));
+        status.observed_generation >= changed.metadata.generation && ready == [true; 3]
+    })
+    .await?;
+    Ok(before)
+}
+
+fn waits(status: &TranscodeJobStatus) -> bool {
+    let waits = |condition: &Condition| condition.kind == "Queued" && condition.reason == "WaitsForTurn";
+    status.phase == Some(Phase::Queued) && status.conditions.iter().any(waits)
+}
+
+/// One job runs at a time. Nothing is made for those in line, and a job that is suspended gives its turn back.
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_take_turns() -> Result<()> {
+    let _alone = FAULT.lock().await;
+    let space = half_done("turns", "").await?;
+    let before = flag(&space, "--max-active-jobs", "1").await?;
+    let result = turns(&space).await;
+    flag(&space, "--max-active-jobs", &before).await?;
+    result?;
+    space.end().await
+}
+
+async fn turns(space: &Space) -> Result<()> {
+    let small = "  options: {renditions: [{name: low, box: {width: 320, height: 320}}]}\n  scheduling: {priority: ";
+    for (name, priority) in [("early", "Low"), ("late", "Normal")] {
+        space.create(&space.job(name, "source", "[hls]", &format!("{small}{priority}}}"))?).await?;
+        let status = space.until(name, waits).await?;
+        let place = status.message.unwrap_or_default();
+        ensure!(place == "first in line: one job runs at a time", "{place}");
+    }
+    let labels = |labels: &std::collections::BTreeMap<String, String>| labels.get("transcode.media/job").cloned();
+    let jobs = space.jobs("").await?.iter().filter_map(|job| labels(job.labels())).collect::<Vec<_>>();
+    let files = space.files().await?.iter().filter_map(|file| labels(file.labels())).collect::<Vec<_>>();
+    ensure!(!jobs.is_empty() && jobs.iter().chain(&files).all(|job| job == "film"), "{jobs:?} {files:?}");
+    space.change("film", json!({"suspend": true})).await?;
+    // The higher priority, although it came later.
+    space.until("late", |status| status.phase == Some(Phase::Running)).await?;
+    space.change("film", json!({"suspend": false})).await?;
+    space.until("film", waits).await?;
+    let [late, film, early] = [
+        space.ends("late", Phase::Succeeded).await?,
+        space.ends("film", Phase::Succeeded).await?,
+        space.ends("early", Phase::Succeeded).await?,
+    ];
+    ensure!(late.finished_at <= early.started_at, "{:?} {:?}", late.finished_at, early.started_at);
+    ensure!(film.finished_at <= early.started_at, "{:?} {:?}", film.finished_at, early.started_at);
+    Ok(())
 }
 
 /// The record, and all else that is kept of it, of a job that ended is lost with the operator.

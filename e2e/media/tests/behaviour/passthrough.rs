@@ -15,7 +15,8 @@ fn a_lost_access_unit_is_told_and_not_passed_over() -> Result<()> {
     let options = "{audio: {encode: {passthrough: {}}}}";
     let finished = Job::of_file(folder.path(), &source, "[hls, mp4]", options)?.run(&[])?;
     assert_eq!((finished.code, finished.reason()), (Some(1), "BadInput"), "{}", finished.message());
-    for words in ["audio track 0 that should be at 2.6", "encode it, say with audio.encode.aac"] {
+    // Which one the filter drops depends on ffmpeg's version.
+    for words in ["audio track 0 that should be at 2.", "encode it, say with audio.encode.aac"] {
         assert!(finished.message().contains(words), "{}", finished.message());
     }
     assert!(!folder.path().join("out/master.m3u8").exists());
