@@ -99,6 +99,10 @@ bench: ## Compare with what one would do without it, five times. ARGS='--seconds
 bench-hour: ## Measure how time and memory grow, up to a source of one hour.
 	@e2e/bench/local/run.sh --hour $(ARGS)
 
+.PHONY: bench-control-plane
+bench-control-plane: ## Measure what thousands of jobs cost a control plane. ARGS='chain burst' takes scenarios; see --help.
+	@e2e/bench/control-plane/scale.sh $(if $(ARGS),$(ARGS),chain idle finished arrivals kill)
+
 .PHONY: bench-docs
 bench-docs: ## Write the tables and plots of docs/performance.md from what bench and bench-hour measured.
 	@e2e/bench/local/report.py $(ARGS)

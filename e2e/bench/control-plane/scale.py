@@ -127,18 +127,21 @@ class Api:
 
     def watch(self, path, note):
         """Calls `note` with every event from now on, in a thread of its own."""
-        version = self.send("GET", f"{path}?limit=1")["metadata"]["resourceVersion"]
         headers = {"Authorization": f"Bearer {TOKEN}"}
 
         def follow():
-            nonlocal version
             while True:
+                page = self.send("GET", f"{path}?resourceVersion=0")
+                for object in page["items"]:
+                    note("ADDED", object)
                 connection = self.open()
+                query = f"watch=1&resourceVersion={page['metadata']['resourceVersion']}&timeoutSeconds=3000"
                 try:
-                    connection.request("GET", f"{path}?watch=1&resourceVersion={version}&timeoutSeconds=3000", headers=headers)
+                    connection.request("GET", f"{path}?{query}", headers=headers)
                     for line in connection.getresponse():
                         event = json.loads(line)
-                        version = event["object"]["metadata"].get("resourceVersion", version)
+                        if event["type"] == "ERROR":
+                            break
                         note(event["type"], event["object"])
                 except (OSError, http.client.HTTPException, ValueError):
                     time.sleep(0.2)
