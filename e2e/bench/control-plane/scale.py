@@ -131,12 +131,12 @@ class Api:
 
         def follow():
             while True:
-                page = self.send("GET", f"{path}?resourceVersion=0")
-                for object in page["items"]:
-                    note("ADDED", object)
-                connection = self.open()
-                query = f"watch=1&resourceVersion={page['metadata']['resourceVersion']}&timeoutSeconds=3000"
                 try:
+                    page = self.send("GET", f"{path}?resourceVersion=0")
+                    for object in page["items"]:
+                        note("ADDED", object)
+                    query = f"watch=1&resourceVersion={page['metadata']['resourceVersion']}&timeoutSeconds=3000"
+                    connection = self.open()
                     connection.request("GET", f"{path}?{query}", headers=headers)
                     for line in connection.getresponse():
                         event = json.loads(line)
