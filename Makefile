@@ -62,7 +62,7 @@ tools: ## Install what tests need: Kubernetes, containerd, an S3 server, helm. O
 
 .PHONY: images
 images: ## Build both images without Docker or a registry. Needs root.
-	@hack/images.sh --profile release
+	@hack/images.sh --profile image
 
 .PHONY: cluster-up
 cluster-up: ## Start a Kubernetes cluster of two nodes on this machine, with both images. Needs root.

@@ -4,7 +4,7 @@
 #
 #   hack/images.sh [OPTION…] [runner|operator]…    both if none is named
 #
-#   --profile dev|release   cargo's profile; dev if not given
+#   --profile dev|image     cargo's profile; dev if not given
 #   --binaries DIR          take DIR/job-runner and DIR/transcode-operator as they are
 #   --tag TAG               dev if not given
 #   --list                  build nothing, print where the archives are
@@ -32,12 +32,12 @@ buildah() { BUILDAH_ISOLATION=chroot CONTAINERS_CONF=$cache/containers.conf comm
 parse() {
 	while [ $# -gt 0 ]; do
 		case $1 in
-		--profile) profile=${2:?--profile wants dev or release} && shift ;;
+		--profile) profile=${2:?--profile wants dev or image} && shift ;;
 		--binaries) binaries=$(realpath -- "${2:?--binaries wants a folder}") && shift ;;
 		--tag) tag=${2:?--tag wants a tag} && shift ;;
 		--list) list=true ;;
 		runner | operator) images+=("$1") ;;
-		*) die "unknown: $1; it is hack/images.sh [--profile dev|release] [--binaries DIR] [--tag TAG] [--list] [runner|operator]…" ;;
+		*) die "unknown: $1; it is hack/images.sh [--profile dev|image] [--binaries DIR] [--tag TAG] [--list] [runner|operator]…" ;;
 		esac
 		shift
 	done

@@ -13,8 +13,8 @@ RUN apt-get update \
  && rustup target add "$(uname -m)-unknown-linux-musl"
 WORKDIR /source
 COPY . .
-RUN cargo build --locked --release -p transcode-operator --target "$(uname -m)-unknown-linux-musl" \
- && cp "target/$(uname -m)-unknown-linux-musl/release/transcode-operator" /
+RUN cargo build --locked --profile image -p transcode-operator --target "$(uname -m)-unknown-linux-musl" \
+ && cp "target/$(uname -m)-unknown-linux-musl/image/transcode-operator" /
 
 # It trusts the certificate of its service account, and calls nobody but the API server.
 FROM scratch

@@ -17,8 +17,8 @@ ARG RUST
 ENV RUSTUP_TOOLCHAIN=${RUST}
 WORKDIR /source
 COPY . .
-RUN cargo build --locked --release -p job-runner \
- && cp target/release/job-runner /
+RUN cargo build --locked --profile image -p job-runner \
+ && cp target/image/job-runner /
 
 FROM scratch
 LABEL org.opencontainers.image.title="transcode-operator runner" \

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Event, Pod};
 use kube::{Api, Client, Resource, ResourceExt, api::ListParams};
-use transcode_contract::Report;
+use transcode_contract::{Report, report::MAX_REPORT};
 use transcode_engine::{Failure, Summary, Waiting, observe::TaskFailure};
 
 use crate::{error::Error, pod::CONTAINER};
@@ -15,6 +15,9 @@ const PAGE: u32 = 500;
 const EVENTS: u32 = 50;
 /// An event of that age tells of something that is over: the kubelet and controllers repeat what lasts.
 const OLD: SignedDuration = SignedDuration::from_secs(600);
+/// Bytes of the termination messages of a pod, which its containers share
+/// (<https://kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure/>).
+const MESSAGES: usize = 12 * 1024;
 /// Reasons of events that need only time.
 const PASSING: [&str; 5] =
     ["FailedScheduling", "FailedCreatePodSandBox", "FailedAttachVolume", "NetworkNotReady", "NodeNotReady"];
@@ -71,8 +74,24 @@ pub fn result(pod: &Pod) -> Option<Result<Vec<Summary>, TaskFailure>> {
         return fail(Failure::OutOfMemory, "the kernel ended the task: it took more memory than its limit".into());
     }
     let code = end.signal.is_none_or(|signal| signal == 0).then_some(end.exit_code);
-    let log = format!("see `kubectl logs {}`", pod.name_any());
-    Some(Report::judge(code, end.message.as_deref().map(str::as_bytes), &log))
+    Some(Report::judge(code, end.message.as_deref().map(str::as_bytes), &where_to_look(pod)))
+}
+
+/// Where a person finds why a pod left no report.
+fn where_to_look(pod: &Pod) -> String {
+    let all = pod.spec.iter().map(|spec| {
+        let [init, ephemeral] =
+            [spec.init_containers.as_ref().map_or(0, Vec::len), spec.ephemeral_containers.as_ref().map_or(0, Vec::len)];
+        spec.containers.len() + init + ephemeral
+    });
+    let (count, name) = (all.sum::<usize>().max(1), pod.name_any());
+    match MESSAGES / count {
+        room if room < MAX_REPORT => format!(
+            "its pod has {count} containers, and the kubelet cuts the report of each at {room} bytes: have fewer put into \
+             runner pods, or see `kubectl logs {name}`"
+        ),
+        _ => format!("see `kubectl logs {name}`"),
+    }
 }
 
 /// When a pod's container ended.
@@ -183,6 +202,19 @@ mod tests {
         assert_eq!(failure(&terminated(json!({"exitCode": 1, "message": "garbage"}))), Failure::Transient);
         let done = serde_json::to_string(&Report::done(vec![])).unwrap();
         assert_eq!(result(&terminated(json!({"exitCode": 0, "message": done}))), Some(Ok(vec![])));
+    }
+
+    #[test]
+    fn a_report_that_the_kubelet_cut_is_told() {
+        let message = |containers: usize| {
+            let containers = vec![json!({"name": "c"}); containers];
+            let mut pod = terminated(json!({"exitCode": 0, "message": "{\"version\":1,\"told\":{\"do"}));
+            pod.spec = serde_json::from_value(json!({"containers": containers})).unwrap();
+            result(&pod).unwrap().unwrap_err().message
+        };
+        assert_eq!(message(3), "the runner exited with 0 and left no report; see `kubectl logs p`");
+        let expected = "the runner exited with 0 and left no report; its pod has 4 containers, and the kubelet cuts the report of each at 3072 bytes: have fewer put into runner pods, or see `kubectl logs p`";
+        assert_eq!(message(4), expected);
     }
 
     #[test]
