@@ -16,6 +16,7 @@
 #   cluster.sh kill-node N          node N loses its power
 #   cluster.sh start-node N         and has it again
 #   cluster.sh restart-apiserver    stop and start kube-apiserver, with the same data
+#   cluster.sh denied               fails when RBAC refused the operator anything, and prints what
 #
 # TRANSCODE_CLUSTER names the cluster, `transcode` if unset; several may run at once. All it has on
 # disk is in ${TRANSCODE_CLUSTER_DIR:-~/.cache/transcode-operator/clusters}/NAME.
@@ -186,13 +187,20 @@ restart_apiserver() {
 	step "kube-apiserver" start_apiserver
 }
 
+# Roles are the chart's. Whatever else refuses a request, such as a quota, decides after them.
+denied() {
+	need_running
+	! grep -h '"authorization.k8s.io/decision":"forbid"' "$state/log/audit.log" ||
+		die "RBAC refused the operator the requests above: the chart's roles lack them"
+}
+
 main() {
 	local command=${1:-}
 	[ $# -eq 0 ] || shift
 	check_name
 	case $command in
 	env) print_env ;;
-	status | next | check | put | get) "$command" "$@" ;;
+	status | next | check | put | get | denied) "$command" "$@" ;;
 	up | down | images | load-image | kill-node | start-node | restart-apiserver)
 		[ "$(id -u)" = 0 ] || die "this needs root: namespaces, mounts and cgroups are made"
 		[ "$command" = images ] || lock

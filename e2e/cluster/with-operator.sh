@@ -43,5 +43,8 @@ if [ -z "${E2E_KUBECONFIG:-}" ]; then
 	export E2E_HOST=$TRANSCODE_CLUSTER_HOST
 	E2E_KSTATUS=$(e2e/tools/install.sh --path kstatus)
 	export E2E_KSTATUS
+	"$@"
+	cluster denied
+else
+	"$@"
 fi
-"$@"

@@ -41,6 +41,7 @@ pub async fn reconcile(job: Arc<TranscodeJob>, scope: Arc<Scope>) -> Result<Requ
     let known = scope.shared.take(&uid);
     let pass = Pass { job: &job, scope: &scope, now: Timestamp::now() };
     if job.metadata.deletion_timestamp.is_some() {
+        scope.shared.turns.leave(&uid);
         return deletion::step(&pass, known).await;
     }
     let mut known = match known {

@@ -207,6 +207,8 @@ async fn pass(job: Arc<TranscodeJob>, scope: Arc<Scope>) -> Result<Action, Error
     match &result {
         Ok(_) => scope.shared.went_well(&uid),
         Err(error) if scope.shared.failed_passes(&uid) >= TOLD_AFTER => {
+            // Others need not wait for it; a pass that goes well takes the turn again.
+            scope.shared.turns.leave(&uid);
             let pass = Pass { job: &job, scope: &scope, now: jiff::Timestamp::now() };
             pass.event(EventType::Warning, error.reason(), "Reconcile", &error.to_string()).await;
         }
