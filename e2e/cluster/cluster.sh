@@ -190,6 +190,7 @@ restart_apiserver() {
 # Roles are the chart's. Whatever else refuses a request, such as a quota, decides after them.
 denied() {
 	need_running
+	[ -s "$state/log/audit.log" ] || die "there is no audit log: start the cluster anew"
 	! grep -h '"authorization.k8s.io/decision":"forbid"' "$state/log/audit.log" ||
 		die "RBAC refused the operator the requests above: the chart's roles lack them"
 }

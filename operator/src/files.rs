@@ -150,10 +150,21 @@ impl<'a> Files<'a> {
         for name in names.into_iter().flatten() {
             let Some(map) = self.api.get_metadata_opt(&name).await? else { continue };
             if map.labels().get(JOB_UID) == self.job.uid().as_ref() && is_protected(&map) {
-                children::set_finalizer(&self.api, &map, false).await?;
+                self.let_go(&map).await?;
             }
         }
         Ok(())
+    }
+
+    /// Drops the finalizer, whether it came with the ConfigMap or by server-side apply, which drops only its own.
+    async fn let_go(&self, map: &impl ResourceExt) -> Result<(), Error> {
+        let others: Vec<_> = map.finalizers().iter().filter(|name| *name != FINALIZER).collect();
+        let metadata = json!({"uid": map.uid(), "resourceVersion": map.resource_version(), "finalizers": others});
+        let patch = Patch::Merge(json!({ "metadata": metadata }));
+        match self.api.patch_metadata(&map.name_any(), &PatchParams::default(), &patch).await {
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+            other => Ok(other.map(|_| ())?),
+        }
     }
 
     /// Keeps plan and facts, for good; the name is of their content.
