@@ -55,6 +55,8 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
         (Some(known), _) => Some(known.seen),
         (None, None) => None,
         (None, Some(_)) => match files.seen().await {
+            // An earlier pass let go of both, and the watch lags behind.
+            Ok(None) if !is_held(pass).await? => return Ok(Requeue::await_change()),
             Ok(None) => return give_up(pass, "the ConfigMap that says what it is was changed or is gone").await,
             Ok(seen) => seen,
             Err(error @ Error::Api(_)) => return Err(error),
@@ -98,6 +100,12 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
     }
     let rest = (PATIENCE - passed).max(SignedDuration::from_secs(1));
     Ok(Requeue::requeue(rest.try_into().unwrap_or(LOOK)))
+}
+
+/// Whether the job is still there and has the finalizer, as the API server has it.
+async fn is_held(pass: &Pass<'_>) -> Result<bool, Error> {
+    let there = pass.scope.api(pass.job).get_metadata_opt(&pass.job.name_any()).await?;
+    Ok(there.is_some_and(|there| there.uid() == pass.job.uid() && there.finalizers().iter().any(|f| f == FINALIZER)))
 }
 
 /// Whether anything is to be erased when the job is deleted; `cleaned` once its work data is gone.

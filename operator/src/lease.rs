@@ -59,7 +59,9 @@ async fn run_out(leases: &Api<Lease>, args: &Args, identity: &str, grace: u64) {
     loop {
         let left = renewal - Timestamp::now().duration_since(renewed);
         tokio::time::sleep(Duration::try_from(left).unwrap_or_default() + second).await;
-        if let Ok(Ok(lease)) = tokio::time::timeout(second, leases.get(&args.lease_name)).await {
+        // On a busy machine an answer may take long, and is worth waiting for while the Lease holds.
+        let rest = Duration::try_from(whole - Timestamp::now().duration_since(renewed)).unwrap_or_default().max(second);
+        if let Ok(Ok(lease)) = tokio::time::timeout(rest, leases.get(&args.lease_name)).await {
             let own = lease.spec.filter(|spec| spec.holder_identity.as_deref() == Some(identity));
             // Written by this process, by this clock.
             renewed = own.and_then(|spec| spec.renew_time).map_or(renewed, |time| renewed.max(time.0));

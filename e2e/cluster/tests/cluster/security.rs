@@ -8,7 +8,7 @@ use e2e_cluster::{
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
 use kube::{
     ResourceExt,
-    api::{DeleteParams, ListParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 use transcode_api::{TranscodeJob, TranscodeJobStatus, status::Phase};
@@ -105,6 +105,8 @@ async fn a_forged_config_map_is_not_followed() -> Result<()> {
     let maps = space.api::<ConfigMap>();
     let all = maps.list(&ListParams::default()).await?.items;
     let mut forged = all.into_iter().find(|map| map.name_any().ends_with("-job")).context("no ConfigMap of the job")?;
+    let let_go = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+    maps.patch(&forged.name_any(), &PatchParams::default(), &let_go).await?;
     maps.delete(&forged.name_any(), &DeleteParams::default()).await?;
     let data = forged.data.get_or_insert_default();
     data.insert("image".into(), "registry.example/evil:1".into());
