@@ -5,6 +5,7 @@ use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use kube::{
     Api, ResourceExt,
     api::{ListParams, PostParams},
+    core::PartialObjectMeta,
     runtime::{controller::Action as Requeue, events::EventType},
 };
 use transcode_api::{OnDelete, WorkDataDeletion};
@@ -104,8 +105,11 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
 
 /// Whether the job is still there and has the finalizer, as the API server has it.
 async fn is_held(pass: &Pass<'_>) -> Result<bool, Error> {
-    let there = pass.scope.api(pass.job).get_metadata_opt(&pass.job.name_any()).await?;
-    Ok(there.is_some_and(|there| there.uid() == pass.job.uid() && there.finalizers().iter().any(|f| f == FINALIZER)))
+    // Its role has no `get`.
+    let named = ListParams::default().fields(&format!("metadata.name={}", pass.job.name_any()));
+    let there = pass.scope.api(pass.job).list_metadata(&named).await?.items;
+    let held = |there: &PartialObjectMeta<_>| there.finalizers().iter().any(|name| name == FINALIZER);
+    Ok(there.iter().any(|there| there.uid() == pass.job.uid() && held(there)))
 }
 
 /// Whether anything is to be erased when the job is deleted; `cleaned` once its work data is gone.
