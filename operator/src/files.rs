@@ -156,7 +156,8 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    /// Drops the finalizer, whether it came with the ConfigMap or by server-side apply, which drops only its own.
+    /// Removes the finalizer. Server-side apply would not: it removes only what server-side apply has added, and some
+    /// ConfigMaps were created with the finalizer.
     async fn let_go(&self, map: &impl ResourceExt) -> Result<(), Error> {
         let others: Vec<_> = map.finalizers().iter().filter(|name| *name != FINALIZER).collect();
         let metadata = json!({"uid": map.uid(), "resourceVersion": map.resource_version(), "finalizers": others});
@@ -227,7 +228,7 @@ impl<'a> Files<'a> {
         ConfigMap { metadata, data: Some(data), immutable, ..ConfigMap::default() }
     }
 
-    /// Makes a ConfigMap, and tells what is there then.
+    /// Creates a ConfigMap, and returns the one that exists then.
     async fn create(&self, map: &ConfigMap) -> Result<ConfigMap, Error> {
         match self.api.create(&PostParams::default(), map).await {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {

@@ -1,4 +1,4 @@
-//! Objects of a watch by a key, so that a pass looks at those that concern it and not at all of them.
+//! Watched objects by a key, so that a pass looks up those that concern it instead of scanning all of them.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,7 +16,7 @@ use kube::{
 
 type Refs<K> = HashMap<String, HashSet<ObjectRef<K>>>;
 
-/// References to the objects of a store by a key.
+/// An index of the objects in a store.
 pub struct Index<K: Resource + 'static>
 where
     K::DynamicType: Hash + Eq,
@@ -30,12 +30,12 @@ impl<K> Index<K>
 where
     K: Resource<DynamicType = ()> + Clone + 'static,
 {
-    /// Of a store that nothing was shown of yet. Objects without a key are left out.
+    /// Creates the index of a store that is still empty. Objects without a key are left out.
     pub fn new(store: Store<K>, key: fn(&K) -> Option<String>) -> Self {
         Index { store, key, refs: Mutex::default() }
     }
 
-    /// Follows what the watch shows, after the store has.
+    /// Applies a watch event that the store has already applied.
     pub fn follow(&self, event: &Event<K>) {
         match event {
             Event::Apply(object) => self.add(&mut self.refs(), object),
@@ -49,7 +49,7 @@ where
         }
     }
 
-    /// Objects that have a key now.
+    /// Returns the objects that currently have this key.
     pub fn get(&self, key: &str) -> Vec<Arc<K>> {
         let refs = self.refs();
         let found = refs.get(key).into_iter().flatten().filter_map(|object| self.store.get(object));

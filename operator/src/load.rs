@@ -152,7 +152,7 @@ impl Pass<'_> {
         known.ran = there.iter().filter(|view| view.has_run()).map(|view| view.id.clone()).collect();
         let unseen = there.into_iter().filter(|view| !known.memory.record.seen.contains(&view.id));
         known.started = unseen.map(|view| (view.id.clone(), Started::of(&view, self.now))).collect();
-        self.told(&mut known);
+        self.note_told(&mut known);
         Ok(Loaded::Known(Box::new(known)))
     }
 
@@ -206,8 +206,8 @@ impl Pass<'_> {
         self.files().see(seen).await
     }
 
-    /// What the status says already.
-    fn told(&self, known: &mut Known) {
+    /// Notes what the status already says.
+    fn note_told(&self, known: &mut Known) {
         let told = self.job.status.clone().filter(|status| status.resolved.as_ref() == Some(&known.seen.digest));
         known.vouched = told.is_some();
         // Of a job that is over, what the watch shows needs no second writing.
@@ -280,5 +280,28 @@ mod tests {
         let untimed = told_end(&job(json!({"phase": "Failed", "observedGeneration": 2, "message": "m", "conditions":
             [{"type": "Failed", "status": "True", "reason": "Invalid", "message": "m"}]})));
         assert!(!untimed.unwrap().settled);
+    }
+    #[test]
+    fn a_settled_job_keeps_what_is_read_of_it() {
+        let status = |state: &str| {
+            json!({"phase": "Succeeded", "observedGeneration": 2, "finishedAt": "2026-01-01T00:00:00Z", "resolved": "d",
+                "conditions": [{"type": "Complete", "status": "True", "reason": "Published", "message": ""}],
+                "stages": [{"name": "cleanup", "state": state, "done": 1, "total": 1}],
+                "outputs": [{"kind": "hls", "uri": "s3://media/film/master.m3u8"}]})
+        };
+        let mut settled = job(status("Done"));
+        settled.spec.profiles = serde_json::from_value(json!([{"kind": "TranscodeProfile", "name": "p"}])).unwrap();
+        let mut shrunk = settled.clone();
+        shrink(&mut shrunk);
+        let (before, after) = (told_end(&settled).unwrap(), told_end(&shrunk).unwrap());
+        assert_eq!((before.outcome, before.at, before.settled), (after.outcome, after.at, after.settled));
+        assert_eq!(shrunk.spec.ttl_seconds_after_finished, Some(60));
+        let kept = shrunk.status.unwrap();
+        assert_eq!((kept.resolved.as_deref(), kept.outputs.len(), shrunk.spec.profiles.len()), (Some("d"), 0, 0));
+        // What is still to be done needs all of it.
+        let open = job(status("Running"));
+        let mut same = open.clone();
+        shrink(&mut same);
+        assert_eq!((same.spec, same.status), (open.spec, open.status));
     }
 }

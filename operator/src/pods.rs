@@ -87,8 +87,8 @@ fn where_to_look(pod: &Pod) -> String {
     let (count, name) = (all.sum::<usize>().max(1), pod.name_any());
     match MESSAGES / count {
         room if room < MAX_REPORT => format!(
-            "its pod has {count} containers, and the kubelet cuts the report of each at {room} bytes: have fewer put into \
-             runner pods, or see `kubectl logs {name}`"
+            "its pod has {count} containers, and the kubelet cuts the report of each at {room} bytes: inject fewer \
+             containers into runner pods, or see `kubectl logs {name}`"
         ),
         _ => format!("see `kubectl logs {name}`"),
     }
@@ -213,7 +213,7 @@ mod tests {
             result(&pod).unwrap().unwrap_err().message
         };
         assert_eq!(message(3), "the runner exited with 0 and left no report; see `kubectl logs p`");
-        let expected = "the runner exited with 0 and left no report; its pod has 4 containers, and the kubelet cuts the report of each at 3072 bytes: have fewer put into runner pods, or see `kubectl logs p`";
+        let expected = "the runner exited with 0 and left no report; its pod has 4 containers, and the kubelet cuts the report of each at 3072 bytes: inject fewer containers into runner pods, or see `kubectl logs p`";
         assert_eq!(message(4), expected);
     }
 

@@ -114,28 +114,28 @@ impl Place {
 }
 
 impl Turns {
-    /// With nobody running. `depth` is kept at the number of jobs in line.
+    /// Starts with no job running. `depth` is kept at the number of jobs in line.
     pub fn new(limits: Limits, depth: Family<Namespace, Gauge>) -> Self {
         let limit = |jobs: usize| if jobs == 0 { usize::MAX } else { jobs };
         let limits = Limits { jobs: limit(limits.jobs), per_namespace: limit(limits.per_namespace) };
         Turns { limits, depth, state: Mutex::default() }
     }
 
-    /// Jobs that get their turn from now on, after waiting for it.
+    /// Receives every job in line that gets its turn from now on.
     pub fn announced(&self) -> mpsc::UnboundedReceiver<ObjectRef<TranscodeJob>> {
         let (sender, receiver) = mpsc::unbounded_channel();
         self.state().watchers.push(sender);
         receiver
     }
 
-    /// A job that has begun has a turn, whatever the limits.
+    /// Gives a turn to a job that has begun, whatever the limits.
     pub fn hold(&self, job: &TranscodeJob) {
         let mut state = self.state();
         self.leave_line(&mut state, &job.uid().unwrap_or_default());
         state.run(job.uid().unwrap_or_default(), job.namespace().unwrap_or_default());
     }
 
-    /// Whether a job has a turn, or takes a free one.
+    /// Takes a free turn, unless the job has one. Returns whether it has one now.
     pub fn take(&self, job: &TranscodeJob) -> bool {
         let (uid, namespace) = (job.uid().unwrap_or_default(), job.namespace().unwrap_or_default());
         let mut state = self.state();
@@ -182,7 +182,7 @@ impl Turns {
         Some(Place { number: ahead + 1, limit, of_namespace })
     }
 
-    /// A job needs no turn any more, nor a place in line. The first who can take its turn gets it.
+    /// Removes a job that needs neither a turn nor a place in line. Its turn goes to the first job in line that may run.
     pub fn leave(&self, uid: &str) {
         let mut state = self.state();
         self.leave_line(&mut state, uid);
@@ -246,8 +246,8 @@ pub fn has_begun(job: &TranscodeJob) -> bool {
 }
 
 impl Pass<'_> {
-    /// Whether a job that was not seen yet can begin. Otherwise it waits in line, and nothing is kept of it but its
-    /// place; whatever is wrong with it is told now all the same, not when its turn comes.
+    /// Lets a job that has not begun take a turn, or puts it in line and returns when to look again. A job in line is
+    /// validated now, so that its author need not wait for its turn to learn what is wrong.
     pub async fn can_begin(&self) -> Result<Option<Requeue>, Error> {
         let shared = &self.scope.shared;
         // Which of the jobs with one output goes first is decided among those that were admitted.
@@ -269,8 +269,8 @@ impl Pass<'_> {
         Ok(Some(Requeue::requeue(LOOK)))
     }
 
-    /// Why a job that has begun may start nothing: it begins again, or goes on after it was suspended, and waits in
-    /// line. `busy` while pods of it run.
+    /// Returns why a job that has begun may start nothing: it was retried or resumed, and waits in line. `busy` says
+    /// whether any of its pods run.
     pub fn turn(&self, known: &Known, observation: &Observation, busy: bool) -> Option<Waiting> {
         let turns = &self.scope.shared.turns;
         let ended = known.memory.record.ended.is_some();
