@@ -15,7 +15,9 @@ use transcode_contract::{Site, TaskRun};
 use transcode_engine::{
     Facts, Failure, Layout, MediaSummary, ResolvedSpec, SplitSummary, StageId, StageKind, TaskSet, cover::heard_until,
 };
-use transcode_media::{chunk::Chunk, index::PacketIndex, timeline::Timeline, track::FileFacts};
+use transcode_media::{
+    chunk::Chunk, cmaf::rewrite::Fragments, index::PacketIndex, timeline::Timeline, track::FileFacts,
+};
 use transcode_storage::{Store, StoreError};
 
 use crate::{error::TaskError, log::Log, process::Reach, source};
@@ -93,6 +95,13 @@ impl Context {
     /// What Split told.
     pub fn split(&self) -> Result<&SplitSummary, TaskError> {
         self.task.facts.split().ok_or_else(|| TaskError::new(Failure::Misconfigured, "the facts lack what Split told"))
+    }
+
+    /// Where fragments of video begin.
+    pub fn fragments(&self) -> Result<Fragments, TaskError> {
+        let video = self.media()?.info.video.as_ref();
+        let captioned = video.is_some_and(|video| self.task.spec.filters.carries_captions(video));
+        Ok(if captioned { Fragments::Segments } else { Fragments::KeyFrames })
     }
 
     /// Keys and places.

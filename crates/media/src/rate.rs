@@ -220,10 +220,9 @@ pub struct SegmentSizes {
 }
 
 impl SegmentSizes {
-    /// Bytes of the boxes of a segment that is still to be written: a fragment for each key frame, and `trun` has four
-    /// numbers for each picture.
-    pub fn boxes_of(pictures: u32, key_frames: u32) -> u64 {
-        28 + 100 * u64::from(key_frames) + 16 * u64::from(pictures)
+    /// Bytes of the boxes of a segment that is still to be written: `trun` has four numbers for each picture.
+    pub fn boxes_of(pictures: u32, fragments: u32) -> u64 {
+        28 + 100 * u64::from(fragments) + 16 * u64::from(pictures)
     }
 }
 

@@ -15,7 +15,7 @@ use transcode_media::cmaf::{
     codec::codec_text,
     encoded::EncodedTrack,
     init::{TrackInit, init_segment},
-    rewrite::{ChunkPlan, RewriteError, SegmentFrames, video_segments},
+    rewrite::{ChunkPlan, Fragments, RewriteError, SegmentFrames, video_segments},
 };
 use transcode_media::{
     inspect::{continuity, inspect_init, inspect_progressive, inspect_segment},
@@ -120,6 +120,24 @@ fn key_frames_inside_of_segments_begin_fragments() {
     check_keys(&X265, 2002);
     let forced = ["-svtav1-params", "enable-force-key-frames=1"];
     check_keys(&[&AV1[..], &forced].concat(), 0);
+}
+
+#[test]
+fn a_segment_can_be_one_fragment_with_its_own_number() {
+    let (source, folder) = (Source::constant(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("s.mp4");
+    source.encode(CHUNK..2 * CHUNK, &[&X264[..], &FORCED].concat(), &path);
+    let segments = source.segments(1);
+    let plan = ChunkPlan { composition_delay: 2002, fragments: Fragments::Segments, ..source.chunk(1, &segments) };
+    let track = EncodedTrack::open(File::open(&path).unwrap()).unwrap();
+    let init = init_segment(&source.init(track.entry(), 2002));
+    let init = inspect_init(&init).unwrap();
+    for (segment, planned) in video_segments(track, &plan).unwrap().map(Result::unwrap).zip(&segments) {
+        let facts = inspect_segment(&segment.bytes, &init).unwrap();
+        let [fragment] = &facts.fragments[..] else { panic!("one fragment") };
+        assert_eq!((fragment.sequence, fragment.samples.len()), (planned.number, SEGMENT));
+        assert!(segment.further_keys.is_empty() && facts.further_keys().is_empty());
+    }
 }
 
 #[test]
@@ -314,6 +332,7 @@ fn chunks_of_one_and_two_frames_keep_their_time() {
                 offset: 0,
                 composition_delay: 2002,
                 segments: &segments,
+                fragments: Fragments::KeyFrames,
             };
             let track = EncodedTrack::open(File::open(&path).unwrap()).unwrap();
             let written: Vec<_> = video_segments(track, &plan).unwrap().map(Result::unwrap).collect();

@@ -90,6 +90,11 @@ impl Filters {
         }
     }
 
+    /// Whether pictures of the output have captions inside them.
+    pub fn carries_captions(&self, stream: &VideoStream) -> bool {
+        self.captions == Captions::Kept && stream.closed_captions
+    }
+
     /// What becomes of the times of frames; `None` when they stay as they are.
     pub fn retiming(&self) -> Option<Retiming> {
         match self.inverse_telecine {

@@ -213,7 +213,8 @@ impl<R: Read + Seek> AudioSegments<R> {
             writer.push(start, row).map_err(|_| AudioError::TooLarge { segment: number })?;
         }
         let (start, end) = (first.max(0), last.max(0));
-        Ok(writer.finish(number, before, decode_time, start, end.abs_diff(start)))
+        let sequence = before.saturating_add(1);
+        Ok(writer.finish(number, sequence, decode_time, start, end.abs_diff(start)))
     }
 }
 

@@ -155,7 +155,7 @@ fn timed(samples: &[EncodedSample], shown: &[i64], plan: &ChunkPlan<'_>) -> Resu
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{super::rewrite::Fragments::KeyFrames, *};
 
     /// Samples in decode order, presented at `order` places of `times`.
     fn samples(times: &[i64], order: &[usize]) -> Vec<EncodedSample> {
@@ -193,7 +193,7 @@ mod tests {
             let samples = samples(&times, &order);
             let end = times[times.len() - 1] + last;
             let whole = [SegmentFrames { number: 1, frames: 0..times.len() }];
-            let plan = ChunkPlan { before: 0, times: &times, end, offset: 7, composition_delay: 0, segments: &whole };
+            let plan = ChunkPlan { before: 0, times: &times, end, offset: 7, composition_delay: 0, segments: &whole, fragments: KeyFrames };
             // A delay of 0 says how much is needed, and exactly that is enough.
             let needed = match placed(&samples, &plan) {
                 Ok(_) => 0,
@@ -219,7 +219,15 @@ mod tests {
         let mut open = samples(&times, &[0, 1, 3, 2, 4, 5]);
         open[2].sync = true;
         let two = [SegmentFrames { number: 1, frames: 0..3 }, SegmentFrames { number: 2, frames: 3..6 }];
-        let plan = ChunkPlan { before: 0, times: &times, end: 6, offset: 7, composition_delay: 9, segments: &two };
+        let plan = ChunkPlan {
+            before: 0,
+            times: &times,
+            end: 6,
+            offset: 7,
+            composition_delay: 9,
+            segments: &two,
+            fragments: KeyFrames,
+        };
         let error = placed(&open, &plan).unwrap_err();
         assert!(matches!(error, RewriteError::OpenSegment { segment: 1, time: 2 }), "{error}");
     }
@@ -228,8 +236,15 @@ mod tests {
     fn plans_that_contradict_themselves_are_refused() {
         let frames = |number, frames| SegmentFrames { number, frames };
         let good = [frames(1, 0..2), frames(2, 2..3)];
-        let plan =
-            ChunkPlan { before: 0, times: &[0, 5, 9], end: 10, offset: 0, composition_delay: 0, segments: &good };
+        let plan = ChunkPlan {
+            before: 0,
+            times: &[0, 5, 9],
+            end: 10,
+            offset: 0,
+            composition_delay: 0,
+            segments: &good,
+            fragments: KeyFrames,
+        };
         assert!(planned(&plan).is_ok());
         for wrong in [
             ChunkPlan { times: &[0, 9, 5], ..plan },

@@ -37,6 +37,20 @@ pub struct ChunkPlan<'a> {
     pub composition_delay: u32,
     /// The segments of the chunk, in order; together they have all its frames.
     pub segments: &'a [SegmentFrames],
+    /// Where fragments begin.
+    pub fragments: Fragments,
+}
+
+/// Where the fragments of a track of video begin, and how `mfhd.sequence_number` counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fragments {
+    /// At every key frame, so that an I-frame playlist can list each of them. The number of a fragment is that of its
+    /// first frame in the track, from 1: it rises in the order of the files (ISO/IEC 14496-12 8.8.5), and whoever
+    /// writes one segment knows it without the others.
+    KeyFrames,
+    /// At the start of every segment, whose number they have. dash.js 5.2 takes a step in `mfhd.sequence_number` that
+    /// differs from the number of fragments in a segment for a seek, and forgets the captions that it has read so far.
+    Segments,
 }
 
 /// One media segment of a chunk.
@@ -155,6 +169,7 @@ pub struct VideoSegments<R> {
     nal_units: Option<NalUnits>,
     samples: vec::IntoIter<Placed>,
     segments: vec::IntoIter<Planned>,
+    fragments: Fragments,
     captions: Captions,
 }
 
@@ -172,7 +187,8 @@ pub fn video_segments<R: Read + Seek>(
     let segments = planned(plan)?;
     let samples = track.by_ref().collect::<Result<Vec<_>, _>>()?;
     let samples = placed(&samples, plan)?.into_iter();
-    Ok(VideoSegments { track, nal_units, samples, segments: segments.into_iter(), captions: Captions::default() })
+    let (segments, captions) = (segments.into_iter(), Captions::default());
+    Ok(VideoSegments { track, nal_units, samples, segments, fragments: plan.fragments, captions })
 }
 
 impl<R: Read + Seek> VideoSegments<R> {
@@ -185,7 +201,11 @@ impl<R: Read + Seek> VideoSegments<R> {
         let too_large = |_| RewriteError::TooLarge { segment: segment.number };
         let mut writer = SegmentWriter::new(Kind::Video);
         let samples: Vec<Placed> = self.samples.by_ref().take(segment.samples).collect();
-        for fragment in samples.chunk_by(|_, next| !next.sync) {
+        let (at_keys, sequence) = match self.fragments {
+            Fragments::KeyFrames => (true, segment.before.saturating_add(1)),
+            Fragments::Segments => (false, segment.number),
+        };
+        for fragment in samples.chunk_by(|_, next| !(at_keys && next.sync)) {
             writer.fragment(fragment.len());
             for sample in fragment {
                 let start = writer.bytes.len();
@@ -197,7 +217,7 @@ impl<R: Read + Seek> VideoSegments<R> {
         }
         // Not negative: the plan was checked.
         let decode_time = segment.start.unsigned_abs();
-        Ok(writer.finish(segment.number, segment.before, decode_time, segment.start, segment.duration))
+        Ok(writer.finish(segment.number, sequence, decode_time, segment.start, segment.duration))
     }
 
     /// Appends a sample as it is to be stored, and keeps its captions.

@@ -126,17 +126,22 @@ impl SegmentWriter {
         if self.bytes.len() > i32::MAX as usize { Err(TooLarge) } else { Ok(()) }
     }
 
-    /// The whole segment; `start` and `duration` are of the presentation, and so many samples of the track come `before`.
-    ///
-    /// `mfhd.sequence_number` of a fragment is that of its first sample in the track, from 1: it rises in the order of the
-    /// files (ISO/IEC 14496-12 8.8.5), and whoever makes a segment knows it without the others.
-    pub(super) fn finish(self, number: u32, before: u32, decode_time: u64, start: i64, duration: u64) -> SegmentBytes {
+    /// The whole segment; `start` and `duration` are of the presentation. `sequence` is the `mfhd.sequence_number` of the
+    /// first fragment; that of each other is larger by the samples in between.
+    pub(super) fn finish(
+        self,
+        number: u32,
+        sequence: u32,
+        decode_time: u64,
+        start: i64,
+        duration: u64,
+    ) -> SegmentBytes {
         let SegmentWriter { kind, fragments, mut bytes } = self;
         let (mut samples, mut decode_time, mut keys) = (0, decode_time, Vec::new());
         for (Fragment { at, rows }, n) in fragments.iter().zip(0..) {
             let media = *at + kind.head(rows.len());
             let end = fragments.get(n + 1).map_or(bytes.len(), |next| next.at);
-            let sequence = before.saturating_add(samples).saturating_add(1);
+            let sequence = sequence.saturating_add(samples);
             let head = head(kind, sequence, decode_time, rows, end.saturating_sub(media));
             if let Some(place) = bytes.get_mut(*at..media) {
                 place.copy_from_slice(&head);
@@ -231,7 +236,7 @@ mod tests {
                 shown += 10;
             }
         }
-        writer.finish(3, 40, 100, 100, 50)
+        writer.finish(3, 41, 100, 100, 50)
     }
 
     #[test]

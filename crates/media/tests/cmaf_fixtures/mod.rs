@@ -16,7 +16,7 @@ use transcode_media::cmaf::{
     head_bytes,
     init::{AudioInit, Colour, Language, TrackInit, VideoInit, init_segment},
     progressive::{ProgressiveTrack, SegmentSamples, plan, read_fragment_head},
-    rewrite::{ChunkPlan, SegmentFrames, video_segments},
+    rewrite::{ChunkPlan, Fragments, SegmentFrames, video_segments},
 };
 
 /// Frames of each segment, and segments of each chunk.
@@ -136,10 +136,11 @@ impl Source {
             offset: 0,
             composition_delay: 0,
             segments,
+            fragments: Fragments::KeyFrames,
         }
     }
 
-    fn init(&self, entry: &SampleEntry, delay: u32) -> TrackInit {
+    pub fn init(&self, entry: &SampleEntry, delay: u32) -> TrackInit {
         let SampleEntry::Video(entry) = entry else { panic!("no video") };
         TrackInit::Video(VideoInit {
             entry: entry.clone(),

@@ -340,16 +340,24 @@ fn i_frames(evidence: &Evidence<'_>, variant: &VariantStream, media: &Media) -> 
     Ok(())
 }
 
-/// Samples that are key frames by their bits, in order: each is marked and begins a fragment. The row says which there
-/// are beside those that segments begin with.
+/// Samples that an I-frame playlist lists, in order: key frames by their bits, and marked so, that begin a fragment. Each
+/// does, but in pictures with captions: there a segment is one fragment, with its own number. The row says which key
+/// frames there are beside those that segments begin with.
 fn key_frames<'a>(evidence: &Evidence<'_>, media: &'a Media) -> Result<Vec<&'a Sample>> {
-    let (mut keys, mut fragment) = (vec![], None);
+    let (mut keys, mut fragment, captioned) = (vec![], None, !evidence.row.captions.is_empty());
     for (n, sample) in media.track.samples.iter().enumerate() {
         let key = bitstream::begins(media, &media.bytes[sample.bytes.clone()])?;
         ensure!(key == sample.sync, "sample {n} is marked as what it is not: a key frame or another");
         let begins = fragment.replace(sample.fragment) != Some(sample.fragment);
-        ensure!(key == begins, "sample {n} begins a fragment without a key frame, or is one inside of it");
-        keys.extend(key.then_some(sample));
+        ensure!(key || !begins, "sample {n} begins a fragment without a key frame");
+        ensure!(begins || !key || captioned, "sample {n} is a key frame inside of a fragment");
+        if captioned && begins {
+            // `moof`, then `mfhd`: its header, version and flags, and the number.
+            let number = &media.bytes[sample.fragment + 20..][..4];
+            let wanted = sample.segment as u32 + 1;
+            ensure!(number == wanted.to_be_bytes(), "fragment {number:?} is not segment {wanted}, or not all of it");
+        }
+        keys.extend(begins.then_some(sample));
     }
     let (times, order) = (keys.iter().map(|key| key.composition - media.track.media_time), media.track.presented());
     let frames: BTreeSet<usize> = times.filter_map(|time| order.binary_search(&time).ok()).collect();

@@ -16,7 +16,7 @@ use transcode_media::{
         codec::codec_text,
         encoded::{EncodedSample, EncodedTrack},
         init::{TrackInit, VideoInit, init_segment},
-        rewrite::{ChunkPlan, RewriteError, SegmentFrames, video_segments},
+        rewrite::{ChunkPlan, Fragments, RewriteError, SegmentFrames, video_segments},
     },
     colour,
     ladder::Rendition,
@@ -56,7 +56,7 @@ impl Storing<'_> {
         let Some(cap) = self.rendition.codec.rate().cap() else { return Ok(None) };
         let encoded: Vec<EncodedSample> = Self::open(path)?.collect::<Result<_, _>>().map_err(TaskError::transient)?;
         let mut check = CapCheck::new(cap, self.timeline.timescale, self.context.task.spec.segment_duration);
-        let first = self.chunk.first_frame();
+        let (first, fragments) = (self.chunk.first_frame(), self.context.fragments()?);
         for (span, number) in self.chunk.segments.iter().zip(self.chunk.first_segment..) {
             let frames = span.first..span.first + span.frames;
             let of = |frame: u32| encoded.get((frame - first) as usize);
@@ -64,8 +64,11 @@ impl Storing<'_> {
                 let ticks = self.timeline.at(frame + 1) - self.timeline.at(frame);
                 Some((of(frame)?.size, u32::try_from(ticks).ok()?))
             };
-            let keys = frames.clone().filter_map(of).filter(|sample| sample.sync).count() as u32;
-            let boxes = SegmentSizes::boxes_of(span.frames, keys);
+            let fragments = match fragments {
+                Fragments::KeyFrames => frames.clone().filter_map(of).filter(|sample| sample.sync).count() as u32,
+                Fragments::Segments => 1,
+            };
+            let boxes = SegmentSizes::boxes_of(span.frames, fragments);
             let segment = SegmentSizes { number, boxes, samples: frames.filter_map(sample).collect() };
             if let Err(error) = check.next(&segment) {
                 return Ok(Some(error));
@@ -98,6 +101,7 @@ impl Storing<'_> {
             offset: self.timeline.offset(),
             composition_delay: self.delay()?,
             segments: &spans,
+            fragments: self.context.fragments()?,
         };
         let folder = self.layout.rendition(&self.rendition.name);
         let mut segments = vec![];

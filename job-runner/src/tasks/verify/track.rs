@@ -4,6 +4,7 @@ use futures::StreamExt;
 use transcode_engine::{cover::end_of_sound, extend::renditions};
 use transcode_media::{
     chunk::Chunk,
+    cmaf::rewrite::Fragments,
     codec::AudioCodec,
     inspect::{
         Finding, InitFacts, LightBoxes, MediaKind, SampleFacts, SegmentFacts, continuity, inspect_init, inspect_segment,
@@ -52,7 +53,7 @@ impl Verify<'_> {
         let init = self.init(track).await?;
         self.conforms(track, &init)?;
         let spans: Vec<_> = chunks.iter().flat_map(|c| c.segments.iter().zip(c.first_segment..)).collect();
-        let (blame, mut rate) = (self.blame, self.rate(track)?);
+        let (blame, mut rate, fragments) = (self.blame, self.rate(track)?, self.context.fragments()?);
         let (mut findings, mut over) = (vec![], None);
         let look = |claimed: &Segment, facts: &SegmentFacts| {
             let span = spans.iter().find(|(_, number)| *number == claimed.number).map(|(span, _)| **span);
@@ -66,11 +67,8 @@ impl Verify<'_> {
                 findings.push(blame.segment(track, claimed, "its frames are not those of the source"));
             } else if facts.decode_end() as i64 != timeline.at(span.first + span.frames) {
                 findings.push(blame.segment(track, claimed, "its durations do not lead to the next segment"));
-            } else if let Some(key) = facts.hidden_key() {
-                let what = format!("the key frame at tick {} begins no fragment", key.pts);
-                findings.push(blame.segment(track, claimed, &what));
-            } else if !numbered(facts, span.first) {
-                findings.push(blame.segment(track, claimed, "its fragments are not numbered by their frames"));
+            } else if let Some(wrong) = misplaced(facts, fragments, claimed.number, span.first) {
+                findings.push(blame.segment(track, claimed, &wrong));
             }
             if over.is_none() {
                 over = rate.as_mut().and_then(|check| holds(check, track, claimed, facts).err());
@@ -271,6 +269,20 @@ pub(super) fn roll(init: &InitFacts, samples: &[SampleFacts]) -> Option<i16> {
         }
         codec if codec.starts_with("mp4a.40.") => Some(-1),
         _ => None,
+    }
+}
+
+/// Why the fragments of a segment of video are not where they should be, if so; `before` are the frames before it.
+fn misplaced(facts: &SegmentFacts, fragments: Fragments, number: u32, before: u32) -> Option<String> {
+    match fragments {
+        Fragments::KeyFrames => match facts.hidden_key() {
+            Some(key) => Some(format!("the key frame at tick {} begins no fragment", key.pts)),
+            None => (!numbered(facts, before)).then(|| "its fragments are not numbered by their frames".into()),
+        },
+        Fragments::Segments => match &facts.fragments[..] {
+            [fragment] if fragment.sequence == number => None,
+            _ => Some("it is not one fragment with its own number".into()),
+        },
     }
 }
 
