@@ -1,5 +1,7 @@
 //! Why a pass over a job did not come to its end. It is tried again later; nothing is lost by it.
 
+use transcode_contract::{OLDEST, VERSION};
+
 /// A reason.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -18,6 +20,16 @@ pub enum Error {
         /// Name of the object.
         name: String,
     },
+    /// An operator of another version saw the job first, and its runner image can't be given work.
+    #[error(
+        "{image} speaks version {version} of the runner's contract, and this operator {OLDEST} to {VERSION}: install an operator that speaks it too, or delete the job"
+    )]
+    Contract {
+        /// The version that is recorded.
+        version: u32,
+        /// The job's runner image.
+        image: String,
+    },
     /// A defect of the operator.
     #[error("a defect of the operator: {words}; please report it with the operator's log")]
     Defect {
@@ -25,7 +37,7 @@ pub enum Error {
         words: String,
     },
     /// What the operator wrote once can't be read any more.
-    #[error("the ConfigMap {name} can't be read: it was changed, or written by a newer operator; delete the job")]
+    #[error("the ConfigMap {name} can't be read: it was changed; delete the job")]
     Unreadable {
         /// Name of the ConfigMap.
         name: String,
@@ -47,6 +59,7 @@ impl Error {
             Error::Foreign { .. } => "NameTaken",
             Error::Gone { .. } => "ChildGone",
             Error::Unreadable { .. } => "Unreadable",
+            Error::Contract { .. } => "OtherVersion",
             Error::Defect { .. } => "Defect",
         }
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use transcode_api::TranscodeJob;
-use transcode_contract::{FactsFile, JobFile, VERSION};
+use transcode_contract::{FactsFile, JobFile, VERSION, speaks};
 use transcode_engine::{Facts, Plan, Record};
 
 use crate::{
@@ -23,6 +23,15 @@ use crate::{
     names::{self, FINALIZER, JOB_UID, MANAGER, Names},
 };
 
+/// Key of the ConfigMap that a retry replaced by this one.
+const REPLACES: &str = "replaces";
+
+/// What every version of a job file has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
 /// A job as it was when it was first seen.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -30,6 +39,8 @@ pub struct Seen {
     pub name: String,
     /// What runners are given.
     pub file: JobFile,
+    /// The same as it is written: another version of the operator might write it in another way.
+    written: String,
     /// The runner's image, so that a job has one from start to end.
     pub image: String,
     /// Of the file as runners read it: they refuse another one.
@@ -38,18 +49,46 @@ pub struct Seen {
     pub digest: String,
     /// Whether the ConfigMap has the finalizer.
     pub protected: bool,
+    /// The ConfigMap that was in its place before a retry.
+    replaces: Option<String>,
 }
 
 impl Seen {
     /// As it is kept.
     pub fn new(name: String, file: JobFile, image: &str) -> Self {
         let written = text(&file);
-        Seen::written(name, file, &written, image)
+        let (sha256, digest, image) = (sha256(&written), digest(image, &written), image.into());
+        Seen { name, file, written, image, sha256, digest, protected: false, replaces: None }
     }
 
-    fn written(name: String, file: JobFile, written: &str, image: &str) -> Self {
-        let digest = sha256(&format!("{image}\n{written}"));
-        Seen { name, file, image: image.into(), sha256: sha256(written), digest, protected: false }
+    /// Reads what was kept, if its digest is the one that was told.
+    fn read(map: &ConfigMap, told: &str) -> Result<Option<Self>, Error> {
+        let value = |key: &str| map.data.as_ref()?.get(key).cloned();
+        let Some((written, image)) = value("job.json").zip(value("image")) else { return Ok(None) };
+        if digest(&image, &written) != told {
+            return Ok(None);
+        }
+        match read::<Versioned>(map, "job.json") {
+            Some(Versioned { version }) if !speaks(version) => return Err(Error::Contract { version, image }),
+            _ => {}
+        }
+        Ok(read(map, "job.json").map(|file| Seen {
+            name: map.name_any(),
+            file,
+            sha256: sha256(&written),
+            written,
+            image,
+            digest: told.into(),
+            protected: is_protected(map),
+            replaces: value(REPLACES),
+        }))
+    }
+
+    /// The same job with another runner image, which speaks the newest version.
+    fn with_image(&self, names: &Names, image: &str) -> Self {
+        let file = JobFile { version: VERSION, spec: self.file.spec.clone() };
+        let seen = Seen::new(String::new(), file, image);
+        Seen { name: names.other_job_file(&seen.digest), replaces: Some(self.name.clone()), ..seen }
     }
 }
 
@@ -92,12 +131,8 @@ impl<'a> Files<'a> {
         for name in [self.names.job_file(), self.names.other_job_file(told)] {
             // The digest says whose it is. Owners may be gone: `kubectl delete --cascade=orphan` drops them.
             let Some(map) = self.api.get_opt(&name).await? else { continue };
-            let value = |key: &str| map.data.as_ref()?.get(key);
-            let file = read(&map, "job.json").filter(|file: &JobFile| file.version <= VERSION);
-            let Some(((written, image), file)) = value("job.json").zip(value("image")).zip(file) else { continue };
-            let seen = Seen::written(name, file, written, image);
-            if seen.digest == *told {
-                return Ok(Some(Seen { protected: is_protected(&map), ..seen }));
+            if let Some(seen) = Seen::read(&map, told)? {
+                return Ok(Some(seen));
             }
         }
         Ok(None)
@@ -114,11 +149,21 @@ impl<'a> Files<'a> {
         if self.told().is_some_and(|told| *told != seen.digest) {
             return Err(Error::Unreadable { name: seen.name });
         }
-        let data = BTreeMap::from([
-            ("job.json".into(), text(&seen.file)),
-            ("image".into(), seen.image.clone()),
-            ("engine".into(), env!("CARGO_PKG_VERSION").into()),
-        ]);
+        self.write(&mut seen).await?;
+        Ok(seen)
+    }
+
+    /// The job as it was first seen, with another runner image from here on. The status still has to vouch for it.
+    pub async fn see_again(&self, seen: &Seen, image: &str) -> Result<Seen, Error> {
+        let mut seen = seen.with_image(&self.names, image);
+        self.write(&mut seen).await?;
+        Ok(seen)
+    }
+
+    async fn write(&self, seen: &mut Seen) -> Result<(), Error> {
+        let replaces = seen.replaces.clone().map(|name| (REPLACES.to_owned(), name));
+        let own = [("job.json".to_owned(), seen.written.clone()), ("image".to_owned(), seen.image.clone())];
+        let data = own.into_iter().chain(replaces).collect();
         let mut map = self.object(seen.name.clone(), data, Some(true));
         map.metadata.finalizers = seen.protected.then(|| vec![FINALIZER.into()]);
         let there = match self.create(&map).await {
@@ -130,7 +175,7 @@ impl<'a> Files<'a> {
             other => other?,
         };
         seen.protected = is_protected(&there);
-        Ok(seen)
+        Ok(())
     }
 
     /// Keeps the job as it was first seen from being deleted.
@@ -146,11 +191,22 @@ impl<'a> Files<'a> {
 
     /// Nothing needs the job as it was first seen any more.
     pub async fn release(&self) -> Result<(), Error> {
-        let names = [Some(self.names.job_file()), self.told().map(|told| self.names.other_job_file(told))];
-        for name in names.into_iter().flatten() {
-            let Some(map) = self.api.get_metadata_opt(&name).await? else { continue };
-            if map.labels().get(JOB_UID) == self.job.uid().as_ref() && is_protected(&map) {
+        let last = self.told().map(|told| self.names.other_job_file(told));
+        let mut names: Vec<_> = last.into_iter().chain([self.names.job_file()]).collect();
+        let mut at = 0;
+        while let Some(name) = names.get(at) {
+            at += 1;
+            let Some(map) = self.api.get_opt(name).await? else { continue };
+            if map.labels().get(JOB_UID) != self.job.uid().as_ref() {
+                continue;
+            }
+            if is_protected(&map) {
                 self.let_go(&map).await?;
+            }
+            if let Some(before) = map.data.iter().find_map(|data| data.get(REPLACES))
+                && !names.contains(before)
+            {
+                names.push(before.clone());
             }
         }
         Ok(())
@@ -235,7 +291,9 @@ impl<'a> Files<'a> {
                 // An earlier pass made it, the very same.
                 let name = map.name_any();
                 let there = self.get(&name).await?.ok_or_else(|| Error::Gone { name: name.clone() })?;
-                if there.data == map.data { Ok(there) } else { Err(Error::Unreadable { name }) }
+                // An older operator wrote more.
+                let has = |(key, value)| there.data.as_ref().is_some_and(|data| data.get(key) == Some(value));
+                if map.data.iter().flatten().all(has) { Ok(there) } else { Err(Error::Unreadable { name }) }
             }
             other => Ok(other?),
         }
@@ -256,6 +314,11 @@ fn is_protected(map: &impl ResourceExt) -> bool {
 
 fn read<T: DeserializeOwned>(map: &ConfigMap, key: &str) -> Option<T> {
     serde_json::from_str(map.data.as_ref()?.get(key)?).ok()
+}
+
+/// Of the file and the image.
+fn digest(image: &str, written: &str) -> String {
+    sha256(&format!("{image}\n{written}"))
 }
 
 fn sha256(text: &str) -> String {

@@ -114,7 +114,11 @@ impl Pass<'_> {
         }
         let files = self.files();
         let (mut memory, version) = files.memory().await?;
-        let seen = match (files.seen().await?, &told) {
+        let seen = match files.seen().await {
+            Err(error @ Error::Contract { .. }) => return self.is_of_another_version(&error).await.map(Loaded::Waits),
+            seen => seen?,
+        };
+        let seen = match (seen, &told) {
             (Some(seen), Some(end)) if version.is_none() => {
                 // A lost record undoes no end. One that failed begins anew with the next retry token.
                 memory.record.end(end.outcome.clone(), end.at.unwrap_or(self.now));
@@ -154,6 +158,15 @@ impl Pass<'_> {
         known.started = unseen.map(|view| (view.id.clone(), Started::of(&view, self.now))).collect();
         self.note_told(&mut known);
         Ok(Loaded::Known(Box::new(known)))
+    }
+
+    /// A job that an operator of another version has to go on with. What runs of it runs on.
+    async fn is_of_another_version(&self, error: &Error) -> Result<Requeue, Error> {
+        let told = self.job.status.clone().map(untimed).unwrap_or_default();
+        if !matches!(told.phase, Some(Phase::Succeeded | Phase::Failed)) {
+            self.publish_once(&status::held(told, error.reason(), &error.to_string())).await?;
+        }
+        Ok(Requeue::requeue(SLOW))
     }
 
     /// What remains to be done about a job that ended: it goes when its time is over.

@@ -77,7 +77,7 @@ impl Pass<'_> {
         if self.outlived(known.memory.record.ended_at, &mut wake).await? {
             return Ok((Requeue::await_change(), true));
         }
-        self.begin_again(known).await;
+        self.begin_again(known).await?;
         let views = self.scope.batches(self.job);
         if let Some(requeue) = self.namespace_goes(&views).await? {
             return Ok((requeue, false));
@@ -162,16 +162,22 @@ impl Pass<'_> {
         Ok(Some(Requeue::requeue(SLOW)))
     }
 
-    /// A failed job with a new retry token starts over; of any other the token is only noted.
-    async fn begin_again(&self, known: &mut Known) {
+    /// A failed job with a new retry token starts over, with today's runner image: the failure may have been its
+    /// runner's. Of any other job the token is only noted.
+    async fn begin_again(&self, known: &mut Known) -> Result<(), Error> {
         let token = self.job.spec.retry_token.clone().unwrap_or_default();
         let record = &mut known.memory.record;
         if record.epoch == token {
-            return;
+            return Ok(());
         }
         let failed = matches!(record.ended, Some(Outcome::Failed { .. }));
         match failed && self.job.spec.cancel != Some(true) {
             true => {
+                let image = &self.scope.shared.args.runner_image;
+                if known.seen.image != *image {
+                    known.seen = self.files().see_again(&known.seen, image).await?;
+                    known.vouched = false;
+                }
                 record.begin_again(&token);
                 known.plan = begin(&known.seen.file.spec);
                 known.shown.clear();
@@ -184,6 +190,7 @@ impl Pass<'_> {
             }
             false => record.epoch = token,
         }
+        Ok(())
     }
 
     /// Decides until nothing is left to decide; tells what there is to do.

@@ -115,6 +115,26 @@ capabilities:
 {{- end }}
 {{- end }}
 
+{{- /* The namespaces in which TranscodeJobs are run, as a policy's binding matches them. */ -}}
+{{- define "transcode-operator.watched" -}}
+{{- with .Values.watchNamespaces }}
+matchResources:
+  namespaceSelector:
+    matchExpressions:
+      - key: kubernetes.io/metadata.name
+        operator: In
+        values:
+          {{- toYaml . | nindent 10 }}
+{{- end }}
+{{- end }}
+
+{{- /* Patterns as a regular expression in a CEL literal: `*` stands for anything. */ -}}
+{{- define "transcode-operator.anyOf" -}}
+{{- $patterns := list }}
+{{- range . }}{{ $patterns = append $patterns (. | replace "." "[.]" | replace "*" ".*") }}{{ end -}}
+'^({{ join "|" $patterns }})$'
+{{- end }}
+
 {{- define "transcode-operator.dns" -}}
 - ports:
     - port: 53

@@ -72,7 +72,7 @@ pub struct TranscodeJobSpec {
     /// Ends the job as Failed, reason Cancelled. Can't be taken back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel: Option<bool>,
-    /// A failed job begins again when this changes; only what is missing is made.
+    /// A failed job begins again when this changes, with the operator's current runner image; only what is missing is made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64))]
     pub retry_token: Option<String>,

@@ -21,5 +21,20 @@ pub use result::{
 };
 pub use task::{FactsFile, JobFile, Site};
 
-/// Version of every form in this crate. A reader refuses a higher one.
+/// The contract's version: which arguments a runner takes, and the form of everything in this crate.
+///
+/// A job has one runner image from start to end, and its [job file](JobFile) has the version that the image was recorded
+/// with. An operator speaks that version, whatever its own is, as long as it [can](speaks).
+///
+/// A field that readers may ignore, and that need not be there, leaves the version as it is. Anything else raises it:
+/// a new argument, a field that changes what is made, a form that says the same in another way. ADR 0017 has the
+/// rules, and `tests/versions/` has what each version looked like.
 pub const VERSION: u32 = 1;
+
+/// The oldest version that is spoken.
+pub const OLDEST: u32 = 1;
+
+/// Whether a version of the contract is spoken here.
+pub fn speaks(version: u32) -> bool {
+    (OLDEST..=VERSION).contains(&version)
+}

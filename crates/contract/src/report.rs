@@ -63,6 +63,9 @@ impl Report {
             (code, _) => Err(TaskFailure {
                 failure: ExitCode::failure(code.filter(|c| *c != 0)),
                 message: match code {
+                    Some(code) if code == ExitCode::WrongUse as i32 => {
+                        format!("the runner did not understand its arguments: is its image of another version? {log}")
+                    }
                     Some(code) => format!("the runner exited with {code} and left no report; {log}"),
                     None => format!("the runner was killed; {log}"),
                 },

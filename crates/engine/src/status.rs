@@ -101,6 +101,13 @@ pub fn in_line(reason: &str, message: &str) -> TranscodeJobStatus {
     bare(Phase::Queued, None, reason, message)
 }
 
+/// The status of a job that something keeps from going on; all else that it tells stays.
+pub fn held(told: TranscodeJobStatus, reason: &str, message: &str) -> TranscodeJobStatus {
+    let TranscodeJobStatus { phase, conditions, message, .. } =
+        bare(told.phase.unwrap_or(Phase::Pending), None, reason, message);
+    TranscodeJobStatus { phase, conditions, message, ..told }
+}
+
 fn bare(phase: Phase, ended: Option<Outcome>, reason: &str, message: &str) -> TranscodeJobStatus {
     let waiting = Waiting { reason: reason.into(), message: message.into() };
     TranscodeJobStatus {

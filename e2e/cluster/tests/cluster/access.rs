@@ -11,7 +11,7 @@ use k8s_openapi::api::{
     apps::v1::Deployment,
     batch::v1::Job,
     core::v1::{Pod, Secret},
-    rbac::v1::RoleBinding,
+    rbac::v1::{Role, RoleBinding},
 };
 use kube::{
     Api, Client,
@@ -63,7 +63,10 @@ async fn a_least_privileged_user_gets_nothing_more() -> Result<()> {
     let jobs = Api::<TranscodeJob>::namespaced(client.clone(), &space.name);
     // What is granted holds a moment later: the watch begins again until it does.
     until(&jobs, "film", |job| job.is_none()).await?;
-    jobs.create(&PostParams::default(), &space.job("film", "nothing", "[hls]", "")?).await?;
+    let film = space.job("film", "nothing", "[hls]", "")?;
+    may_not_use_a_secret_unread(&jobs, &film).await?;
+    may_read_the_secret(&space, &user, &client).await?;
+    jobs.create(&PostParams::default(), &film).await?;
     let pod = until_any(&space.api::<Pod>(), JOBS, |_| true).await?;
     checked(&pod)?;
     has_the_operators_image(&space, &pod).await?;
@@ -78,6 +81,32 @@ async fn a_least_privileged_user_gets_nothing_more() -> Result<()> {
     jobs.delete("film", &DeleteParams::default()).await?;
     until(&jobs, "film", |job| job.is_none()).await?;
     space.end().await
+}
+
+/// By the chart's policy `secretAccess`.
+async fn may_not_use_a_secret_unread(jobs: &Api<TranscodeJob>, film: &TranscodeJob) -> Result<()> {
+    let answer = jobs.create(&PostParams::default(), film).await.map(|_| ()).err().map(|error| error.to_string());
+    let answer = answer.context("a job was made with a Secret that its author may not read")?;
+    ensure!(answer.contains("may not get s3 in namespace"), "{answer}");
+    Ok(())
+}
+
+async fn may_read_the_secret(space: &Space, user: &str, client: &Client) -> Result<()> {
+    let role: Role = serde_json::from_value(json!({
+        "metadata": {"name": "reads-s3"},
+        "rules": [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["s3"], "verbs": ["get", "list", "watch"]}],
+    }))?;
+    let binding: RoleBinding = serde_json::from_value(json!({
+        "metadata": {"name": "reads-s3"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reads-s3"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+    }))?;
+    space.api().create(&PostParams::default(), &role).await?;
+    space.api().create(&PostParams::default(), &binding).await?;
+    // What is granted holds a moment later.
+    let secrets = Api::<Secret>::namespaced(client.clone(), &space.name);
+    until(&secrets, "s3", |secret| secret.is_some()).await?;
+    Ok(())
 }
 
 async fn has_the_operators_image(space: &Space, pod: &Pod) -> Result<()> {
@@ -112,7 +141,7 @@ async fn is_forbidden_the_rest(space: &Space, client: Client) -> Result<()> {
         ("see pods", code(pods.list(&all).await)),
         ("make a Job", code(batch.create(&dry, &Job::default()).await)),
         ("make a Secret", code(secrets.create(&dry, &Secret::default()).await)),
-        ("read the job's own Secret", code(secrets.get("s3").await)),
+        ("read another Secret", code(secrets.get("other").await)),
         ("list Secrets", code(secrets.list(&all).await)),
         ("grant rights", code(bindings.create(&dry, &RoleBinding::default()).await)),
         ("make a TranscodeJob elsewhere", code(elsewhere.create(&dry, &space.job("film", "a", "[hls]", "")?).await)),

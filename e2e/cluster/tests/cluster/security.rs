@@ -5,12 +5,16 @@ use e2e_cluster::{
     Space,
     wait::{until, until_any},
 };
-use k8s_openapi::api::core::v1::{ConfigMap, Event, Pod};
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    batch::v1::Job,
+    core::v1::{ConfigMap, Event, Pod},
+};
 use kube::{
-    ResourceExt,
+    Api, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use transcode_api::{TranscodeJob, TranscodeJobStatus, status::Phase};
 
 #[tokio::test]
@@ -123,6 +127,70 @@ async fn a_forged_config_map_is_not_followed() -> Result<()> {
         "{:?}",
         status.message
     );
+    space.end().await
+}
+
+/// What a thief of the operator's token would try with Jobs, and what the API server says.
+const TRICKS: &[(&str, &str)] = &[
+    (r#"{"containers": [{"name": "runner", "image": "registry.example/evil:1"}]}"#, "only run the runner image"),
+    (r#"{"volumes": [{"name": "host", "hostPath": {"path": "/"}}]}"#, "may not mount this volume"),
+    (
+        r#"{"volumes": [{"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]}"#,
+        "may not mount this volume",
+    ),
+    (r#"{"automountServiceAccountToken": true}"#, "may not give Pods a token"),
+    (r#"{"serviceAccountName": "admin"}"#, "may not use this ServiceAccount"),
+    (r#"{"hostNetwork": true}"#, "may not use the host's namespaces"),
+    (r#"{"hostPID": true}"#, "may not use the host's namespaces"),
+    (r#"{"securityContext": {"runAsNonRoot": false}}"#, "may not run containers as root"),
+    (
+        r#"{"containers": [{"name": "runner", "securityContext": {"privileged": true, "allowPrivilegeEscalation": true}}]}"#,
+        "may not give containers privileges",
+    ),
+    (r#"{"initContainers": [{"name": "first", "image": "registry.example/evil:1"}]}"#, "only run the runner image"),
+];
+
+/// By the chart's policy `operatorJobs`: the operator's token makes no Jobs but its own.
+#[tokio::test]
+async fn the_operators_token_makes_no_other_jobs() -> Result<()> {
+    let space = Space::new("token").await?;
+    space.create(&space.job("film", "nothing", "[hls]", "")?).await?;
+    let own = until_any(&space.api::<Job>(), JOBS, |_| true).await?;
+    let operators = ListParams::default().labels("app.kubernetes.io/name=transcode-operator");
+    let operator = Api::<Deployment>::all(space.site.client.clone()).list(&operators).await?.items;
+    let operator = operator.into_iter().next().context("the operator is not installed")?;
+    let account = operator.spec.as_ref().and_then(|spec| spec.template.spec.as_ref()?.service_account_name.clone());
+    let account = account.context("it has no ServiceAccount")?;
+    let user = format!("system:serviceaccount:{}:{account}", operator.namespace().unwrap_or_default());
+    let client = space.site.client_as(&user).await?;
+    let (jobs, dry) =
+        (Api::<Job>::namespaced(client, &space.name), PostParams { dry_run: true, ..PostParams::default() });
+    let mut spec = serde_json::to_value(own.spec.unwrap_or_default())?;
+    for path in ["/selector", "/template/metadata/labels"] {
+        spec.pointer_mut(path).context("the Job lacks something")?.take();
+    }
+    let copy = |pod: &Value| -> Result<Job> {
+        let mut spec = spec.clone();
+        for (field, value) in pod.as_object().into_iter().flatten() {
+            let place = &mut spec["template"]["spec"][field];
+            match (field.as_str(), place.as_array_mut()) {
+                // The fields of a container replace those of the runner.
+                ("containers", Some(there)) => {
+                    let fields = value[0].as_object().cloned().unwrap_or_default();
+                    there[0].as_object_mut().context("no container")?.extend(fields);
+                }
+                ("volumes", Some(there)) => there.extend(value.as_array().cloned().unwrap_or_default()),
+                _ => *place = value.clone(),
+            }
+        }
+        Ok(serde_json::from_value(json!({"metadata": {"name": "copy"}, "spec": spec}))?)
+    };
+    jobs.create(&dry, &copy(&json!({}))?).await?;
+    for (trick, expected) in TRICKS {
+        let answer = jobs.create(&dry, &copy(&serde_json::from_str(trick)?)?).await;
+        let said = answer.err().with_context(|| format!("{trick} is taken"))?.to_string();
+        ensure!(said.contains(expected), "{trick}: {said}");
+    }
     space.end().await
 }
 
