@@ -185,7 +185,8 @@ impl Planned<'_> {
         let input = &self.spec.input;
         let url = match (&input.file, &input.http, &input.s3) {
             (Some(file), _, _) => file.path.clone(),
-            (_, Some(http), _) => http.url.clone(),
+            // Whoever runs the command has the URL at hand.
+            (_, Some(http), _) => http.url.clone().unwrap_or_else(|| "URL".into()),
             // ffmpeg reads no object stores: copy the object here first.
             (_, _, Some(object)) => object.key.rsplit('/').next().unwrap_or("source").to_string(),
             _ => String::new(),

@@ -26,7 +26,7 @@ use clap::Parser;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
-use transcode_contract::{ExitCode, FactsFile, JobFile, Report, Site, VERSION};
+use transcode_contract::{CONTRACT, ExitCode, FactsFile, JobFile, Report, Site, VERSION};
 use transcode_engine::{Failure, StageId, Summary, TaskSet};
 
 use crate::{
@@ -152,10 +152,10 @@ async fn run(args: &Args, log: &Log, stop: &CancellationToken) -> Result<Vec<Sum
 
 /// What the command line and its files ask for.
 fn task(args: &Args) -> Result<Task, TaskError> {
-    let job: JobFile = read(&args.job, args.job_sha256.as_deref(), |job: &JobFile| job.version)?;
+    let job: JobFile = read(&args.job, args.job_sha256.as_deref(), CONTRACT, |job: &JobFile| job.version)?;
     let facts_sha256 = args.facts_sha256.as_deref();
-    let facts =
-        args.facts.as_ref().map(|path| read(path, facts_sha256, |facts: &FactsFile| facts.version)).transpose()?;
+    let facts = args.facts.as_ref().map(|path| read(path, facts_sha256, VERSION, |facts: &FactsFile| facts.version));
+    let facts = facts.transpose()?;
     let index = args.tasks.iter().nth(args.index as usize).ok_or_else(|| {
         TaskError::new(Failure::Misconfigured, format!("there is no task {} among {}", args.index, args.tasks))
     })?;
@@ -171,7 +171,12 @@ fn task(args: &Args) -> Result<Task, TaskError> {
     })
 }
 
-fn read<T: DeserializeOwned>(path: &Path, sha256: Option<&str>, version: impl Fn(&T) -> u32) -> Result<T, TaskError> {
+fn read<T: DeserializeOwned>(
+    path: &Path,
+    sha256: Option<&str>,
+    newest: u32,
+    version: impl Fn(&T) -> u32,
+) -> Result<T, TaskError> {
     let wrong = |what: String| TaskError::new(Failure::Misconfigured, format!("the file {} {what}", path.display()));
     let bytes = std::fs::read(path).map_err(|e| wrong(format!("can't be read: {e}")))?;
     if sha256.is_some_and(|wanted| wanted != hex::encode(Sha256::digest(&bytes))) {
@@ -179,8 +184,8 @@ fn read<T: DeserializeOwned>(path: &Path, sha256: Option<&str>, version: impl Fn
     }
     let file: T = serde_json::from_slice(&bytes).map_err(|e| wrong(format!("is not understood: {e}")))?;
     match version(&file) {
-        newer if newer > VERSION => {
-            Err(wrong(format!("has version {newer}, this runner knows {VERSION}: use a newer runner image")))
+        newer if newer > newest => {
+            Err(wrong(format!("has version {newer}, this runner knows {newest}: use a newer runner image")))
         }
         _ => Ok(file),
     }

@@ -243,7 +243,8 @@ async fn input(task: &Task) -> Result<Arc<dyn Source>, TaskError> {
     }
     let access = access(task);
     if let Some(http) = http {
-        let source = HttpSource::open(&http.url, &access.policy, &HttpLimits::default()).await;
+        let url = access.url(http).map_err(TaskError::of_source)?;
+        let source = HttpSource::open(&url, &access.policy, &HttpLimits::default()).await;
         return Ok(Arc::new(source.map_err(TaskError::of_source)?));
     }
     let object =

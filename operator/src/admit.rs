@@ -5,7 +5,7 @@ use kube::{Api, Client, ResourceExt};
 use transcode_api::{
     ClusterTranscodeProfile, ProfileKind, ProfileRef, ProfileSpec, Scheduling, TranscodeJob, TranscodeProfile,
 };
-use transcode_contract::{JobFile, VERSION};
+use transcode_contract::JobFile;
 use transcode_engine::resolve;
 
 use crate::{allow::Objection, args::Args, error::Error, files::Seen, names::Names};
@@ -65,7 +65,7 @@ pub async fn admit(
     if let Some(Objection { reason, message, .. }) = objections.iter().find(|objection| objection.refuses) {
         return Ok(Admission::Refused { reason, message: message.clone() });
     }
-    let (name, file) = (Names::of(job).job_file(), JobFile { version: VERSION, spec });
+    let (name, file) = (Names::of(job).job_file(), JobFile::new(spec));
     Ok(Admission::Seen(Box::new(Seen::new(name, file, &args.runner_image)), objections))
 }
 

@@ -127,8 +127,8 @@ impl Allow {
                 "serviceAccounts",
             );
         }
-        let secret = pod::secrets(spec).into_iter().find(|name| !listed(&self.secrets, name))?;
-        refused("SecretNotAllowed", "stores", &format!("the Secret `{secret}`"), "secrets")
+        let secret = pod::secrets(spec).into_iter().find(|secret| !listed(&self.secrets, secret.name))?;
+        refused("SecretNotAllowed", secret.field, &format!("the Secret `{}`", secret.name), "secrets")
     }
 
     /// The first thing that one layer of a job may not ask of the scheduler. Layers are the job's own spec and profiles

@@ -1,6 +1,6 @@
 //! Why a pass over a job did not come to its end. It is tried again later; nothing is lost by it.
 
-use transcode_contract::{OLDEST, VERSION};
+use transcode_contract::{CONTRACT, OLDEST};
 
 /// A reason.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub enum Error {
     },
     /// An operator of another version saw the job first, and its runner image can't be given work.
     #[error(
-        "{image} speaks version {version} of the runner's contract, and this operator {OLDEST} to {VERSION}: install an operator that speaks it too, or delete the job"
+        "{image} speaks version {version} of the runner's contract, and this operator {OLDEST} to {CONTRACT}: install an operator that speaks it too, or delete the job"
     )]
     Contract {
         /// The version that is recorded.

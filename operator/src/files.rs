@@ -84,10 +84,9 @@ impl Seen {
         }))
     }
 
-    /// The same job with another runner image, which speaks the newest version.
+    /// The same job with another runner image.
     fn with_image(&self, names: &Names, image: &str) -> Self {
-        let file = JobFile { version: VERSION, spec: self.file.spec.clone() };
-        let seen = Seen::new(String::new(), file, image);
+        let seen = Seen::new(String::new(), JobFile::new(self.file.spec.clone()), image);
         Seen { name: names.other_job_file(&seen.digest), replaces: Some(self.name.clone()), ..seen }
     }
 }

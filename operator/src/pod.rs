@@ -11,7 +11,7 @@ use k8s_openapi::{
     },
     apimachinery::pkg::api::resource::Quantity,
 };
-use transcode_api::{PodResources, PodSettings, TaintEffect, TolerationOperator};
+use transcode_api::{PodResources, PodSettings, SecretKeyRef, TaintEffect, TolerationOperator};
 use transcode_contract::Site;
 use transcode_engine::{Batch, ResolvedSpec, StageKind};
 
@@ -233,7 +233,7 @@ fn volumes(scene: &Scene<'_>, batch: &Batch, settings: &PodSettings) -> Vec<Volu
     let mut volumes = vec![projected("files", files), scratch(scene, batch, settings)];
     let secrets = secrets(&scene.seen.file.spec);
     if !secrets.is_empty() {
-        volumes.push(projected("credentials", secrets.into_iter().flat_map(secret).collect()));
+        volumes.push(projected("credentials", secrets.into_iter().flat_map(SecretUse::sources).collect()));
     }
     if let Some(name) = &scene.args.ca_config_map {
         volumes.push(projected("ca", vec![config_map(name.clone(), "ca.crt")]));
@@ -254,26 +254,45 @@ fn config_map(name: String, key: &str) -> VolumeProjection {
     }
 }
 
-/// Names of the Secrets that the job's own input and output need, each once.
-pub fn secrets(spec: &ResolvedSpec) -> Vec<&str> {
-    let used = [spec.input.s3.as_ref().map(|s3| &s3.store), spec.output.s3.as_ref().map(|s3| &s3.store)];
-    let stores = spec.stores.iter().filter(|store| used.contains(&Some(&store.name)));
-    let mut names: Vec<_> = stores.filter_map(|s| Some(s.credentials.as_ref()?.secret_ref.name.as_str())).collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+/// Keys of a Secret that a job needs.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SecretUse<'a> {
+    /// The Secret.
+    pub name: &'a str,
+    /// The field of the job's spec that names it.
+    pub field: &'static str,
+    /// The key with the source's URL; none for the keys of a store.
+    url: Option<&'a str>,
 }
 
-/// Only these keys: whatever else a Secret holds never reaches a pod.
-fn secret(name: &str) -> impl Iterator<Item = VolumeProjection> {
-    SECRET_KEYS.into_iter().map(move |(key, optional)| VolumeProjection {
-        secret: Some(SecretProjection {
-            name: name.into(),
-            items: Some(vec![KeyToPath { key: key.into(), path: format!("{name}/{key}"), mode: None }]),
-            optional: optional.then_some(true),
-        }),
-        ..VolumeProjection::default()
-    })
+impl SecretUse<'_> {
+    /// Only these keys: whatever else a Secret holds never reaches a pod.
+    fn sources(self) -> impl Iterator<Item = VolumeProjection> {
+        let SecretUse { name, url, .. } = self;
+        let of_store = SECRET_KEYS.into_iter().filter(move |_| url.is_none());
+        url.map(|key| (key, false)).into_iter().chain(of_store).map(move |(key, optional)| VolumeProjection {
+            secret: Some(SecretProjection {
+                name: name.into(),
+                items: Some(vec![KeyToPath { key: key.into(), path: format!("{name}/{key}"), mode: None }]),
+                optional: optional.then_some(true),
+            }),
+            ..VolumeProjection::default()
+        })
+    }
+}
+
+/// What a job's own input and output need of Secrets, each once.
+pub fn secrets(spec: &ResolvedSpec) -> Vec<SecretUse<'_>> {
+    let used = [spec.input.s3.as_ref().map(|s3| &s3.store), spec.output.s3.as_ref().map(|s3| &s3.store)];
+    let stores = spec.stores.iter().filter(|store| used.contains(&Some(&store.name)));
+    let names = stores.filter_map(|store| Some(store.credentials.as_ref()?.secret_ref.name.as_str()));
+    let of_stores = names.map(|name| SecretUse { name, field: "stores", url: None });
+    let url = spec.input.http.as_ref().and_then(|http| http.url_secret_ref.as_ref());
+    let of_url = url.map(|SecretKeyRef { name, key }| SecretUse { name, field: "inputs", url: Some(key) });
+    let mut all: Vec<_> = of_stores.chain(of_url).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
 }
 
 /// Room for partial files: on the node's disk, or a volume of its own.

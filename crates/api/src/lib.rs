@@ -42,7 +42,7 @@ pub use scheduling::{PodResources, PodSettings, Priority, Scheduling, TaintEffec
 pub use status::TranscodeJobStatus;
 pub use storage::{
     Addressing, CredentialsSpec, FileInput, FileOutput, Format, HttpInput, Input, OnDelete, Output, S3Input, S3Output,
-    S3Store, SecretRef, StoreSpec,
+    S3Store, SecretKeyRef, SecretRef, StoreSpec,
 };
 pub use thumbnail::{ImageFormat, Thumbnail};
 pub use value::{Bitrate, FrameRate, MediaTime, Position, Rational, ValueError};

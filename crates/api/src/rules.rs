@@ -61,6 +61,12 @@ pub const RULES: &[Rule] = &[
     },
     rule(
         JOB,
+        "spec.inputs[].http",
+        "has(self.url) != has(self.urlSecretRef)",
+        "say exactly one of url and urlSecretRef",
+    ),
+    rule(
+        JOB,
         "spec.outputs[]",
         "[has(self.s3), has(self.file)].filter(x, x).size() == 1",
         "say exactly one of s3 and file",

@@ -97,13 +97,31 @@ pub struct S3Input {
     pub key: String,
 }
 
-/// A URL, read with ranges. Private addresses are refused unless the site allows them.
+/// A URL, read with ranges: exactly one of `url` and `urlSecretRef`. Private addresses are refused unless the site allows
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HttpInput {
     /// `http` or `https`, without credentials in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048), regex(pattern = r"^https?://[^/@\x00-\x20]+(/[^\x00-\x20]*)?$"), extend("title" = "an http or https URL without credentials, such as `https://media.example/movie.mov`"))]
-    pub url: String,
+    pub url: Option<String>,
+    /// Where the URL is kept if whoever can read the job must not have it, such as a signed URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url_secret_ref: Option<SecretKeyRef>,
+}
+
+/// A key of a Secret in the job's namespace; with the local engine, a file in a folder of that name below
+/// `--credentials-dir`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretKeyRef {
+    /// Name of the Secret.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"), extend("title" = "a DNS name: lower-case letters, digits, `-` and `.`"))]
+    pub name: String,
+    /// The key.
+    #[schemars(length(min = 1, max = 253), regex(pattern = r"^[-_a-zA-Z0-9][-._a-zA-Z0-9]*$"), extend("title" = "a key of a Secret: letters, digits, `-`, `_` and `.`"))]
+    pub key: String,
 }
 
 /// A file on this machine; local engine only.

@@ -23,18 +23,24 @@ pub use task::{FactsFile, JobFile, Site};
 
 /// The contract's version: which arguments a runner takes, and the form of everything in this crate.
 ///
-/// A job has one runner image from start to end, and its [job file](JobFile) has the version that the image was recorded
-/// with. An operator speaks that version, whatever its own is, as long as it [can](speaks).
+/// A job has one runner image from start to end, and its [job file](JobFile) has the version that the job needs. An operator
+/// speaks that version, whatever its own is, as long as it [can](speaks).
 ///
 /// A field that readers may ignore, and that need not be there, leaves the version as it is. Anything else raises it:
-/// a new argument, a field that changes what is made, a form that says the same in another way. ADR 0017 has the
-/// rules, and `tests/versions/` has what each version looked like.
-pub const VERSION: u32 = 1;
+/// a new argument, a field that changes what is made, a form that says the same in another way. A job that uses nothing
+/// of what is new keeps the older version, so that an operator can be rolled back. ADR 0017 has the rules.
+///
+/// - 1: the first
+/// - 2: the URL of a source can be in a Secret
+pub const CONTRACT: u32 = 2;
 
 /// The oldest version that is spoken.
 pub const OLDEST: u32 = 1;
 
 /// Whether a version of the contract is spoken here.
 pub fn speaks(version: u32) -> bool {
-    (OLDEST..=VERSION).contains(&version)
+    (OLDEST..=CONTRACT).contains(&version)
 }
+
+/// Version of facts, results and reports. A reader refuses a higher one.
+pub const VERSION: u32 = 1;

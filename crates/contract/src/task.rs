@@ -9,10 +9,18 @@ use transcode_engine::{Facts, ResolvedSpec};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct JobFile {
-    /// See [`crate::VERSION`].
+    /// See [`crate::CONTRACT`].
     pub version: u32,
     /// The job.
     pub spec: ResolvedSpec,
+}
+
+impl JobFile {
+    /// Of the oldest version that has everything that the job uses, so that older operators can go on with it.
+    pub fn new(spec: ResolvedSpec) -> Self {
+        let secret = spec.input.http.as_ref().is_some_and(|http| http.url_secret_ref.is_some());
+        JobFile { version: if secret { 2 } else { 1 }, spec }
+    }
 }
 
 /// What Probe and Split told: everything else follows from it. Probe itself has none.
@@ -29,7 +37,7 @@ pub struct FactsFile {
 /// users might write.
 #[derive(Debug, Clone, PartialEq, Eq, Default, clap::Args)]
 pub struct Site {
-    /// Folder with a folder for each Secret that a store refers to.
+    /// Folder with a folder for each Secret that the job refers to.
     #[arg(long, value_name = "DIR")]
     pub credentials_dir: Option<String>,
     /// Network or host that user-given URLs may lead to although it is not public.

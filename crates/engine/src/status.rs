@@ -151,12 +151,16 @@ fn conditions(phase: Phase, ended: &Option<Outcome>, waiting: Option<&Waiting>, 
     }
 }
 
-/// `s3://raw/movie.mov`; of a URL no user, password or signature.
+/// `s3://raw/movie.mov`; of a URL no user, password or signature, and nothing of one that is in a Secret.
 fn source(spec: &ResolvedSpec) -> String {
     let Input { s3, http, file, .. } = &spec.input;
     let s3 = s3.as_ref().map(|s3| format!("s3://{}/{}", s3.bucket, s3.key));
     let http = || {
-        let (scheme, rest) = http.as_ref()?.url.split_once("://")?;
+        let http = http.as_ref()?;
+        if let Some(secret) = &http.url_secret_ref {
+            return Some(format!("Secret {}, key {}", secret.name, secret.key));
+        }
+        let (scheme, rest) = http.url.as_ref()?.split_once("://")?;
         let place = rest.split(['?', '#']).next()?;
         let (host, path) = place.split_at(place.find('/').unwrap_or(place.len()));
         Some(format!("{scheme}://{}{path}", host.rsplit('@').next()?))

@@ -76,6 +76,7 @@ fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
     });
     left.chain(cut)
         .chain(complaint)
+        .chain(signed(spec))
         .chain(of_clock(media))
         .chain(pictures)
         .chain(thumbnail(spec, media))
@@ -84,6 +85,21 @@ fn of_source(spec: &ResolvedSpec, media: &MediaSummary) -> Vec<Warning> {
         .chain(cover::warnings(spec, media))
         .chain(rungs)
         .collect()
+}
+
+/// Parameters by which URLs are signed: AWS (SigV4 and CloudFront), Google Cloud, Azure, Akamai, and what others call theirs.
+const SIGNATURES: [&str; 9] =
+    ["X-Amz-Signature", "X-Goog-Signature", "Signature", "sig", "hdnts", "hdnea", "token", "access_token", "signature"];
+
+/// A URL that opens something to whoever can read the job.
+fn signed(spec: &ResolvedSpec) -> Option<Warning> {
+    let query = spec.input.http.as_ref()?.url.as_ref()?.split_once('?')?.1;
+    let names = query.split('&').filter_map(|pair| pair.split('=').next());
+    let found = names.into_iter().find(|name| SIGNATURES.contains(name))?;
+    let words = format!(
+        "the URL of the source has a signature ({found}), which whoever can read the job can use too: keep the URL in a Secret, and name it in inputs[0].http.urlSecretRef"
+    );
+    Some(note(StageKind::Probe, "UrlIsSigned", words))
 }
 
 /// Times that can't be right, and what was done about them.

@@ -149,7 +149,7 @@ impl<'a> Run<'a> {
     }
 
     async fn start(&mut self, batch: Batch) -> Result<(), Error> {
-        let job = JobFile { version: VERSION, spec: self.spec.clone() };
+        let job = JobFile::new(self.spec.clone());
         write_atomic(&self.file("job"), &serde_json::to_vec(&job).unwrap_or_default()).await?;
         let facts = FactsFile { version: VERSION, facts: self.observation.record.facts.of_source() };
         write_atomic(&self.file("facts"), &serde_json::to_vec(&facts).unwrap_or_default()).await?;

@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use transcode_api::{AllowedNetwork, Output, StoreSpec};
+use transcode_api::{AllowedNetwork, HttpInput, Output, SecretKeyRef, StoreSpec};
 
 use crate::{
     FileStore, GuardPolicy, S3Store, Store,
@@ -14,7 +14,7 @@ use crate::{
 pub struct Access<'a> {
     /// Stores that inputs and outputs refer to.
     pub stores: &'a [StoreSpec],
-    /// Folder with a folder for each Secret that a store refers to.
+    /// Folder with a folder for each Secret that the job refers to.
     pub credentials_dir: Option<&'a str>,
     /// Where user-given endpoints may lead.
     pub policy: GuardPolicy,
@@ -49,6 +49,26 @@ impl<'a> Access<'a> {
             }
         };
         S3Store::new(spec, bucket, prefix, folder.as_deref(), &self.policy)
+    }
+
+    /// The URL of a source. What a Secret holds is part of no error.
+    pub fn url(&self, http: &HttpInput) -> Result<String> {
+        let Some(SecretKeyRef { name, key }) = &http.url_secret_ref else {
+            return Ok(http.url.clone().unwrap_or_default());
+        };
+        let wrong = |why: String| StoreError::Misconfigured { uri: format!("Secret {name}, key {key}"), why };
+        let folder = self.credentials_dir.ok_or_else(|| {
+            wrong(format!(
+                "it has the source's URL, and there is no folder of Secrets; with the local engine say --credentials-dir DIR, with the URL in the file DIR/{name}/{key}"
+            ))
+        })?;
+        let path = Path::new(folder).join(name).join(key);
+        let text =
+            std::fs::read_to_string(&path).map_err(|e| wrong(format!("{} can't be read: {e}", path.display())))?;
+        match text.trim() {
+            url if url.starts_with("https://") || url.starts_with("http://") => Ok(url.to_owned()),
+            _ => Err(wrong("it has to hold an http or https URL, and holds something else".into())),
+        }
     }
 
     /// The store below an output's prefix or folder.

@@ -187,6 +187,43 @@ fn from_http_with_ranges() -> Result<()> {
     Ok(())
 }
 
+/// Nobody but the runner sees the URL, a new signature is no new source, and a URL in the job itself is warned of.
+#[test]
+fn a_signed_url_stays_in_its_secret() -> Result<()> {
+    const SIGNATURE: &str = "52f1cf9d04d0";
+    let folder = folder()?;
+    let web = Web::serve("film.mp4", fs::read(film()?)?)?;
+    let output = format!("file: {{path: {}}}", e2e_media::product::quoted(&folder.path().join("out")));
+    let of = |input: &str| Job::new(folder.path(), &format!("http: {{{input}}}"), &output, &rest(OPTIONS, ""));
+    let secret = folder.path().join("secrets/film");
+    fs::create_dir_all(&secret)?;
+    let sign = |signature: &str| fs::write(secret.join("address"), format!("{}?sig={signature}\n", web.url));
+    let job = of("urlSecretRef: {name: film, key: address}")?;
+    let refused = job.run(&LOOPBACK)?;
+    assert_eq!((refused.code, refused.reason()), (Some(1), "Misconfigured"));
+    assert!(refused.message().contains("--credentials-dir DIR, with the URL in the file DIR/film/address"));
+
+    let arguments = [&LOOPBACK[..], &["--credentials-dir", "secrets"]].concat();
+    fs::write(secret.join("address"), SIGNATURE)?;
+    let refused = job.run(&arguments)?;
+    assert!(refused.message().contains("it has to hold an http or https URL"), "{}", refused.message());
+    assert!(!refused.message().contains(SIGNATURE));
+
+    sign(SIGNATURE)?;
+    let finished = job.succeed(&arguments)?;
+    let told = finished.end().to_string() + &fs::read_to_string(job.out().join("job.json"))?;
+    assert!(told.contains("Secret film, key address") && !told.contains(SIGNATURE), "{told}");
+    assert!(!told.contains("UrlIsSigned"));
+    sign("another")?;
+    assert_eq!(job.succeed(&arguments)?.reason(), "AlreadyPublished");
+
+    let plain = of(&format!("url: \"{}?sig={SIGNATURE}\"", web.url))?.succeed(&LOOPBACK)?;
+    assert_eq!(plain.reason(), "AlreadyPublished");
+    let warnings = plain.end()["status"]["warnings"].to_string();
+    assert!(warnings.contains("UrlIsSigned") && !warnings.contains(SIGNATURE), "{warnings}");
+    Ok(())
+}
+
 /// Names that only the proxy knows; without the flag nobody asks it.
 #[test]
 fn through_a_proxy_when_told_to() -> Result<()> {
