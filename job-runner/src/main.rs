@@ -26,7 +26,8 @@ use clap::Parser;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
-use transcode_contract::{CONTRACT, ExitCode, FactsFile, JobFile, Report, Site, VERSION};
+use tracing::{Instrument, Span, field::Empty};
+use transcode_contract::{CONTRACT, ExitCode, FactsFile, JOB_UID, JobFile, Report, Site, VERSION};
 use transcode_engine::{Failure, StageId, Summary, TaskSet};
 
 use crate::{
@@ -94,14 +95,31 @@ async fn main() -> Status {
     let writer = log.clone();
     tracing_subscriber::fmt()
         .json()
+        .with_span_list(false)
         .with_writer(move || writer.clone())
         .with_env_filter(tracing_subscriber::EnvFilter::try_from_env("TRANSCODE_LOG").unwrap_or_else(|_| "info".into()))
         .init();
     let args = Args::parse();
+    let span = span(&args);
+    work(&args, log).instrument(span).await
+}
+
+/// What every line of the log says: which task of which job.
+fn span(args: &Args) -> Span {
+    // An error's, so that no filter drops it.
+    let span =
+        tracing::error_span!("task", stage = %args.stage, task = Empty, job = Empty, namespace = Empty, uid = Empty);
+    if let Ok(uid) = std::env::var(JOB_UID) {
+        span.record("uid", uid);
+    }
+    span
+}
+
+async fn work(args: &Args, log: Log) -> Status {
     process::hide();
     let stop = CancellationToken::new();
     tokio::spawn(watch_signals(args.watch_stdin, stop.clone()));
-    let result = run(&args, &log, &stop).await;
+    let result = run(args, &log, &stop).await;
     let _ = tokio::fs::remove_dir_all(&args.scratch).await;
     let (report, code) = match result {
         Ok(told) => (Report::done(told), ExitCode::Done),
@@ -114,7 +132,7 @@ async fn main() -> Status {
             (Report::failed(error.failure, &error.message), code)
         }
     };
-    match write_report(&args, &report) {
+    match write_report(args, &report) {
         Ok(()) => code.into(),
         Err(error) => {
             tracing::error!("the report can't be written to {}: {error}", args.report.display());
@@ -130,6 +148,8 @@ fn write_report(args: &Args, report: &Report) -> std::io::Result<()> {
 async fn run(args: &Args, log: &Log, stop: &CancellationToken) -> Result<Vec<Summary>, TaskError> {
     std::fs::create_dir_all(&args.scratch).map_err(|e| TaskError::scratch(&args.scratch, &e))?;
     let context = Context::new(task(args)?, args.scratch.clone(), log.clone())?;
+    let (spec, index) = (&context.task.spec, context.task.index);
+    Span::current().record("task", index).record("job", &spec.name).record("namespace", &spec.namespace);
     let begun = Instant::now();
     // Whatever is dropped first: its children are killed with it.
     let mut result = tokio::select! {

@@ -11,8 +11,9 @@ use k8s_openapi::{
     },
     apimachinery::pkg::api::resource::Quantity,
 };
+use kube::ResourceExt;
 use transcode_api::{PodResources, PodSettings, SecretKeyRef, TaintEffect, TolerationOperator};
-use transcode_contract::Site;
+use transcode_contract::{JOB_UID, Site};
 use transcode_engine::{Batch, ResolvedSpec, StageKind};
 
 use crate::{args::Args, render::Scene};
@@ -164,7 +165,8 @@ fn env(scene: &Scene<'_>) -> Vec<EnvVar> {
     let fixed = [("HOME", SCRATCH), ("TMPDIR", SCRATCH)].map(|(name, value)| (name.to_owned(), value.to_owned()));
     let certificates = ("SSL_CERT_FILE".to_owned(), format!("{CERTIFICATES}/ca.crt"));
     let certificates = scene.args.ca_config_map.iter().map(|_| certificates.clone());
-    let all = fixed.into_iter().chain(certificates).chain(scene.args.runner_env.iter().cloned());
+    let uid = (JOB_UID.to_owned(), scene.job.uid().unwrap_or_default());
+    let all = fixed.into_iter().chain([uid]).chain(certificates).chain(scene.args.runner_env.iter().cloned());
     all.map(|(name, value)| EnvVar { name, value: Some(value), value_from: None }).collect()
 }
 

@@ -42,5 +42,8 @@ pub fn speaks(version: u32) -> bool {
     (OLDEST..=CONTRACT).contains(&version)
 }
 
+/// Variable of a runner's environment with the UID of its TranscodeJob, for its log. Not part of the contract.
+pub const JOB_UID: &str = "TRANSCODE_JOB_UID";
+
 /// Version of facts, results and reports. A reader refuses a higher one.
 pub const VERSION: u32 = 1;

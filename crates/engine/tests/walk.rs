@@ -4,14 +4,14 @@
 
 mod memory;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::Path};
 
 use memory::Memory;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 use transcode_engine::{
-    Facts, Failure, Intent, Layout, MediaSummary, Outcome, ResolvedSpec, StageId, StageKind, Summary, TaskSet, assess,
-    begin, extend,
+    Facts, Failure, Intent, Layout, MediaSummary, Outcome, Plan, Record, ResolvedSpec, StageId, StageKind, Summary,
+    TaskSet, assess, begin, extend,
     facts::{Damage, Holes, StillFacts},
     status, warnings,
 };
@@ -375,6 +375,27 @@ fn a_failed_job_begins_again_with_what_is_done() {
     assert!(encoded.clone().count() > 0 && encoded.clone().all(|(_, count)| *count == 1), "{:?}", job.runs);
     let again = &job.observation.record.batches;
     assert!(numbers.iter().all(|(stage, count)| again[stage] >= *count), "a name is used twice");
+}
+
+/// Files that operators wrote when each version of the contract was new: `crates/contract/tests/versions` says which.
+#[test]
+fn jobs_of_every_version_go_on_where_they_were() {
+    let versions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contract/tests/versions");
+    for folder in fs::read_dir(versions).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        let read = |name: &str| -> Value { serde_json::from_slice(&fs::read(folder.join(name)).unwrap()).unwrap() };
+        let spec = serde_json::from_value(read("job.json")["spec"].take()).unwrap();
+        let plan: Plan = serde_json::from_value(read("plan.json")).unwrap();
+        let record: Record = serde_json::from_value(read("memory.json")["record"].take()).unwrap();
+        let done = record.done.clone();
+        assert!(plan.is_sane() && done.keys().any(|stage| stage.kind == StageKind::Encode), "{folder:?}");
+        let mut job = Memory::resumed(spec, plan, record);
+        assert_eq!(job.run_to_end(&mut |_, _, _| None), published(), "{folder:?}");
+        for (stage, tasks) in done {
+            for task in tasks.iter() {
+                assert!(!job.runs.contains_key(&(stage.clone(), task)), "{folder:?}: {stage} made {task} again");
+            }
+        }
+    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use num_rational::Ratio;
 use serde_json::{Value, json};
 use transcode_api::TranscodeJob;
 use transcode_engine::{
-    Action, BatchId, BatchState, Failure, Grant, MediaSummary, Observation, Outcome, Plan, ResolvedSpec, SplitSummary,
-    StageId, StageKind, Summary, TaskSet, assess, begin, decide,
+    Action, BatchId, BatchState, Failure, Grant, MediaSummary, Observation, Outcome, Plan, Record, ResolvedSpec,
+    SplitSummary, StageId, StageKind, Summary, TaskSet, assess, begin, decide,
     extend::renditions,
     facts::{AudioFacts, PackageSummary, PublishSummary, VideoFacts},
     observe::TaskFailure,
@@ -63,6 +63,12 @@ impl Memory {
             stored: BTreeSet::new(),
             chunks,
         }
+    }
+
+    /// One that another driver left midway.
+    pub fn resumed(spec: ResolvedSpec, plan: Plan, record: Record) -> Self {
+        let observation = Observation { record, ..Observation::default() };
+        Memory { plan, spec, observation, ..Memory::new(json!({}), 1) }
     }
 
     /// One that is done in one task when all goes well.

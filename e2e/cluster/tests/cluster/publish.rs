@@ -1,12 +1,22 @@
 //! From a source to verified output, measured as for the local engine.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
 
 use anyhow::{Context, Result, ensure};
-use e2e_cluster::{Space, wait::until_with};
+use e2e_cluster::{
+    Space,
+    wait::{until_any, until_with},
+};
 use e2e_media::{proof::prove_published, recipe, row::Row, sources::TABLE, web::Web};
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DynamicObject, PostParams};
 use transcode_api::{ClusterTranscodeProfile, FanOut, TranscodeJob, TranscodeProfile, status::Phase};
+use transcode_storage::Store;
+
+use super::security::{JOBS, checked};
 
 fn row(name: &str) -> Result<&'static Row> {
     TABLE.iter().find(|row| row.name == name).with_context(|| format!("there is no row {name}"))
@@ -69,15 +79,28 @@ async fn a_pod_for_each_chunk() -> Result<()> {
     space.end().await
 }
 
+/// The URL is signed and lies in a Secret; no object but the Secret has it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_web_server_as_the_source() -> Result<()> {
     let space = Space::new("http").await?;
     let row = row("closed_gop")?;
     let source = recipe::source(row)?;
     let web = Web::serve_at(&space.site.host, "movie.mp4", std::fs::read(source)?)?;
-    let input = format!("http: {{url: \"{}\"}}", web.url);
-    space.create(&space.job_of("film", &input, "[hls]", &format!("  options: {}", row.options))?).await?;
+    let signed = BTreeMap::from([("url".to_owned(), format!("{}?sig=52f1cf9d04d0", web.url))]);
+    space.secret("film", signed).await?;
+    let input = "http: {urlSecretRef: {name: film, key: url}}";
+    let rest = format!("  options: {}\n  workData: {{deleteOn: Never}}", row.options);
+    space.create(&space.job_of("film", input, "[hls]", &rest)?).await?;
+    let pod = until_any(&space.api::<Pod>(), JOBS, |_| true).await?;
+    checked(&pod)?;
     let status = space.ends("film", Phase::Succeeded).await?;
+    let job = space.api::<TranscodeJob>().get("film").await?;
+    let all = [serde_json::to_string(&job)?, serde_json::to_string(&space.files().await?)?];
+    ensure!(all.iter().all(|object| !object.contains("52f1cf9d04d0")), "the signature is told: {all:?}");
+    for key in space.keys("film/").await?.iter().filter(|key| key.ends_with(".json")) {
+        let object = space.store()?.get_bytes(key, 1 << 30).await?;
+        ensure!(!String::from_utf8_lossy(&object).contains("52f1cf9d04d0"), "the signature is in {key}");
+    }
     let frames = status.media.context("no media")?;
     ensure!(frames.duration == "36s", "{frames:?}");
     ensure!(web.ranges() > 0, "the source was not read in ranges");
