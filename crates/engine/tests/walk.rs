@@ -381,18 +381,21 @@ fn a_failed_job_begins_again_with_what_is_done() {
 #[test]
 fn jobs_of_every_version_go_on_where_they_were() {
     let versions = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contract/tests/versions");
-    for folder in fs::read_dir(versions).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
-        let read = |name: &str| -> Value { serde_json::from_slice(&fs::read(folder.join(name)).unwrap()).unwrap() };
+    for version in (1..).take_while(|version| versions.join(version.to_string()).exists()) {
+        let read = |name: &str| -> Value {
+            let mut paths = (1..=version).rev().map(|version| versions.join(format!("{version}/{name}")));
+            serde_json::from_slice(&fs::read(paths.find(|path| path.exists()).unwrap()).unwrap()).unwrap()
+        };
         let spec = serde_json::from_value(read("job.json")["spec"].take()).unwrap();
         let plan: Plan = serde_json::from_value(read("plan.json")).unwrap();
         let record: Record = serde_json::from_value(read("memory.json")["record"].take()).unwrap();
         let done = record.done.clone();
-        assert!(plan.is_sane() && done.keys().any(|stage| stage.kind == StageKind::Encode), "{folder:?}");
+        assert!(plan.is_sane() && done.keys().any(|stage| stage.kind == StageKind::Encode), "{version}");
         let mut job = Memory::resumed(spec, plan, record);
-        assert_eq!(job.run_to_end(&mut |_, _, _| None), published(), "{folder:?}");
+        assert_eq!(job.run_to_end(&mut |_, _, _| None), published(), "{version}");
         for (stage, tasks) in done {
             for task in tasks.iter() {
-                assert!(!job.runs.contains_key(&(stage.clone(), task)), "{folder:?}: {stage} made {task} again");
+                assert!(!job.runs.contains_key(&(stage.clone(), task)), "version {version}: {stage} made {task} again");
             }
         }
     }

@@ -63,7 +63,7 @@ async fn there_and_back() -> Result<()> {
         let before = results(&space).await?;
         if test == "upgrade" {
             // It has no source, and fails.
-            space.create(&space.job("late", "late", "[hls]", "")?).await?;
+            space.create(&space.job("late", "late.mp4", "[hls]", "")?).await?;
             space.ends("late", Phase::Failed).await?;
         }
         install(after)?;
@@ -84,7 +84,7 @@ async fn there_and_back() -> Result<()> {
 /// The job failed with the runner of before; the retry has that of this checkout.
 async fn retried_with_todays_runner(space: &Space) -> Result<()> {
     let store = space.store()?;
-    store.put("late", store.get_bytes("source", 1 << 30).await?).await?;
+    store.put("late.mp4", store.get_bytes("source", 1 << 30).await?).await?;
     space.change("late", json!({"retryToken": "again"})).await?;
     let image = |job: &Job| {
         let pod = job.spec.as_ref()?.template.spec.as_ref()?;

@@ -87,7 +87,7 @@ async fn a_least_privileged_user_gets_nothing_more() -> Result<()> {
 async fn may_not_use_a_secret_unread(jobs: &Api<TranscodeJob>, film: &TranscodeJob) -> Result<()> {
     let answer = jobs.create(&PostParams::default(), film).await.map(|_| ()).err().map(|error| error.to_string());
     let answer = answer.context("a job was made with a Secret that its author may not read")?;
-    ensure!(answer.contains("may not get s3 in namespace"), "{answer}");
+    ensure!(answer.contains("needs permission to get each Secret that the TranscodeJob uses"), "{answer}");
     Ok(())
 }
 

@@ -144,7 +144,12 @@ const TRICKS: &[(&str, &str)] = &[
     (r#"{"hostPID": true}"#, "may not use the host's namespaces"),
     (r#"{"securityContext": {"runAsNonRoot": false}}"#, "may not run containers as root"),
     (
-        r#"{"containers": [{"name": "runner", "securityContext": {"privileged": true, "allowPrivilegeEscalation": true}}]}"#,
+        r#"{"containers": [{"securityContext": {"readOnlyRootFilesystem": true, "allowPrivilegeEscalation": true}}]}"#,
+        "may not give containers privileges",
+    ),
+    (
+        r#"{"containers": [{"securityContext": {"readOnlyRootFilesystem": true, "allowPrivilegeEscalation": false,
+            "capabilities": {"add": ["SYS_ADMIN"]}}}]}"#,
         "may not give containers privileges",
     ),
     (r#"{"initContainers": [{"name": "first", "image": "registry.example/evil:1"}]}"#, "only run the runner image"),
