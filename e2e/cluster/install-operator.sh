@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 namespace=transcode-system
 chart=$PWD/charts/transcode-operator
 tag=dev
-policies=(--set policies.secretAccess=true,policies.operatorJobs=true)
+policies=(--set policies.secretAccess=true --set policies.operatorJobs=true)
 if [ "${1:-}" = previous ]; then
 	chart=$(hack/previous.sh)/charts/transcode-operator
 	tag=previous
