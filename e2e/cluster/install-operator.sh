@@ -2,7 +2,7 @@
 # Installs the operator on the cluster that KUBECONFIG names, or upgrades it, as a user does: by the chart, into a
 # namespace that enforces Pod Security `restricted`.
 #
-#   e2e/cluster/install-operator.sh [previous]
+#   e2e/cluster/install-operator.sh [previous] [ARGUMENT OF helm upgrade]…
 #
 # `previous` installs the last released state (hack/previous.sh) instead of this checkout, with its own chart. The
 # images have to be on the nodes.
@@ -14,6 +14,7 @@ chart=$PWD/charts/transcode-operator
 tag=dev
 policies=(--set policies.secretAccess=true --set policies.operatorJobs=true)
 if [ "${1:-}" = previous ]; then
+	shift
 	chart=$(hack/previous.sh)/charts/transcode-operator
 	tag=previous
 	# Its chart has none.
@@ -31,5 +32,5 @@ tool helm upgrade --install transcode "$chart" --namespace $namespace --wait --t
 	"${policies[@]}" \
 	--set "allow.networks={10.0.0.0/8:*},allow.secrets={*},runner.lostNodeSeconds=10" \
 	--set-string runner.env.TRANSCODE_FAULTS='soft-failure/thumbnail/*/*=fail' \
-	--set-string operator.podAnnotations.images="$(hack/images.sh --list --tag $tag | xargs cksum | cksum | cut -d' ' -f1)" >/dev/null
+	--set-string operator.podAnnotations.images="$(hack/images.sh --list --tag $tag | xargs cksum | cksum | cut -d' ' -f1)" "$@" >/dev/null
 tool helm test transcode --namespace $namespace >/dev/null

@@ -55,11 +55,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- /* What Pod Security `restricted` wants of a Pod, and a user that is not root. */ -}}
 {{- define "transcode-operator.podSecurity" -}}
+{{- with .Values.operator.podSecurityContext }}
+{{- toYaml . }}
+{{- else -}}
 runAsNonRoot: true
 runAsUser: 65532
 runAsGroup: 65532
 seccompProfile:
   type: RuntimeDefault
+{{- end }}
 {{- end }}
 
 {{- define "transcode-operator.containerSecurity" -}}

@@ -101,6 +101,36 @@ async fn retried_with_todays_runner(space: &Space) -> Result<()> {
     Ok(())
 }
 
+/// OpenShift gives each namespace a range of user IDs, and the group 0.
+#[tokio::test(flavor = "multi_thread")]
+async fn operator_and_runners_work_with_any_user() -> Result<()> {
+    let _alone = OPERATOR.lock().await;
+    let of_user = json!({
+        "runAsNonRoot": true, "runAsUser": 1_000_650_000, "runAsGroup": 0, "fsGroup": 1_000_650_000,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    });
+    let operator = format!("operator.podSecurityContext={of_user}");
+    let runner = format!("runner.podTemplate={}", json!({"spec": {"securityContext": of_user}}));
+    if !install(&["--set-json", &operator, "--set-json", &runner])? {
+        return Ok(());
+    }
+    let result = publishes().await;
+    install(&[])?;
+    result
+}
+
+async fn publishes() -> Result<()> {
+    let space = half_done("openshift", "").await?;
+    for pod in space.pods().await? {
+        let user = pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref()?.run_as_user);
+        ensure!(user == Some(1_000_650_000), "{} runs as {user:?}", pod.name_any());
+    }
+    let status = space.ends("film", Phase::Succeeded).await?;
+    let failed: u32 = status.stages.iter().map(|stage| stage.failed_attempts).sum();
+    ensure!(failed == 0, "{failed} attempts failed");
+    space.end().await
+}
+
 /// Selects the operator's Deployment and its pods.
 const SELECTOR: &str = "app.kubernetes.io/name=transcode-operator";
 
