@@ -59,6 +59,7 @@ pub async fn admit(
     // The hint for the fan-out; no part of any key.
     spec.max_parallel = spec.max_parallel.or(Some(args.max_parallel));
     spec.whole_below_seconds = (args.whole_below_seconds > 0).then_some(args.whole_below_seconds);
+    spec.most_cpu_hours = args.allow.cpu_hours;
     let account = args.runner_service_account.as_deref().unwrap_or("default");
     let names = args.allow.names(&spec, account);
     let objections: Vec<_> = names.into_iter().chain(asked.iter().filter_map(|s| args.allow.scheduling(s))).collect();

@@ -75,6 +75,10 @@ pub struct Allow {
     /// Most memory that a job may request for a pod, such as 16Gi. Default: no limit.
     #[arg(long = "allow-memory", value_name = "AMOUNT", env = "TRANSCODE_ALLOW_MEMORY", value_parser = mebibytes)]
     pub memory: Option<u64>,
+    /// Most CPU hours that a job may take, by the estimate that is made once its source is known; one that takes more is
+    /// refused. Default: no limit.
+    #[arg(long = "allow-cpu-hours", value_name = "HOURS", env = "TRANSCODE_ALLOW_CPU_HOURS")]
+    pub cpu_hours: Option<u32>,
     /// What to do with a job whose scheduling settings or resources are not allowed. Kubernetes' own priority classes
     /// (`system-*`) and tolerations of control-plane taints are always refused unless listed.
     #[arg(long = "not-allowed", value_enum, env = "TRANSCODE_NOT_ALLOWED", default_value_t = NotAllowed::Warn)]

@@ -80,6 +80,7 @@ pub fn extend(spec: &ResolvedSpec, plan: &Plan, facts: &Facts) -> Result<Vec<Sta
         return Ok(vec![]);
     }
     accept(spec, media)?;
+    affordable(spec, media, split)?;
     let made = Made::new(spec, media, split);
     let mut stages = made.encode();
     let encoded = stages.iter().filter(|s| s.id.kind != StageKind::FirstPass);
@@ -128,6 +129,18 @@ pub fn fan_out(spec: &ResolvedSpec, split: &SplitSummary, renditions: usize) -> 
             format!("{} chunks keep {workers} workers busy, and one decode serves all renditions", split.chunks),
         ),
         asked => (asked, "the spec says so".into()),
+    }
+}
+
+/// Refuses more work than the site gives to one job.
+fn affordable(spec: &ResolvedSpec, media: &MediaSummary, split: &SplitSummary) -> Result<(), Refusal> {
+    let Some(most) = spec.most_cpu_hours.map(u64::from) else { return Ok(()) };
+    let hours = estimate(spec, media, split, 1).cpu_seconds.div_ceil(3600);
+    match hours > most {
+        true => Err(Refusal(format!(
+            "the job takes about {hours} CPU hours, and this site allows {most} for a job: make fewer or smaller renditions, take a faster preset, or create the job again when the chart's allow.cpuHours is higher"
+        ))),
+        false => Ok(()),
     }
 }
 

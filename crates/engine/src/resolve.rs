@@ -104,6 +104,7 @@ pub fn resolve(job: &TranscodeJob, profiles: &[ProfileSpec]) -> Result<ResolvedS
         critical: policy(retry.critical.as_ref(), RetryPolicy::CRITICAL),
         enhancement: policy(retry.enhancement.as_ref(), RetryPolicy::ENHANCEMENT),
         whole_below_seconds: None,
+        most_cpu_hours: None,
         delete_work: merged.work_data.and_then(|w| w.delete_on).unwrap_or_default(),
     };
     if spec.renditions.as_ref().is_some_and(Vec::is_empty) && spec.audio.is_none() {

@@ -60,6 +60,9 @@ pub struct ResolvedSpec {
     /// A job estimated at fewer CPU seconds is done in one task. The site's, never the user's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole_below_seconds: Option<u32>,
+    /// A job estimated at more CPU hours is refused. The site's, never the user's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most_cpu_hours: Option<u32>,
     /// Retries of what the output needs.
     pub critical: RetryPolicy,
     /// Retries of what may fail softly.

@@ -377,6 +377,19 @@ fn a_failed_job_begins_again_with_what_is_done() {
     assert!(numbers.iter().all(|(stage, count)| again[stage] >= *count), "a name is used twice");
 }
 
+#[test]
+fn a_job_of_more_work_than_the_site_allows_is_refused() {
+    let mut spec = memory::spec(json!({}));
+    let mut long = memory::media();
+    long.video.as_mut().unwrap().frames = 25 * 3600 * 24;
+    spec.most_cpu_hours = Some(1);
+    let refused = refusal(&spec, long.clone()).unwrap();
+    assert!(refused.starts_with("the job takes about ") && refused.contains("and this site allows 1 for"), "{refused}");
+    assert_eq!(refusal(&spec, memory::media()), None);
+    spec.most_cpu_hours = Some(10_000);
+    assert_eq!(refusal(&spec, long), None);
+}
+
 /// Files that operators wrote when each version of the contract was new: `crates/contract/tests/versions` says which.
 #[test]
 fn jobs_of_every_version_go_on_where_they_were() {
