@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
+    api::{ListParams, Patch, PatchParams, PostParams},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
@@ -22,9 +22,6 @@ use crate::{
     error::{Error, namespace_goes},
     names::{self, FINALIZER, JOB_UID, MANAGER, Names},
 };
-
-/// Key of the ConfigMap that a retry replaced by this one.
-const REPLACES: &str = "replaces";
 
 /// What every version of a job file has.
 #[derive(Deserialize)]
@@ -49,8 +46,6 @@ pub struct Seen {
     pub digest: String,
     /// Whether the ConfigMap has the finalizer.
     pub protected: bool,
-    /// The ConfigMap that was in its place before a retry.
-    replaces: Option<String>,
 }
 
 impl Seen {
@@ -58,7 +53,7 @@ impl Seen {
     pub fn new(name: String, file: JobFile, image: &str) -> Self {
         let written = text(&file);
         let (sha256, digest, image) = (sha256(&written), digest(image, &written), image.into());
-        Seen { name, file, written, image, sha256, digest, protected: false, replaces: None }
+        Seen { name, file, written, image, sha256, digest, protected: false }
     }
 
     /// Reads what was kept, if its digest is the one that was told.
@@ -80,14 +75,13 @@ impl Seen {
             image,
             digest: told.into(),
             protected: is_protected(map),
-            replaces: value(REPLACES),
         }))
     }
 
     /// The same job with another runner image.
     fn with_image(&self, names: &Names, image: &str) -> Self {
         let seen = Seen::new(String::new(), JobFile::new(self.file.spec.clone()), image);
-        Seen { name: names.other_job_file(&seen.digest), replaces: Some(self.name.clone()), ..seen }
+        Seen { name: names.other_job_file(&seen.digest), ..seen }
     }
 }
 
@@ -160,9 +154,7 @@ impl<'a> Files<'a> {
     }
 
     async fn write(&self, seen: &mut Seen) -> Result<(), Error> {
-        let replaces = seen.replaces.clone().map(|name| (REPLACES.to_owned(), name));
-        let own = [("job.json".to_owned(), seen.written.clone()), ("image".to_owned(), seen.image.clone())];
-        let data = own.into_iter().chain(replaces).collect();
+        let data = BTreeMap::from([("job.json".into(), seen.written.clone()), ("image".into(), seen.image.clone())]);
         let mut map = self.object(seen.name.clone(), data, Some(true));
         map.metadata.finalizers = seen.protected.then(|| vec![FINALIZER.into()]);
         let there = match self.create(&map).await {
@@ -190,23 +182,9 @@ impl<'a> Files<'a> {
 
     /// Nothing needs the job as it was first seen any more.
     pub async fn release(&self) -> Result<(), Error> {
-        let last = self.told().map(|told| self.names.other_job_file(told));
-        let mut names: Vec<_> = last.into_iter().chain([self.names.job_file()]).collect();
-        let mut at = 0;
-        while let Some(name) = names.get(at) {
-            at += 1;
-            let Some(map) = self.api.get_opt(name).await? else { continue };
-            if map.labels().get(JOB_UID) != self.job.uid().as_ref() {
-                continue;
-            }
-            if is_protected(&map) {
-                self.let_go(&map).await?;
-            }
-            if let Some(before) = map.data.iter().find_map(|data| data.get(REPLACES))
-                && !names.contains(before)
-            {
-                names.push(before.clone());
-            }
+        let own = ListParams::default().labels(&format!("{JOB_UID}={}", self.job.uid().unwrap_or_default()));
+        for map in self.api.list_metadata(&own).await?.items.iter().filter(|map| is_protected(*map)) {
+            self.let_go(map).await?;
         }
         Ok(())
     }

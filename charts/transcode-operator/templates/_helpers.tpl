@@ -93,10 +93,10 @@ capabilities:
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, patch, delete]
-# A job as it was first seen, its plan, its record. They go with their owner.
+# A job as it was first seen, its plan, its record. They go with their owner. Listed: those of one job, by label.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, create, patch]
+  verbs: [get, list, create, patch]
 # How tasks ended, and why they don't start.
 - apiGroups: [""]
   resources: [pods, events]

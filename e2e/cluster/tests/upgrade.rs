@@ -95,10 +95,16 @@ async fn retried_with_todays_runner(space: &Space) -> Result<()> {
     })
     .await?;
     space.ends("late", Phase::Succeeded).await?;
+    // Both ConfigMaps with what the job was first seen as, one for each image, are let go.
+    let files = space.files().await?;
+    let with_image = |map: &&ConfigMap| {
+        let of_job = map.labels().get("transcode.media/job").is_some_and(|name| name == "late");
+        of_job && map.data.as_ref().is_some_and(|data| data.contains_key("image"))
+    };
+    ensure!(files.iter().filter(with_image).count() == 2, "{files:?}");
     space.delete("late").await?;
-    // Both ConfigMaps with what the job was are let go.
     until(&space.api::<TranscodeJob>(), "late", |job| job.is_none()).await?;
-    Ok(())
+    until_none(&space.api::<ConfigMap>(), "transcode.media/job=late").await
 }
 
 /// OpenShift gives each namespace a range of user IDs, and the group 0.
