@@ -26,8 +26,8 @@ tool() { "$(e2e/tools/install.sh --path "$1")" "${@:2}"; }
 tool kubectl create namespace $namespace --dry-run=client -o yaml | tool kubectl apply -f - >/dev/null
 tool kubectl label --overwrite namespace $namespace pod-security.kubernetes.io/enforce=restricted >/dev/null
 # One job's thumbnail fails whatever it does: `soft-failure`. Nodes are given up sooner than by default. The bytes of
-# an archive, not its tag, say whether pods have to be made anew.
-tool helm upgrade --install transcode "$chart" --namespace $namespace --wait --timeout 3m \
+# an archive, not its tag, say whether pods have to be made anew. Tests change the Deployment behind Helm's back.
+tool helm upgrade --install transcode "$chart" --namespace $namespace --wait --timeout 3m --force-conflicts \
 	--set operator.image.tag=$tag,operator.image.pullPolicy=Never,runner.image.tag=$tag,runner.image.pullPolicy=Never \
 	"${policies[@]}" \
 	--set "allow.networks={10.0.0.0/8:*},allow.secrets={*},runner.lostNodeSeconds=10" \

@@ -80,6 +80,8 @@ pub async fn step(pass: &Pass<'_>, known: Option<Known>) -> Result<Requeue, Erro
         Some(Some(Over::Failed(words))) => return give_up(pass, words).await,
         _ if passed > PATIENCE => return give_up(pass, "its cleanup did not end in 10 minutes").await,
         Some(None) => {}
+        // An earlier pass has erased and let go, and the watch lags behind: by now the output may be another job's.
+        None if !is_held(pass).await? => return Ok(Requeue::await_change()),
         None => {
             let scene = Scene {
                 args: &pass.scope.shared.args,

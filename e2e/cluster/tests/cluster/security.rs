@@ -138,6 +138,12 @@ const TRICKS: &[(&str, &str)] = &[
         r#"{"volumes": [{"name": "t", "projected": {"sources": [{"serviceAccountToken": {"path": "t"}}]}}]}"#,
         "may not mount this volume",
     ),
+    (r#"{"containers": [{"command": ["sh", "-c", "id"]}]}"#, "may only run the runner"),
+    (
+        r#"{"containers": [{"env": [{"name": "KEY", "valueFrom": {"secretKeyRef": {"name": "s3", "key": "secretAccessKey"}}}]}]}"#,
+        "may not use this Secret",
+    ),
+    (r#"{"containers": [{"envFrom": [{"secretRef": {"name": "s3"}}]}]}"#, "may not use this Secret"),
     (r#"{"automountServiceAccountToken": true}"#, "may not give Pods a token"),
     (r#"{"serviceAccountName": "admin"}"#, "may not use this ServiceAccount"),
     (r#"{"hostNetwork": true}"#, "may not use the host's namespaces"),
